@@ -1,0 +1,181 @@
+"""The configuration: what can be set, its bounds and its defaults.
+
+Every default works on an unconfigured machine. Sections are frozen records, read once when a part
+is built; loading, checking and the sentences an installer sees when something is wrong are in
+`agent.settings`. Units are in the names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(ge=0.05, le=86_400)]
+Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Directory = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every table. The options are repeated below: type checkers do not inherit them."""
+
+
+class Agent(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[agent]: who this terminal is and where it keeps things."""
+
+    device_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
+    """Fixed for the hardware; empty: derived from /etc/machine-id."""
+    tenant: Identifier = "default"
+    site: Annotated[str, Meta(max_length=64)] = ""
+    language: Literal["auto", "zh", "en"] = "auto"
+    state_dir: Directory = "/var/lib/posagent"
+    run_dir: Directory = "/run/posagent"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Api(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[api]: the unix socket and who may do what on it.
+
+    Entries are user names, numeric uids, or groups as `@name`. root and the agent's own user
+    always hold every role; members of the agent's own group may submit, read and report.
+    """
+
+    submit: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+    technician: tuple[str, ...] = ()
+    max_connections: Annotated[int, Meta(ge=8, le=256)] = 64
+    reserved_for_submit: Annotated[int, Meta(ge=1, le=64)] = 16
+    head_timeout_s: Seconds = 5.0
+    body_timeout_s: Seconds = 10.0
+    handler_timeout_s: Seconds = 30.0
+    idle_timeout_s: Seconds = 75.0
+
+
+class Uplink(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[uplink]]: one way to one host."""
+
+    name: Identifier
+    type: Literal["https"] = "https"
+    url: Annotated[str, Meta(pattern=r"^https?://", max_length=500)]
+    """Where payments are posted; status is asked at `url/{key}`. http only to loopback."""
+    enabled: bool = True
+    """Kill switch: false records and explains, and sends nothing."""
+    shadow: bool = False
+    """Pilot mode: as `enabled = false`, but without the alarm."""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    in_flight: Annotated[int, Meta(ge=1, le=32)] = 4
+    order: Literal["payment", "terminal"] = "payment"
+    connect_timeout_s: Seconds = 15.0
+    answer_timeout_s: Seconds = 30.0
+    keep_alive_s: Seconds = 55.0
+    backoff_base_s: Seconds = 2.0
+    backoff_cap_s: Seconds = 300.0
+    pause_s: Seconds = 300.0
+    """How long the channel rests after 401, 403 or a redirect before one record tries again."""
+    status_query: bool = True
+    """Whether the host answers `GET url/{key}` as the receiver contract says."""
+    key_window_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 86_400
+    """How long the host remembers a key; resending stops at 80 % of it."""
+    host_in_flight_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    """How long the host may still be working on a post it has not answered."""
+    on_unknown: Literal["query", "resend", "hold"] = "query"
+    outcomes: dict[
+        Annotated[str, Meta(pattern=r"^[1-5][0-9][0-9]$")],
+        Literal["declined", "rejected", "busy", "error", "in_progress", "mismatch", "unauthorised"],
+    ] = {}
+    """HTTP status -> what it means at this host, where it differs from the receiver contract."""
+
+
+class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[telemetry]: the fleet's MQTT broker. No endpoint: recorded locally and said so."""
+
+    endpoints: tuple[Annotated[str, Meta(pattern=r"^mqtts?://[^/]+$")], ...] = ()
+    """Tried in order: `mqtts://host:8883`; `mqtt://` only to loopback."""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    keepalive_s: Annotated[int, Meta(ge=15, le=1_200)] = 120
+    boot_delay_s: Annotated[float, Meta(ge=0, le=600)] = 30.0
+    reconnect_base_s: Seconds = 2.0
+    reconnect_cap_s: Seconds = 300.0
+    puback_timeout_s: Seconds = 60.0
+    window: Annotated[int, Meta(ge=1, le=64)] = 8
+    health_period_s: Seconds = 900.0
+    full_period_s: Seconds = 14_400.0
+    backlog_period_s: Seconds = 900.0
+    outbox_max_rows: Annotated[int, Meta(ge=100, le=1_000_000)] = 20_000
+    outbox_max_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 8_388_608
+
+
+class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[printer]: an ESC/POS receipt printer on a serial line. No device: not fitted."""
+
+    device: Annotated[str, Meta(max_length=200)] = ""
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 19200
+    parity: Literal["none", "even", "odd"] = "none"
+    flow: Literal["none", "rtscts", "dsrdtr", "xonxoff"] = "none"
+    period_s: Seconds = 10.0
+    answer_timeout_s: Seconds = 1.0
+
+
+class Connectivity(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[connectivity]: the way from this terminal to its hosts."""
+
+    interfaces: tuple[Annotated[str, Meta(max_length=15)], ...] = ()
+    """Which to watch; empty: the one that carries the default route."""
+    hosts: tuple[Annotated[str, Meta(max_length=300)], ...] = ()
+    """`host:port` or https URLs to reach; empty: those of the uplinks."""
+    dns_name: str = ""
+    """A name to resolve; empty: the first host that has one."""
+    period_s: Seconds = 60.0
+    timeout_s: Seconds = 5.0
+    certificate_warn_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    slow_ms: Annotated[int, Meta(ge=50, le=60_000)] = 3_000
+
+
+class System(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[system]: storage, memory, CPU, temperature, battery, uptime."""
+
+    period_s: Seconds = 60.0
+    storage_path: str = ""
+    """The file system to watch; empty: the one that holds `state_dir`."""
+    storage_low_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    memory_low_mb: Annotated[int, Meta(ge=1, le=100_000)] = 24
+    temperature_max_c: Annotated[float, Meta(ge=30, le=125)] = 75.0
+    battery_low_percent: Annotated[int, Meta(ge=1, le=99)] = 15
+
+
+class Software(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[software]: what is installed against what should be."""
+
+    manifest: str = ""
+    """A JSON or TOML file naming required versions; empty: only the own version and the OS."""
+    period_s: Seconds = 3_600.0
+
+
+class Delay(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[health.CODE]: how long a condition lasts before it shows, and before it is cleared."""
+
+    visible_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    clear_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    enabled: bool = True
+
+
+class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    agent: Agent = field(default_factory=Agent)
+    api: Api = field(default_factory=Api)
+    uplink: tuple[Uplink, ...] = ()
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    printer: Printer = field(default_factory=Printer)
+    connectivity: Connectivity = field(default_factory=Connectivity)
+    system: System = field(default_factory=System)
+    software: Software = field(default_factory=Software)
+    health: dict[str, Delay] = {}

@@ -1,0 +1,54 @@
+"""A point in time as a terminal can know it: two clocks, and whether to believe one of them.
+
+The wall clock of a terminal may read 1970 or 2036; the boot-time clock only ever counts forward
+but forgets everything at a reboot. Back-off and deadlines use boot time, records keep both, and
+nothing is ever expired on a wall clock that is not trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+#: No terminal that runs this software can be older than the software: 2026-11-01T00:00:00Z.
+BUILD_FLOOR_MS = 1_793_491_200_000
+#: Nor is it likely to be more than fifteen years younger.
+BUILD_CEILING_MS = BUILD_FLOOR_MS + 15 * 365 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One reading of the clocks."""
+
+    wall_ms: int  #: UTC, milliseconds since 1970
+    boot_ms: int  #: CLOCK_BOOTTIME, milliseconds: monotonic, counts through suspend
+    boot_id: str  #: the kernel's id of this boot
+    trusted: bool  #: False while the wall clock is impossible or ran backwards
+
+    @property
+    def at(self) -> datetime:
+        """The wall clock as a UTC datetime; out-of-range clocks are clamped, never raised."""
+        return at_ms(self.wall_ms)
+
+
+def at_ms(wall_ms: int) -> datetime:
+    """UTC datetime of milliseconds since 1970, clamped to what `datetime` can hold."""
+    clamped = min(max(wall_ms, -62_135_596_800_000), 253_402_300_799_000)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=clamped)
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970 of an aware datetime. Raises ValueError on a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("a naive datetime has no place in a payment record")
+    return round((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
+
+
+def plausible(wall_ms: int, last_seen_ms: int) -> bool:
+    """Whether a wall clock can be right.
+
+    It is not before the build of this software, not decades after it, and not more than ten
+    minutes before a time this terminal has already seen (ten minutes: NTP corrections and the
+    coarse write-out of the last seen time).
+    """
+    return BUILD_FLOOR_MS <= wall_ms <= BUILD_CEILING_MS and wall_ms >= last_seen_ms - 600_000
