@@ -31,6 +31,34 @@ class Moment:
         return at_ms(self.wall_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A moment as a journal row keeps it: the boot is a small number instead of a uuid."""
+
+    wall_ms: int
+    boot_ms: int
+    boot_no: int
+
+
+def at_least_ms(since: Stamp, now: Moment, boot_no: int) -> int:
+    """How long ago `since` was, never more than it can have been.
+
+    Within one boot that is exact. Across a reboot the time since this boot is certain, and the
+    wall clock counts only while it is trusted.
+    """
+    if since.boot_no == boot_no:
+        return max(0, now.boot_ms - since.boot_ms)
+    by_wall = now.wall_ms - since.wall_ms if now.trusted else 0
+    return max(now.boot_ms, by_wall, 0)
+
+
+def at_most_ms(since: Stamp, now: Moment, boot_no: int) -> int | None:
+    """How long ago `since` was, never less than it can have been; None when nobody can tell."""
+    if since.boot_no == boot_no:
+        return max(0, now.boot_ms - since.boot_ms)
+    return max(0, now.wall_ms - since.wall_ms) if now.trusted else None
+
+
 def at_ms(wall_ms: int) -> datetime:
     """UTC datetime of milliseconds since 1970, clamped to what `datetime` can hold."""
     clamped = min(max(wall_ms, -62_135_596_800_000), 253_402_300_799_000)

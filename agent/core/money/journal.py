@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from agent.core.moment import Stamp
 from agent.core.money.transaction import Transaction
 
 
@@ -49,6 +50,7 @@ class Event(StrEnum):
     NOT_FOUND = "not_found"  #: U18 authoritative, twice: the doubt is gone
     HOLD = "hold"  #: U8, U9, U16, a person, or rule 7
     RELEASE = "release"  #: U23
+    HURRY = "hurry"  #: U23 a person wants it tried now instead of when it is due
     VOID = "void"  #: L10
     LAPSE = "lapse"  #: money rule 2
     REVERSE = "reverse"  #: the reversal of this payment was accepted
@@ -96,6 +98,8 @@ def _table() -> Mapping[tuple[State, Event], Move]:
     add((State.HELD,), Event.NOT_FOUND, State.HELD, Doubt.CLEAR)
     add((*_LIVE, State.SENDING), Event.HOLD, State.HELD, Doubt.KEEP)
     add((State.HELD,), Event.RELEASE, State.WAITING, Doubt.KEEP)
+    add((State.QUEUED,), Event.HURRY, State.QUEUED, Doubt.KEEP)
+    add((State.WAITING,), Event.HURRY, State.WAITING, Doubt.KEEP)
     add(_LIVE, Event.VOID, State.VOIDED, Doubt.REFUSE)
     add(_LIVE, Event.LAPSE, State.LAPSED, Doubt.REFUSE)
     add((State.WAITING, State.HELD), Event.REVERSE, State.REVERSED, Doubt.CLEAR)
@@ -165,6 +169,9 @@ class Record:
     next_boot_ms: int  #: the same on CLOCK_BOOTTIME of boot `boot_no`
     boot_no: int
     lane: str | None
+    stored: Stamp  #: when the journal took it over
+    first_sent: Stamp | None = None  #: when the agent's first byte may have left
+    last_sent: Stamp | None = None
     payload_version: int = 1
     not_found: int = 0  #: authoritative "not found" answers in a row
     result: HostResult | None = None

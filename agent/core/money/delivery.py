@@ -1,0 +1,381 @@
+"""One attempt at delivering one payment, as a machine: facts in, decisions out.
+
+`plan` says what to do with a record now; `OUTCOMES` says what every answer means; `settle` turns
+an answer into the change to commit. It does not know HTTP or ISO 8583 (the uplinks translate
+their answers into `Reply`), nor rows, nor time of its own. Called by the uploader.
+
+The edges U0-U26 are those of the delivery facts: a bound answer is the only thing that takes doubt
+away, nothing is sent late for a customer who has gone, and no answer is ever read as a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.money.journal import Change, Event, HostResult, Record, State
+from agent.core.money.transaction import Delivery
+
+
+class Answer(StrEnum):
+    """Everything that can come back from an attempt, whatever the protocol."""
+
+    NOT_SENT = "not_sent"  #: U1 no byte left
+    NO_ANSWER = "no_answer"  #: U2 bytes left, then silence
+    POSTED = "posted"  #: U3
+    DUPLICATE = "duplicate"  #: U6 it had it already, here is the original result
+    DECLINED = "declined"  #: U11
+    UNREADABLE = "unreadable"  #: U4, U15
+    FOREIGN = "foreign"  #: U5 an answer for another payment
+    IN_PROGRESS = "in_progress"  #: U7
+    MISMATCH = "mismatch"  #: U8 same key, other content
+    REJECTED = "rejected"  #: U9 the host cannot take this message
+    UNAUTHORISED = "unauthorised"  #: U10
+    BUSY = "busy"  #: U12
+    ERROR = "error"  #: U13
+    REDIRECT = "redirect"  #: U14
+    NOT_FOUND = "not_found"  #: U18, to a status query only
+    UNSUPPORTED = "unsupported"  #: U19, the host answers no status queries
+
+
+class ChannelTurn(StrEnum):
+    """What an answer says about the way to the host, apart from the record."""
+
+    UP = "up"  #: the host works
+    NEUTRAL = "neutral"  #: says nothing about the channel
+    DOWN = "down"  #: back off, one record at a time until something works
+    SLOW = "slow"  #: the host asks for time
+    PAUSE = "pause"  #: nothing will work until somebody mends it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An uplink's answer in the core's words. `note` never quotes the host's body."""
+
+    answer: Answer
+    cause: str = ""
+    note: str = ""
+    result: HostResult | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an answer means for the record and for the channel."""
+
+    event: Event
+    channel: ChannelTurn
+    cause: str
+    #: Hold after so many of these in a row, if others got through meanwhile; 0 = never.
+    hold_after: int = 0
+    #: … and not before the trouble has lasted this long.
+    hold_after_s: int = 0
+
+
+#: Answers to a post.
+OUTCOMES: Mapping[Answer, Outcome] = {
+    Answer.NOT_SENT: Outcome(Event.NOT_SENT, ChannelTurn.DOWN, "network.host_unreachable"),
+    Answer.NO_ANSWER: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.no_reply"),
+    Answer.POSTED: Outcome(Event.POSTED, ChannelTurn.UP, ""),
+    Answer.DUPLICATE: Outcome(Event.POSTED, ChannelTurn.UP, ""),
+    Answer.DECLINED: Outcome(Event.DECLINED, ChannelTurn.UP, "host.rejected"),
+    Answer.UNREADABLE: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+    Answer.FOREIGN: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+    Answer.IN_PROGRESS: Outcome(Event.NO_ANSWER, ChannelTurn.NEUTRAL, "host.no_reply"),
+    Answer.MISMATCH: Outcome(Event.HOLD, ChannelTurn.UP, "queue.held"),
+    Answer.REJECTED: Outcome(Event.REFUSED, ChannelTurn.DOWN, "host.format_error", hold_after=2),
+    Answer.UNAUTHORISED: Outcome(Event.REFUSED, ChannelTurn.PAUSE, "config.credential_expired"),
+    Answer.BUSY: Outcome(Event.REFUSED, ChannelTurn.SLOW, "host.busy"),
+    # Stripe's first API replays a saved 500 for ever: hence a limit, but only after an hour.
+    Answer.ERROR: Outcome(
+        Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=10, hold_after_s=3600
+    ),
+    Answer.REDIRECT: Outcome(Event.REFUSED, ChannelTurn.PAUSE, "network.config_invalid"),
+    # A host that answers a post with these two does not keep the contract: read as gibberish.
+    Answer.NOT_FOUND: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+    Answer.UNSUPPORTED: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+}
+
+#: Answers to a status query. Whatever is not final leaves the record as it was.
+ASKED: Mapping[Answer, Outcome] = {
+    **{
+        answer: Outcome(Event.ASKED, outcome.channel, outcome.cause)
+        for answer, outcome in OUTCOMES.items()
+    },
+    Answer.POSTED: OUTCOMES[Answer.POSTED],
+    Answer.DUPLICATE: OUTCOMES[Answer.DUPLICATE],
+    Answer.DECLINED: OUTCOMES[Answer.DECLINED],
+    Answer.IN_PROGRESS: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
+    Answer.NOT_FOUND: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
+    Answer.UNSUPPORTED: Outcome(Event.ASKED, ChannelTurn.NEUTRAL, "host.no_reply"),
+}
+
+
+class OnUnknown(StrEnum):
+    """What a profile does about a payment whose outcome it does not know."""
+
+    QUERY = "query"
+    RESEND = "resend"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The delivery rules of one uplink, as far as the machine needs them."""
+
+    status_query: bool
+    on_unknown: OnUnknown
+    key_window_s: int
+    host_in_flight_s: int
+    backoff_base_s: float
+    backoff_cap_s: float
+
+
+class Todo(StrEnum):
+    """What to do with a record."""
+
+    NOTHING = "nothing"
+    WAIT = "wait"
+    SEND = "send"
+    ASK = "ask"
+    LAPSE = "lapse"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A decision. `wait_ms` is how long until it is worth deciding again."""
+
+    todo: Todo
+    wait_ms: int = 0
+    cause: str = ""
+    note: str = ""
+
+
+#: Part of the host's key window in which a blind resend is still allowed (U16).
+WINDOW_SHARE = 0.8
+#: The first question after a lost answer; the host may need a moment to finish.
+FIRST_QUERY_S = 1.0
+
+
+def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
+    """Milliseconds until the record's own back-off ends. Another boot's back-off is over."""
+    if record.boot_no != boot_no:
+        return 0
+    return max(0, record.next_boot_ms - now.boot_ms)
+
+
+def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
+    """Whether a request's `send_before` has passed; None when this terminal cannot tell.
+
+    Within the boot that took the request over, the time left is counted on the boot clock, so
+    that setting the wall clock to 1970 or 2036 neither kills nor revives anything.
+    """
+    send_before = record.transaction.send_before
+    if send_before is None:
+        return False
+    left_ms = to_ms(send_before) - record.stored.wall_ms
+    if record.stored.boot_no == boot_no:
+        return now.boot_ms - record.stored.boot_ms > left_ms
+    return now.wall_ms > to_ms(send_before) if now.trusted else None
+
+
+def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
+    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown."""
+    ages: list[int | None] = []
+    if record.first_sent is not None:
+        ages.append(at_most_ms(record.first_sent, now, boot_no))
+    app_first = record.transaction.first_attempt_at
+    if app_first is not None:
+        ages.append(at_most_ms(Stamp(to_ms(app_first), 0, -1), now, boot_no))
+    if None in ages:
+        return None
+    return max((age for age in ages if age is not None), default=0)
+
+
+def plan(
+    record: Record, profile: Profile, now: Moment, boot_no: int, *, can_ask: bool = True
+) -> Plan:
+    """What to do with a record at the head of its lane.
+
+    `can_ask` is False once the host has shown that it answers no status queries.
+    """
+    if record.final or record.state is State.SENDING:
+        return Plan(todo=Todo.NOTHING)
+    if record.transaction.delivery is Delivery.APP:
+        return Plan(todo=Todo.NOTHING)
+    ask = profile.status_query and can_ask
+    if record.state is State.HELD and not (record.in_doubt and ask):
+        return Plan(todo=Todo.NOTHING)
+    wait_ms = due_in_ms(record, now, boot_no)
+    if wait_ms:
+        return Plan(todo=Todo.WAIT, wait_ms=wait_ms)
+    if record.in_doubt:
+        return _plan_in_doubt(record, profile, now, boot_no, ask=ask)
+    late = expired(record, now, boot_no)
+    if late is None:
+        return Plan(
+            todo=Todo.WAIT,
+            wait_ms=60_000,
+            cause="clock.wrong",
+            note="the clock cannot be trusted, so nobody can say whether this request is too late",
+        )
+    if late:
+        return Plan(
+            todo=Todo.LAPSE,
+            cause="request.lapsed",
+            note="not sent before its time limit; nothing was charged",
+        )
+    return Plan(todo=Todo.SEND)
+
+
+def _plan_in_doubt(
+    record: Record, profile: Profile, now: Moment, boot_no: int, *, ask: bool
+) -> Plan:
+    """Ask if the host can be asked, resend only where that cannot post twice, else hold."""
+    if ask and not (profile.on_unknown is OnUnknown.RESEND and record.state is not State.HELD):
+        return Plan(todo=Todo.ASK)
+    if profile.on_unknown is OnUnknown.HOLD:
+        return _hold("the outcome is unknown and this host cannot be asked")
+    if expired(record, now, boot_no) is not False:
+        if ask:
+            return Plan(todo=Todo.ASK)
+        return _hold("the outcome of this request is unknown and it is too late to send it again")
+    age_ms = key_age_ms(record, now, boot_no)
+    if age_ms is None or age_ms > profile.key_window_s * 1000 * WINDOW_SHARE:
+        if ask:
+            return Plan(todo=Todo.ASK)
+        return _hold("the host may have forgotten the key: sending again could post twice")
+    return Plan(todo=Todo.SEND)
+
+
+def _hold(note: str) -> Plan:
+    return Plan(todo=Todo.HOLD, cause="queue.held", note=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What the uploader remembers of a record's present run of one answer."""
+
+    answer: Answer
+    count: int
+    since_boot_ms: int
+    #: How many other records had got through on this channel when the run began.
+    others_then: int
+
+
+def troubled(before: Trouble | None, answer: Answer, now: Moment, others: int) -> Trouble:
+    """The run of equal answers after one more of them."""
+    if before is None or before.answer is not answer:
+        return Trouble(answer=answer, count=1, since_boot_ms=now.boot_ms, others_then=others)
+    return Trouble(
+        answer=answer,
+        count=before.count + 1,
+        since_boot_ms=before.since_boot_ms,
+        others_then=before.others_then,
+    )
+
+
+def must_hold(outcome: Outcome, trouble: Trouble, now: Moment, others: int) -> bool:
+    """Money rule 7: hold a record only if the same channel works for others meanwhile."""
+    return (
+        0 < outcome.hold_after <= trouble.count
+        and others > trouble.others_then
+        and now.boot_ms - trouble.since_boot_ms >= outcome.hold_after_s * 1000
+    )
+
+
+def full_jitter_ms(failures: int, base_s: float, cap_s: float, drawn: float) -> int:
+    """AWS "full jitter": a uniform draw from 0 to min(cap, base x 2^(failures-1)).
+
+    `drawn` is uniform in [0, 1). Never 0: a retry at once is what jitter is there to prevent.
+    """
+    ceiling_s = min(cap_s, base_s * 2.0 ** min(max(failures, 1) - 1, 40))
+    return max(50, round(ceiling_s * drawn * 1000))
+
+
+#: Retry-After is honoured between these bounds; a host that says "never" is not believed.
+RETRY_AFTER_MIN_S = 1.0
+RETRY_AFTER_MAX_S = 3600.0
+
+
+def settle_post(
+    record: Record, reply: Reply, profile: Profile, trouble: Trouble, *,
+    hold: bool, now: Moment, boot_no: int, drawn: float,
+) -> Change:  # fmt: skip
+    """The change to commit after a post. `record` is the row as it was before the attempt."""
+    outcome = OUTCOMES[reply.answer]
+    cause = reply.cause or outcome.cause
+    if hold:
+        note = f"{reply.note}; the same answer {trouble.count} times while other payments passed"
+        return Change(event=Event.HOLD, cause=cause, note=note)
+    event = outcome.event
+    if event is Event.REFUSED and reply.answer is Answer.REJECTED and record.in_doubt:
+        event = Event.NO_ANSWER  # U9 with doubt: stay in doubt and ask
+    next_ms = 0
+    match event:
+        case Event.NOT_SENT:
+            pass  # U1: the channel backs off, not the record
+        case Event.NO_ANSWER if reply.answer is not Answer.IN_PROGRESS and trouble.count == 1:
+            next_ms = round(FIRST_QUERY_S * 1000)
+        case Event.NO_ANSWER | Event.REFUSED:
+            next_ms = _retry_ms(reply, trouble.count, profile, drawn)
+        case _:
+            pass
+    return Change(
+        event=event,
+        cause=cause,
+        note=reply.note,
+        result=reply.result,
+        next_wall_ms=now.wall_ms + next_ms if next_ms else 0,
+        next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
+        counts=reply.answer is not Answer.UNAUTHORISED,
+    )
+
+
+def settle_query(
+    record: Record, reply: Reply, profile: Profile, asked: int, *,
+    now: Moment, boot_no: int, drawn: float,
+) -> Change:  # fmt: skip
+    """The change to commit after a status query. `asked` counts the queries of this run."""
+    outcome = ASKED[reply.answer]
+    event, not_found = outcome.event, record.not_found
+    next_ms = _retry_ms(reply, asked, profile, drawn)
+    if reply.answer is Answer.NOT_FOUND:
+        last = record.last_sent or record.stored
+        quiet_ms = at_least_ms(last, now, boot_no)
+        in_flight_ms = profile.host_in_flight_s * 1000
+        if quiet_ms < in_flight_ms:
+            # Too early to count: the host may still be working on the post.
+            next_ms = max(in_flight_ms - quiet_ms, 50)
+        elif not_found:
+            event, not_found, next_ms = Event.NOT_FOUND, 0, 0  # U18: twice, and late enough
+        else:
+            not_found = 1
+    elif reply.answer not in (Answer.NOT_SENT, Answer.NO_ANSWER):
+        not_found = 0
+    if reply.answer is Answer.UNSUPPORTED:
+        next_ms = 0  # `plan` decides by the profile what to do without asking
+    final = event in (Event.POSTED, Event.DECLINED)
+    if final:
+        not_found, next_ms = 0, 0
+    return Change(
+        event=event,
+        cause=reply.cause or outcome.cause,
+        note=reply.note,
+        result=reply.result,
+        not_found=not_found,
+        next_wall_ms=now.wall_ms + next_ms if next_ms else 0,
+        next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
+    )
+
+
+def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> int:
+    """Back-off of one record: full jitter, and never sooner than the host asked for."""
+    jitter_ms = full_jitter_ms(failures, profile.backoff_base_s, profile.backoff_cap_s, drawn)
+    if reply.retry_after_s is None:
+        return jitter_ms
+    asked_s = min(max(reply.retry_after_s, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
+    return round(asked_s * 1000) + jitter_ms

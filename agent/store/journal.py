@@ -1,0 +1,440 @@
+"""Money on disk: every read and write of journal.db, as plain functions on the writer thread.
+
+It decides how a record is stored, found and moved on; what may move where is
+`core.money.journal`, when is the uploader's business, and commits are the writer's. Nothing in
+here commits: a batch of calls becomes durable together, history included.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agent.core.moment import Moment, Stamp, at_ms, to_ms
+from agent.core.money.journal import (
+    FINAL,
+    Amounts,
+    Backlog,
+    Change,
+    Event,
+    IllegalMoveError,
+    Record,
+    State,
+    Step,
+    move,
+)
+from agent.core.money.lanes import Order, lane_of, root_of
+from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
+from agent.errors import CallerError, InternalError
+from agent.store.rows import (
+    NUMBER,
+    STATES,
+    Sealer,
+    changing_columns,
+    inserted_columns,
+    record_of,
+    step_of,
+)
+from agent.store.sql import QUERIES
+from agent.store.tally import Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """The answer to a hand-over: the record as it stands, and whether it is new."""
+
+    record: Record
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A journal that was put aside."""
+
+    id: int
+    path: str
+    at: datetime
+    reason: str
+    records: int | None
+    amounts: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One page of work for an uplink."""
+
+    records: list[Record]
+    after_seq: int | None  #: where the next page begins; None: this was the last
+    next_boot_ms: int | None  #: on the last page: when the earliest back-off ends
+
+
+class Journal:
+    """journal.db through one connection, on one thread."""
+
+    def __init__(
+        self, db: sqlite3.Connection, sealer: Sealer, *,
+        boot_no: int, born_ms: int, next_seq: int, orders: Mapping[str, Order],
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._sealer = sealer
+        self._orders = orders
+        self._next_seq = next_seq
+        self.boot_no = boot_no
+        self.born_ms = born_ms
+        self.tally = Tally()
+        #: Keys of rows that could not be believed; a repeat of one starts held and in doubt.
+        self.distrusted: dict[str, int] = {}
+
+    # -- taking over -----------------------------------------------------------------------
+
+    def append(self, submission: Submission, now: Moment) -> Appended:
+        """L1-L3. Raises CallerError `key.mismatch` for another payment under a known key."""
+        t = submission.transaction
+        business = fingerprint(t, self._sealer.secret)
+        digest = payload_digest(submission, self._sealer.secret)
+        row = self._one("by_key", t.key)
+        if row is not None:
+            record = self._believed(row, now)
+            if record is not None:
+                if (row["business_fp"], row["payload_fp"]) != (business, digest):
+                    raise _mismatch(t.key)
+                return Appended(record=record, created=False)
+        else:
+            stone = self._one("tombstone", t.key)
+            if stone is not None:
+                raise _retired(t.key, stone, business, digest)
+        record = self._new_record(submission, now)
+        mac = self._sealer.mac(record, business, digest)
+        self._db.execute(QUERIES["insert_tx"], inserted_columns(record, mac, business, digest))
+        self._db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
+        self._remember(record, "submitted", Change(event=Event.RELEASE), now)
+        self._next_seq += 1
+        self.tally.moved(None, record)
+        return Appended(record=record, created=True)
+
+    def _new_record(self, submission: Submission, now: Moment) -> Record:
+        t = submission.transaction
+        stamp = Stamp(now.wall_ms, now.boot_ms, self.boot_no)
+        state, in_doubt, cause, note = State.QUEUED, False, "", ""
+        if t.key in self.distrusted:
+            state, in_doubt, cause = State.HELD, True, "queue.quarantined"
+            note = "an earlier record under this key was damaged and put aside"
+        elif t.attempts:
+            state, in_doubt = State.WAITING, True
+            note = f"the payment app had tried {t.attempts} times before it handed this over"
+        elif to_ms(t.occurred_at) < self.born_ms:
+            # Money rule 8: this journal is younger than the payment, so an older journal may
+            # have sent it already.
+            state, in_doubt = State.WAITING, True
+            note = "the payment is older than this journal; the host is asked before it is sent"
+        order = self._orders.get(t.uplink, Order.PAYMENT)
+        root = None
+        if t.refers_to is not None and order is Order.PAYMENT:
+            parent = self._one("by_key", t.refers_to)
+            root = None if parent is None else root_of(parent["key"], parent["lane"])
+        return Record(
+            seq=self._next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1, sent=0,
+            tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at, next_wall_ms=0,
+            next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root), stored=stamp,
+        )  # fmt: skip
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def record(self, key: str, now: Moment) -> Record | None:
+        row = self._one("by_key", key)
+        return None if row is None else self._believed(row, now)
+
+    def payload(self, record: Record) -> Payload:
+        """The bytes to send. Raises InternalError when the row has none."""
+        row = self._one("payload", record.seq * 256 + record.payload_version)
+        if row is None or row["seal"] != 0:
+            raise InternalError("store.no_payload", f"no readable payload for {record.key}")
+        return Payload(content_type=row["content_type"], body=bytes(row["body"]))
+
+    def steps(self, seq: int, limit: int) -> list[Step]:
+        """The newest `limit` steps, oldest first."""
+        rows = self._db.execute(QUERIES["history"], (seq, limit)).fetchall()
+        return [step_of(row) for row in reversed(rows)]
+
+    def page(
+        self, states: frozenset[State] | None, after_seq: int, limit: int, now: Moment
+    ) -> list[Record]:
+        """Records after `after_seq` in order of acceptance: at most `limit` (≤ 500) of them.
+
+        With only unsent states asked for, the index of the unsent is walked and never the whole
+        journal. A page may be short although more follow only when `states` filters it; callers
+        go on from the last seq until a page is empty.
+        """
+        limit = min(limit, 500)
+        unsent_only = states is not None and not states & FINAL
+        name = "page_unsent" if unsent_only else "page_all"
+        found: list[Record] = []
+        while len(found) < limit:
+            rows = self._db.execute(QUERIES[name], (after_seq, limit)).fetchall()
+            for row in rows:
+                after_seq = row["seq"]
+                if states is not None and STATES[row["state"]] not in states:
+                    continue
+                record = self._believed(row, now)
+                if record is not None:
+                    found.append(record)
+                if len(found) == limit:
+                    break
+            if len(rows) < limit:
+                break
+        return found
+
+    def recent(self, limit: int, now: Moment) -> list[Record]:
+        """The newest records, newest first."""
+        rows = self._db.execute(QUERIES["page_recent"], (min(limit, 500),)).fetchall()
+        records = (self._believed(row, now) for row in rows)
+        return [record for record in records if record is not None]
+
+    def lane_free(self, record: Record) -> bool:
+        """Whether nothing unsent of the same lane was accepted before this record."""
+        if record.lane is None:
+            return True
+        if self._one("lane_head", record.lane, record.seq) is not None:
+            return False
+        root = root_of("", record.lane)
+        return not root or self._one("lane_root_unsent", root, record.seq) is None
+
+    def due(self, uplink: str, after_seq: int, limit: int, now: Moment) -> Due:
+        """Records of one uplink at the head of their lane whose back-off is over."""
+        rows = self._db.execute(
+            QUERIES["due"], (after_seq, uplink, now.boot_ms, self.boot_no, limit)
+        ).fetchall()
+        found: list[Record] = []
+        for row in rows:
+            record = self._believed(row, now)
+            if record is not None and self.lane_free(record):
+                found.append(record)
+        if len(rows) == limit:
+            return Due(records=found, after_seq=rows[-1]["seq"], next_boot_ms=None)
+        soonest = self._one("next_due", uplink, self.boot_no, now.boot_ms)
+        return Due(
+            records=found, after_seq=None, next_boot_ms=None if soonest is None else soonest[0]
+        )
+
+    def backlog(self) -> Backlog:
+        oldest = self._one("oldest_unsent")
+        return self.tally.backlog(
+            None if oldest is None else at_ms(oldest["stored_ms"]), self.put_aside()
+        )
+
+    def put_aside(self) -> Amounts | None:
+        """What lies in quarantine: damaged journals and single rows. None: not known."""
+        count = len(self.distrusted)
+        sums: dict[str, int] = {}
+        for item in self.quarantined():
+            if item.records is None:
+                return None
+            count += item.records
+            for currency, minor in (item.amounts or {}).items():
+                sums[currency] = sums.get(currency, 0) + minor
+        return Amounts(count=count, by_currency=sums)
+
+    def quarantined(self) -> list[Quarantined]:
+        return [
+            Quarantined(
+                id=row["id"],
+                path=row["path"],
+                at=at_ms(row["at_ms"]),
+                reason=row["reason"],
+                records=row["records"],
+                amounts=None if row["amounts"] is None else json.loads(row["amounts"]),
+            )
+            for row in self._db.execute(QUERIES["quarantine"])
+        ]
+
+    def counted(self, quarantine_id: int, records: int, amounts: Mapping[str, int]) -> None:
+        """A damaged journal has been counted as far as it could be read."""
+        self._db.execute(
+            QUERIES["count_quarantine"], (records, json.dumps(dict(amounts)), quarantine_id)
+        )
+
+    # -- moving on -------------------------------------------------------------------------
+
+    def advance(self, seq: int, version: int, change: Change, now: Moment) -> Record:
+        """Move a record on, if it is still at `version`; its history goes with it.
+
+        Raises CallerError `record.changed` or `record.unknown`, IllegalMoveError where the
+        transition table says no.
+        """
+        row = self._one("by_seq", seq)
+        before = None if row is None else self._believed(row, now)
+        if row is None or before is None:
+            raise CallerError("record.unknown", f"no record number {seq} in the journal")
+        if before.version != version:
+            raise CallerError(
+                "record.changed", f"{before.key} has changed meanwhile", "look again and repeat"
+            )
+        return self._advanced(row, before, change, now)
+
+    def _advanced(self, row: sqlite3.Row, before: Record, change: Change, now: Moment) -> Record:
+        state, in_doubt = move(before.state, before.in_doubt, change.event)
+        stamp = Stamp(now.wall_ms, now.boot_ms, self.boot_no)
+        attempt = change.event is Event.ATTEMPT
+        unsent_again = change.event is Event.NOT_SENT
+        after = replace(
+            before,
+            state=state,
+            in_doubt=in_doubt,
+            version=before.version + 1,
+            sent=before.sent + attempt - unsent_again,
+            tried=before.tried + attempt - (0 if change.counts else 1),
+            cause=before.cause if attempt else change.cause,
+            note=before.note if attempt else change.note,
+            changed_at=now.at,
+            next_wall_ms=change.next_wall_ms,
+            next_boot_ms=change.next_boot_ms,
+            boot_no=self.boot_no,
+            not_found=change.not_found,
+            first_sent=(before.first_sent or stamp) if attempt else before.first_sent,
+            last_sent=stamp if attempt else before.last_sent,
+            result=change.result or before.result,
+        )
+        self._write(row, before, after)
+        self._remember(after, change.event.value, change, now)
+        return after
+
+    def _write(self, row: sqlite3.Row, before: Record, after: Record) -> None:
+        mac = self._sealer.mac(after, row["business_fp"], row["payload_fp"])
+        values = (*changing_columns(after, mac), after.seq, before.version)
+        if self._db.execute(QUERIES["update_tx"], values).rowcount != 1:
+            raise InternalError("store.lost_update", f"row {after.seq} is not at {before.version}")
+        self.tally.moved(before, after)
+
+    def recover(self, now: Moment, damage: str) -> dict[str, int]:
+        """Start-up: what was being sent is in doubt (U22); after damage all unsent is held."""
+        moved = {"doubt": 0, "held": 0}
+        for row in self._unsent():
+            before = self._believed(row, now)
+            if before is None:
+                continue
+            if damage:
+                change = Change(event=Event.DAMAGE, cause="queue.held", note=damage)
+                moved["held"] += 1
+            elif before.state is State.SENDING:
+                change = Change(
+                    event=Event.RESTART,
+                    cause="host.no_reply",
+                    note="the agent stopped while this was being sent",
+                )
+                moved["doubt"] += 1
+            else:
+                continue
+            self._advanced(row, before, change, now)
+        return moved
+
+    def _unsent(self) -> Iterator[sqlite3.Row]:
+        after_seq = 0
+        while rows := self._db.execute(QUERIES["page_unsent"], (after_seq, 500)).fetchall():
+            yield from rows
+            after_seq = rows[-1]["seq"]
+
+    # -- doubt about the rows themselves ---------------------------------------------------
+
+    def _believed(self, row: sqlite3.Row, now: Moment) -> Record | None:
+        """The record, or None after putting aside a row that is not what was written."""
+        try:
+            record = record_of(row)
+            if self._sealer.genuine(row, record):
+                return record
+            reason = "row MAC does not match"
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            reason = f"unreadable row: {type(error).__name__}"
+        self._put_aside(row, reason, now)
+        return None
+
+    def _put_aside(self, row: sqlite3.Row, reason: str, now: Moment) -> None:
+        """Keep the row as found, and (rule 8) believe nothing unsent until somebody looked."""
+        key, seq = str(row["key"]), int(row["seq"])
+        kept = {
+            name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+            for name, value in zip(row.keys(), tuple(row), strict=True)
+        }
+        self._db.execute(
+            QUERIES["add_quarantined_row"],
+            (seq, key, now.wall_ms, reason, json.dumps(kept).encode()),
+        )
+        self._db.execute(QUERIES["delete_tx"], (seq,))
+        self.distrusted[key] = seq
+        damage = Change(
+            event=Event.DAMAGE,
+            cause="queue.held",
+            note=f"record {seq} of this journal was found altered; nothing unsent is believed",
+        )
+        for other in self._unsent():
+            try:
+                record = record_of(other)
+            except (ValueError, KeyError, IndexError, TypeError):
+                continue  # its own turn comes when it is read
+            if self._sealer.genuine(other, record) and record.state is not State.HELD:
+                self._advanced(other, record, damage, now)
+        self.tally.load(self._db.execute(QUERIES["tally"]).fetchall())
+
+    # -- small things ----------------------------------------------------------------------
+
+    def _one(self, name: str, *values: object) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._db.execute(QUERIES[name], values).fetchone()
+        return row
+
+    def _remember(self, record: Record, event: str, change: Change, now: Moment) -> None:
+        """The history row; the same trouble again only raises the count of its row."""
+        tail = self._db.execute(QUERIES["history_tail"], (record.seq,)).fetchall()
+        for row in tail:
+            if (row["event"], row["cause"], row["note"]) == (event, change.cause, change.note):
+                self._db.execute(
+                    QUERIES["history_again"],
+                    (now.wall_ms, NUMBER[record.state], record.in_doubt, record.seq, row["n"]),
+                )
+                return
+        n = tail[0]["n"] + 1 if tail else 1
+        self._db.execute(
+            QUERIES["history_add"],
+            (
+                record.seq, n, event, NUMBER[record.state], record.in_doubt, change.cause,
+                change.note, change.actor, now.wall_ms, now.wall_ms,
+            ),
+        )  # fmt: skip
+
+
+def _payload_columns(record: Record, submission: Submission) -> tuple[object, ...]:
+    reversals = None
+    if submission.reversal_payloads:
+        reversals = json.dumps(
+            {r: base64.b64encode(b).decode() for r, b in submission.reversal_payloads.items()}
+        ).encode()
+    return (
+        record.seq * 256 + record.payload_version,
+        submission.payload.content_type,
+        submission.payload.body,
+        submission.query_payload,
+        reversals,
+    )
+
+
+def _mismatch(key: str) -> CallerError:
+    return CallerError(
+        "key.mismatch",
+        f"key {key} already belongs to a payment with other content",
+        "one key is one payment: look the key up, and use a new key only for a new payment",
+    )
+
+
+def _retired(key: str, stone: sqlite3.Row, business: bytes, digest: bytes) -> CallerError:
+    if (stone["business_fp"], stone["payload_fp"]) != (business, digest):
+        return _mismatch(key)
+    return CallerError(
+        "key.retired",
+        f"key {key} was {STATES[stone['state']]} long ago and its record has been pruned",
+        "it is at the host already; do not send it again",
+    )
+
+
+__all__ = ["Appended", "Due", "IllegalMoveError", "Journal", "Quarantined"]

@@ -1,0 +1,118 @@
+"""The store as a person can read it while the daemon is dead: all of it, and change nothing.
+
+A snapshot is taken under a shared lock (the daemon, starting meanwhile, is told who holds it and
+waits its turn) and read as a copy, because a reader of the real files would leave a shared-memory
+file behind or ignore the write-ahead log (runtime facts, "Offline readers").
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from agent.clock import SystemClock
+from agent.core.money.journal import Backlog, Record, State, Step
+from agent.core.money.lanes import Order
+from agent.errors import OperatorError, StoreError
+from agent.store import opening
+from agent.store.files import LockFile
+from agent.store.journal import Journal, Quarantined
+from agent.store.opening import JournalFacts
+
+T = TypeVar("T")
+
+
+class OfflineStore:
+    """The reading half of `Store`, over a snapshot."""
+
+    def __init__(
+        self, journal: Journal, facts: JournalFacts, state_db: sqlite3.Connection, as_of: datetime
+    ) -> None:
+        self._journal = journal
+        self._facts = facts
+        self._state_db = state_db
+        self._clock = SystemClock(facts.last_seen_ms)
+        self.as_of = as_of  #: when the daemon last wrote
+
+    async def record(self, key: str) -> Record | None:
+        return self._journal.record(key, self._clock.now())
+
+    async def steps(self, seq: int, limit: int = 100) -> list[Step]:
+        return self._journal.steps(seq, limit)
+
+    async def page(
+        self, *, states: frozenset[State] | None = None, after_seq: int = 0, limit: int = 100
+    ) -> list[Record]:
+        return self._journal.page(states, after_seq, limit, self._clock.now())
+
+    async def recent(self, limit: int = 20) -> list[Record]:
+        return self._journal.recent(limit, self._clock.now())
+
+    async def backlog(self) -> Backlog:
+        return self._journal.backlog()
+
+    async def facts(self) -> JournalFacts:
+        return self._facts
+
+    async def quarantined(self) -> list[Quarantined]:
+        return self._journal.quarantined()
+
+    async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return work(self._state_db)
+
+
+@asynccontextmanager
+async def open_offline(state_dir: Path) -> AsyncIterator[OfflineStore]:
+    """Raises StoreError `store.busy` while a daemon runs, OperatorError without store or rights."""
+    lock = LockFile(state_dir / "lock")
+    source = state_dir / opening.JOURNAL
+    try:
+        lock.acquire("offline reader", shared=True)
+        with tempfile.TemporaryDirectory(prefix="posagent-") as scratch:
+            folder = Path(scratch)
+            written = _snapshot(state_dir, folder)
+            lock.release()
+            now = SystemClock().now()
+            db, journal, facts = opening.open_journal(folder, now, dict[str, Order]())
+            state_db = opening.open_state(folder, now)
+            try:
+                yield OfflineStore(journal, facts, state_db, written)
+            finally:
+                db.close()
+                state_db.close()
+    except FileNotFoundError as error:
+        raise OperatorError(
+            "store.absent", f"there is no journal at {source}", "check agent.state_dir"
+        ) from error
+    except PermissionError as error:
+        raise OperatorError(
+            "store.rights",
+            f"no right to read {state_dir}",
+            "run this as root or as the agent's own user",
+        ) from error
+    except sqlite3.Error as error:
+        raise StoreError("store.unavailable", f"cannot read {source}: {error}") from error
+    finally:
+        lock.release()
+
+
+def _snapshot(state_dir: Path, folder: Path) -> datetime:
+    """Copy what is needed; returns when the journal was last written."""
+    names = [opening.JOURNAL, opening.JOURNAL + "-wal", "row.key"]
+    names += [opening.STATE, opening.STATE + "-wal"]
+    newest = 0.0
+    for name in names:
+        source = state_dir / name
+        if name in (opening.JOURNAL, "row.key") or source.exists():
+            shutil.copyfile(source, folder / name)
+            if name.startswith(opening.JOURNAL):
+                newest = max(newest, source.stat().st_mtime)
+    (folder / "row.key").chmod(0o600)
+    folder.chmod(0o700)
+    return datetime.fromtimestamp(newest).astimezone()
