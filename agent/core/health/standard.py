@@ -1,0 +1,266 @@
+"""The conditions this product watches for, as data.
+
+One entry per cause code that something on the terminal can observe. Delays follow one rule: long
+enough that doing it properly (changing a roll, a router's restart, one lost packet) is never
+shown, short enough that a cashier learns of it before the next customer. Values and their names
+are those of the watchers; `uplink`, `queue` and `agent` report what the agent knows of itself.
+"""
+
+from __future__ import annotations
+
+from agent.core.health.conditions import (
+    Catalogue,
+    Condition,
+    Judge,
+    Severity,
+    Sign,
+    Values,
+    at_least,
+    either,
+    falls_to,
+    flag,
+    holds,
+    reaches,
+    says,
+    unless,
+)
+from agent.core.health.standard_network import NETWORK, TLS, UPLINK
+
+#: Raised by any component that does not answer and has no condition for that.
+DEGRADED = "software.agent_degraded"
+
+
+def _printer(
+    code: str, severity: Severity, judge: Judge, visible_s: float, clear_s: float, *after: str
+) -> Condition:
+    return Condition(
+        code=code,
+        severity=severity,
+        signs=(
+            Sign(
+                component="printer",
+                judge=judge,
+                args=("offline_reason", "error", "model", "serial"),
+            ),
+        ),
+        depends_on=("printer.not_answering", *after),
+        visible_after_s=visible_s,
+        clear_after_s=clear_s,
+    )
+
+
+def _queue(
+    code: str, severity: Severity, judge: Judge, *args: str, clear_s: float = 0.0
+) -> Condition:
+    return Condition(
+        code=code,
+        severity=severity,
+        signs=(Sign(component="queue", judge=judge, args=args),),
+        clear_after_s=clear_s,
+    )
+
+
+def _battery_low(values: Values) -> bool | None:
+    # On the charger a low battery needs nobody.
+    if flag(values, "battery_charging") is True:
+        return False
+    return falls_to("battery_percent", "battery_limit_percent")(values)
+
+
+_OFFLINE = either(holds("offline"), holds("waiting_recovery"))
+
+PRINTER = (
+    Condition(
+        code="printer.not_answering",
+        severity=Severity.MAJOR,
+        silence_of="printer",
+        visible_after_s=20,
+        clear_after_s=5,
+    ),
+    Condition(
+        code="device.interface_mismatch",
+        severity=Severity.MAJOR,
+        visible_after_s=30,
+        clear_after_s=10,
+    ),
+    Condition(
+        code="device.not_recognised",
+        severity=Severity.MAJOR,
+        visible_after_s=20,
+        clear_after_s=5,
+    ),
+    # With the cover open the paper sensors see no paper whatever the roll holds.
+    _printer(
+        "printer.paper_out",
+        Severity.MAJOR,
+        unless(holds("cover_open"), says("paper", "out")),
+        5,
+        5,
+    ),
+    _printer(
+        "printer.paper_low",
+        Severity.WARNING,
+        unless(holds("cover_open"), says("paper", "low")),
+        10,
+        30,
+    ),
+    _printer("printer.cover_open", Severity.MINOR, holds("cover_open"), 20, 2),
+    _printer("printer.cutter_fault", Severity.MAJOR, holds("cutter_fault"), 5, 5),
+    _printer("printer.overheated", Severity.WARNING, holds("overheated"), 15, 30),
+    _printer("printer.hardware_fault", Severity.MAJOR, holds("hardware_fault"), 5, 10),
+    _printer(
+        "printer.offline",
+        Severity.MINOR,
+        _OFFLINE,
+        20,
+        5,
+        "printer.paper_out",
+        "printer.cover_open",
+        "printer.cutter_fault",
+        "printer.overheated",
+        "printer.hardware_fault",
+    ),
+)
+
+QUEUE = (
+    _queue("queue.held", Severity.MAJOR, at_least("held", 1), "held", "held_reason", "key"),
+    _queue(
+        "queue.quarantined",
+        Severity.CRITICAL,
+        at_least("quarantined", 1),
+        "quarantined",
+        "amounts",
+        "path",
+    ),
+    _queue(
+        "queue.store_full", Severity.CRITICAL, holds("store_full"), "path", "largest", clear_s=10
+    ),
+    _queue(
+        "software.data_error",
+        Severity.CRITICAL,
+        holds("data_error"),
+        "store",
+        "reason",
+        "quarantined",
+    ),
+    _queue("request.lapsed", Severity.MINOR, at_least("lapsed_recent", 1), "lapsed_recent"),
+)
+
+SYSTEM = (
+    Condition(
+        code="system.storage_low",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="system",
+                judge=falls_to("storage_free_mb", "storage_limit_mb"),
+                args=("storage_path", "storage_free_mb", "storage_limit_mb"),
+            ),
+        ),
+        clear_after_s=120,
+    ),
+    Condition(
+        code="system.storage_worn",
+        severity=Severity.CRITICAL,
+        signs=(Sign(component="system", judge=holds("storage_read_only"), args=("storage_path",)),),
+    ),
+    Condition(
+        code="system.memory_low",
+        severity=Severity.MINOR,
+        signs=(
+            Sign(
+                component="system",
+                judge=falls_to("memory_available_mb", "memory_limit_mb"),
+                args=("memory_available_mb", "memory_limit_mb"),
+            ),
+        ),
+        visible_after_s=120,
+        clear_after_s=120,
+    ),
+    Condition(
+        code="system.overheated",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="system",
+                judge=reaches("temperature_c", "temperature_limit_c"),
+                args=("temperature_c", "temperature_limit_c"),
+            ),
+        ),
+        visible_after_s=60,
+        clear_after_s=120,
+    ),
+    Condition(
+        code="power.battery_low",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="system",
+                judge=_battery_low,
+                args=("battery_percent", "battery_limit_percent"),
+            ),
+        ),
+        visible_after_s=30,
+        clear_after_s=60,
+    ),
+)
+
+SOFTWARE = (
+    Condition(
+        code="software.outdated",
+        severity=Severity.WARNING,
+        signs=(
+            Sign(
+                component="software",
+                judge=at_least("behind", 1),
+                args=("behind", "package", "installed", "required"),
+            ),
+        ),
+    ),
+)
+
+AGENT = (
+    Condition(
+        code="clock.wrong",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="agent",
+                judge=holds("clock_trusted", False),
+                args=("clock_stepped_s", "source"),
+            ),
+        ),
+        visible_after_s=60,  # network time needs its minute after a cold start
+        clear_after_s=5,
+    ),
+    Condition(
+        code=DEGRADED,
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="agent",
+                judge=at_least("part_restarts", 3),
+                args=("part_restarts", "part"),
+            ),
+            Sign(component="queue", judge=holds("store_unavailable"), args=("reason",)),
+        ),
+        visible_after_s=10,
+        clear_after_s=60,
+    ),
+    Condition(
+        code="software.agent_frozen",
+        severity=Severity.MINOR,
+        signs=(
+            Sign(
+                component="agent",
+                judge=at_least("frozen_s", 1),
+                args=("frozen_s", "from_at", "to_at"),
+            ),
+        ),
+        clear_after_s=60,
+    ),
+)
+
+STANDARD = Catalogue(
+    (*PRINTER, *NETWORK, *TLS, *UPLINK, *QUEUE, *SYSTEM, *SOFTWARE, *AGENT), silent=DEGRADED
+)

@@ -1,0 +1,207 @@
+"""What one record says about itself: how far it came, what it is called, may it be repeated.
+
+Called by `explain`. It knows the journal's states and the host's answer, nothing about health.
+"""
+
+from __future__ import annotations
+
+from agent.core.moment import at_ms
+from agent.core.money.journal import Event, HostResult, Record, State, Step
+from agent.core.money.transaction import (
+    WITHOUT_AMOUNT,
+    CustomerSaw,
+    Delivery,
+    Kind,
+    Posting,
+)
+from agent.core.why import phrases
+from agent.core.why.case import Payment
+from agent.core.why.response_codes import RESPONSE_CODES, Meaning
+from agent.core.why.text import Arg, Args, Line, Money
+from agent.core.why.verdict import Advice, Retry, Stage, Stages
+
+_PROVES_SENT = frozenset({Event.NO_ANSWER, Event.REFUSED})
+_ANSWERED = frozenset({State.POSTED, State.DECLINED, State.REVERSED})
+_TROUBLES = frozenset(phrases.STEPS)
+#: Newest lines of a record's history worth showing.
+_SHOWN_STEPS = 3
+
+
+def doubtful(record: Record) -> bool:
+    """Whether the host may have it without our knowing."""
+    return record.in_doubt or record.state is State.SENDING
+
+
+def by_app(record: Record) -> bool:
+    """Whether the payment app talks to the host itself and has not told the outcome."""
+    return record.transaction.delivery is Delivery.APP and not record.final
+
+
+def stages(record: Record, steps: tuple[Step, ...]) -> Stages:
+    """The last stage proven and the first one missing. A byte that may have left proves nothing."""
+    if record.state is State.POSTED:
+        if record.transaction.kind is Kind.SETTLEMENT:
+            return Stages(Stage.BATCH_CLOSED, Stage.SETTLED)
+        return Stages(Stage.HOST_ANSWERED, Stage.BATCH_CLOSED)
+    if record.state in _ANSWERED:
+        return Stages(Stage.HOST_ANSWERED, None)
+    sent = False
+    for step in steps:
+        if step.event in _PROVES_SENT:
+            sent = True
+        elif step.event == Event.NOT_FOUND:
+            sent = False
+    return Stages(Stage.SENT, Stage.HOST_ANSWERED) if sent else Stages(Stage.STORED, Stage.SENT)
+
+
+def headline(record: Record) -> Line:
+    """The record's state in one sentence."""
+    args: Args = {"amount": _amount(record)}
+    if by_app(record):
+        return Line(phrases.BY_APP, args)
+    if record.in_doubt and record.state is not State.HELD:
+        return Line(phrases.IN_DOUBT, args)
+    return Line(phrases.HEADLINES[record.state], args)
+
+
+def references(record: Record) -> dict[str, Arg]:
+    """What the acquirer, the bank or the vendor will ask for."""
+    t = record.transaction
+    result = record.result or HostResult()
+    return {
+        "key": t.key,
+        "terminal_id": t.terminal_id,
+        "merchant_id": t.merchant_id,
+        "stan": t.stan,
+        "batch": t.batch,
+        "rrn": result.rrn or t.rrn,
+        "amount": _amount(record),
+        "occurred_at": t.occurred_at,
+        "send_before": t.send_before,
+        "app_version": t.app.version if t.app else None,
+        "response_code": result.response_code,
+    }
+
+
+def facts(record: Record) -> list[Line]:
+    """References, what was tried, what the host said."""
+    t = record.transaction
+    lines = [
+        Line(phrases.REFERENCES, references(record)),
+        Line(phrases.STORED, {"stored_at": record.stored_at}),
+    ]
+    if t.attempts:
+        args: Args = {"attempts": t.attempts, "first_attempt_at": t.first_attempt_at}
+        lines.append(Line(phrases.APP_TRIED, args))
+    if t.delivery is Delivery.AGENT:
+        tried: Args = {"tried": record.tried, "sent": record.sent}
+        lines.append(Line(phrases.TRIED, tried) if record.tried else Line(phrases.NEVER_TRIED))
+    if record.result is not None and record.state is not State.DECLINED:
+        lines.append(host_said(record.result))
+        lines += _partial(record, record.result)
+    if t.customer_saw is CustomerSaw.APPROVED and record.state in (
+        State.DECLINED,
+        State.REVERSED,
+        State.LAPSED,
+    ):
+        lines.append(Line(phrases.SLIP_DIFFERS))
+    if record.next_wall_ms and not record.final:
+        lines.append(Line(phrases.NEXT_TRY, {"next_at": at_ms(record.next_wall_ms)}))
+    return lines
+
+
+def troubles(payment: Payment) -> list[tuple[str, Line]]:
+    """The newest troubles of its history as (cause code, evidence line), oldest first."""
+    told = [step for step in payment.steps if step.event in _TROUBLES]
+    return [(step.cause, _step_line(step)) for step in told[-_SHOWN_STEPS:]]
+
+
+def first_failure(payment: Payment) -> Step | None:
+    """The first step at which something went wrong."""
+    return next((step for step in payment.steps if step.event in _TROUBLES), None)
+
+
+def meaning(record: Record) -> Meaning | None:
+    """What the host's response code says, if the table has it."""
+    code = record.result.response_code if record.result else None
+    return RESPONSE_CODES.get(code) if code else None
+
+
+def host_said(result: HostResult) -> Line:
+    """The host's answer in one sentence."""
+    known = RESPONSE_CODES.get(result.response_code) if result.response_code else None
+    args: dict[str, Arg] = {
+        "response_code": result.response_code,
+        "meaning": known.text if known else None,
+        "text": result.text,
+        "reference": result.reference,
+        "rrn": result.rrn,
+        "posted_at": result.posted_at,
+    }
+    if not any(args.values()):
+        return Line(phrases.HOST_SAID_NOTHING_MORE)
+    return Line(phrases.HOST_SAID, args)
+
+
+def advice(record: Record) -> Advice:
+    """May this payment be taken again? While in doubt never."""
+    t = record.transaction
+    if by_app(record):
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_APP))
+    if doubtful(record):
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT))
+    if record.final and t.kind in WITHOUT_AMOUNT:
+        return Advice(Retry.NOT_APPLICABLE, Line(phrases.NOT_A_PAYMENT))
+    match record.state:
+        case State.HELD:
+            return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_HELD))
+        case State.POSTED:
+            return Advice(Retry.ALREADY_DONE, Line(phrases.DONE))
+        case State.DECLINED:
+            known = meaning(record)
+            if known is not None and not known.charged_nothing:
+                line = Line(phrases.DO_NOT_DECLINED, references(record))
+                return Advice(Retry.DO_NOT_RETRY, line)
+            return Advice(Retry.SAFE_TO_RETRY, Line(phrases.SAFE))
+        case State.REVERSED:
+            return Advice(Retry.SAFE_TO_RETRY, Line(phrases.SAFE_REVERSED))
+        case State.VOIDED | State.LAPSED:
+            return Advice(Retry.SAFE_TO_RETRY, Line(phrases.SAFE))
+        case _:
+            return Advice(Retry.WILL_BE_SENT, _will_be_sent(record))
+
+
+def _will_be_sent(record: Record) -> Line:
+    t = record.transaction
+    if t.posting is Posting.ADVICE:
+        return Line(phrases.WILL_ADVICE)
+    if t.send_before is None:
+        return Line(phrases.WILL_REQUEST_OPEN)
+    return Line(phrases.WILL_REQUEST, {"send_before": t.send_before})
+
+
+def _amount(record: Record) -> Money | None:
+    t = record.transaction
+    if t.amount_minor is None or t.currency is None:
+        return None
+    return Money(t.amount_minor, t.currency)
+
+
+def _partial(record: Record, result: HostResult) -> list[Line]:
+    amount, posted = _amount(record), result.posted_amount_minor
+    if amount is None or posted is None or posted == amount.amount_minor:
+        return []
+    return [Line(phrases.PARTIAL, {"posted": Money(posted, amount.currency), "amount": amount})]
+
+
+def _step_line(step: Step) -> Line:
+    return Line(
+        phrases.STEP,
+        {
+            "what": phrases.STEPS[step.event],
+            "count": step.count if step.count > 1 else None,
+            "first_at": step.first_at,
+            "last_at": step.last_at if step.last_at != step.first_at else None,
+            "note": step.note,
+        },
+    )

@@ -1,0 +1,130 @@
+"""Everything the explain engine is told: one payment or the whole terminal, at one moment.
+
+Plain records, filled by whoever asks (the local API in the daemon, the command line from the
+store). What could not be read is None or listed as unknown, never left out: a missing fact must
+not look like a healthy one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agent.core.health.reading import NotObservable, Unknown, Value
+from agent.core.health.tracker import Alarm, ComponentState
+from agent.core.moment import Moment
+from agent.core.money.channel import ChannelState
+from agent.core.money.journal import Backlog, Record, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """The payment asked about. `record` is None when the journal has no such key."""
+
+    key: str
+    record: Record | None
+    steps: tuple[Step, ...] = ()  #: oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition that held at the moment in question."""
+
+    code: str
+    since_at: datetime | None = None
+    args: Mapping[str, Value] = field(default_factory=dict)
+    suppressed_by: str = ""  #: code of the root it follows from
+    component: str = ""
+    known: bool = True  #: False: its component fell silent, neither confirmed nor over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownComponent:
+    """A component nothing is known about, and why."""
+
+    component: str
+    reason: str
+    permanent: bool = False  #: not observable by design: nothing to repair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelView:
+    """The way to one host as its uploader sees it."""
+
+    name: str
+    state: ChannelState
+    cause: str = ""
+    since_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    last_success_at: datetime | None = None
+    evidence: tuple[str, ...] = ()  #: sentences without payload, newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAside:
+    """A damaged journal that was put aside untouched."""
+
+    path: str
+    records: int | None = None
+    amounts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalView:
+    """What the journal says about itself."""
+
+    born_at: datetime | None
+    quarantined: tuple[PutAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionChange:
+    """A change of software or parameters on this terminal."""
+
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All of it. Defaults say "nothing known", not "all is well"."""
+
+    now: Moment
+    daemon_alive: bool
+    payment: Payment | None = None  #: None: the whole terminal
+    conditions: tuple[Condition, ...] = ()
+    unknown: tuple[UnknownComponent, ...] = ()
+    backlog: Backlog | None = None  #: None: could not be read
+    channels: tuple[ChannelView, ...] | None = None  #: None: not known; (): none configured
+    journal: JournalView | None = None  #: None: could not be opened
+    changes: tuple[VersionChange, ...] = ()
+
+
+def conditions_of(alarms: Iterable[Alarm]) -> tuple[Condition, ...]:
+    """The tracker's alarms in the words of a case."""
+    return tuple(
+        Condition(
+            code=alarm.code,
+            since_at=alarm.since_at,
+            args=alarm.args,
+            suppressed_by=alarm.suppressed_by,
+            component=alarm.component,
+            known=alarm.known,
+        )
+        for alarm in alarms
+    )
+
+
+def unknown_of(components: Iterable[ComponentState]) -> tuple[UnknownComponent, ...]:
+    """The components that said nothing usable, by name."""
+    found: list[UnknownComponent] = []
+    for one in sorted(components, key=lambda one: one.component):
+        match one.outcome:
+            case Unknown(reason=reason):
+                found.append(UnknownComponent(component=one.component, reason=reason))
+            case NotObservable(why=why):
+                found.append(UnknownComponent(component=one.component, reason=why, permanent=True))
+            case _:
+                pass
+    return tuple(found)

@@ -1,0 +1,393 @@
+"""Why the money has not arrived: one case in, one verdict out. Pure and deterministic.
+
+It decides what is proven, what is missing, which causes stand and in which order, and whether the
+payment may be taken again. It refuses to know where the facts came from (daemon or dead store) and
+how the answer looks (render, wire). Called by the local API and by the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agent.core.moment import at_ms
+from agent.core.money.channel import ChannelState
+from agent.core.money.journal import Backlog, Event, Record, State
+from agent.core.money.transaction import Kind
+from agent.core.why import about_payment, phrases, sources
+from agent.core.why.case import (
+    Case,
+    ChannelView,
+    Condition,
+    JournalView,
+    Payment,
+    PutAside,
+    UnknownComponent,
+    VersionChange,
+    conditions_of,
+    unknown_of,
+)
+from agent.core.why.causes import CATALOGUE
+from agent.core.why.text import Args, Line, Money, Text, verbatim
+from agent.core.why.verdict import MAX_FINDINGS, Advice, Finding, Retry, Stage, Stages, Verdict
+from agent.core.why.weigh import WAY, Scales, Tier
+
+__all__ = [
+    "Advice",
+    "Case",
+    "ChannelView",
+    "Condition",
+    "Finding",
+    "JournalView",
+    "Line",
+    "Money",
+    "Payment",
+    "PutAside",
+    "Retry",
+    "Stage",
+    "Stages",
+    "Text",
+    "UnknownComponent",
+    "Verdict",
+    "VersionChange",
+    "conditions_of",
+    "explain",
+    "unknown_of",
+]
+
+#: With these the host had its say or was never asked: the way to it explains nothing.
+_SETTLED_HERE = frozenset({State.DECLINED, State.REVERSED, State.VOIDED})
+#: Alarms about other payments, or about taking new ones: none of them holds this one up.
+_OF_OTHERS = frozenset(
+    {
+        "queue.held",
+        "queue.limit_reached",
+        "queue.quarantined",
+        "queue.store_full",
+        "request.lapsed",
+        "software.data_error",
+    }
+)
+#: Kinds that bring the merchant money: only for them "ask the bank" makes sense.
+_MONEY_IN = frozenset(
+    {
+        Kind.SALE,
+        Kind.QR_SALE,
+        Kind.PREAUTH_COMPLETION,
+        Kind.ADJUSTMENT,
+        Kind.SETTLEMENT,
+        Kind.BATCH_UPLOAD,
+    }
+)
+_ASK_ELSEWHERE = (
+    "account.check_with_bank",
+    "settlement.account_limit",
+    "config.settlement_account",
+)
+_ASK_PLATFORM = ("platform.check_with_platform", "platform.policy_changed")
+
+
+def explain(case: Case) -> Verdict:
+    """The verdict on one payment, or on the whole terminal."""
+    if case.payment is None:
+        return _terminal(case)
+    if case.payment.record is None:
+        return _unknown_key(case, case.payment.key)
+    return _payment(case, case.payment, case.payment.record)
+
+
+# -- one payment ---------------------------------------------------------------------------------
+
+
+def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
+    scales = Scales(about_payment.references(record))
+    posted = record.state is State.POSTED
+    channel = _channel(case, record.transaction.uplink)
+    unknowns: list[Line] = []
+    _add_own(scales, payment, record)
+    if record.state not in _SETTLED_HERE:
+        sources.add_agent(scales, case)
+        sources.add_conditions(scales, _touching(case.conditions, record))
+        unknowns += _add_way(scales, case, record, channel)
+    facts = about_payment.facts(record)
+    facts += _add_last_cause(scales, record, channel)
+    for code, line in about_payment.troubles(payment):
+        if code in scales.codes:
+            scales.add(code, evidence=(line,))
+        else:
+            facts.append(line)
+    failure = about_payment.first_failure(payment)
+    sources.add_changes(scales, case, failure.first_at if failure else None)
+    findings = scales.findings(aside=posted)
+    if record.state not in _SETTLED_HERE:
+        unknowns += sources.unknown_components(case.unknown, aside=posted)
+    unknowns += _payment_unknowns(payment, record, findings)
+    return _verdict(
+        case,
+        key=payment.key,
+        headline=about_payment.headline(record),
+        stages=about_payment.stages(record, payment.steps),
+        facts=facts,
+        findings=findings,
+        advice=about_payment.advice(record),
+        unknowns=[*unknowns, *sources.strange_codes(scales)],
+        suggestions=_suggestions(case, record, findings) if posted else (),
+    )
+
+
+def _touching(conditions: Iterable[Condition], record: Record) -> list[Condition]:
+    """The conditions that can touch this payment; for a posted one all of them must be gone."""
+    if record.state is State.POSTED:
+        return list(conditions)
+    mine = "" if about_payment.by_app(record) else record.transaction.uplink
+    return [
+        one
+        for one in conditions
+        if one.code not in _OF_OTHERS
+        and not (one.component == "uplink" and one.args.get("channel", mine) != mine)
+    ]
+
+
+def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
+    """What the record's own state says."""
+    note = (verbatim(record.note),) if record.note else ()
+    match record.state:
+        case State.HELD:
+            args: Args = {"held_reason": record.note or _title(record.cause)}
+            scales.add(
+                "queue.held", tier=Tier.STATE, since_at=record.changed_at, args=args, evidence=note
+            )
+        case State.LAPSED:
+            scales.add("request.lapsed", tier=Tier.STATE, since_at=record.changed_at, evidence=note)
+        case State.REVERSED:
+            scales.add(
+                "reversal.completed", tier=Tier.STATE, since_at=record.changed_at, evidence=note
+            )
+        case State.DECLINED:
+            _add_decline(scales, record)
+        case _:
+            pass
+    if about_payment.doubtful(record):
+        lines = list(note)
+        since_at = record.changed_at
+        if record.last_sent is not None:
+            since_at = at_ms(record.last_sent.wall_ms)
+            lines.insert(0, Line(phrases.MAY_HAVE_LEFT, {"at": since_at}))
+        scales.add("host.no_reply", since_at=since_at, evidence=lines)
+
+
+def _add_decline(scales: Scales, record: Record) -> None:
+    meaning = about_payment.meaning(record)
+    code, owner = record.cause, None
+    if code in ("", "host.rejected") or code not in CATALOGUE:
+        code = meaning.cause if meaning else "host.rejected"
+        owner = meaning.owner if meaning else None
+    result = record.result
+    scales.add(
+        code,
+        tier=Tier.STATE,
+        since_at=record.changed_at,
+        args={"answer": (result.text if result else None) or (meaning.text if meaning else None)},
+        evidence=(about_payment.host_said(result),) if result else (),
+        owner=owner,
+    )
+
+
+def _add_way(scales: Scales, case: Case, record: Record, channel: ChannelView | None) -> list[Line]:
+    """What the way to this payment's host says; returns what is not known about it."""
+    if about_payment.by_app(record):
+        return []
+    if case.channels is None:
+        return [Line(phrases.CHANNELS_UNKNOWN)]
+    if channel is None:
+        if not record.final:
+            sources.not_configured(scales, record.transaction.uplink)
+        return []
+    return sources.add_channels(scales, (channel,))
+
+
+def _add_last_cause(scales: Scales, record: Record, channel: ChannelView | None) -> list[Line]:
+    """The record's last trouble: a cause if it can still stand, otherwise a fact."""
+    code = record.cause
+    if record.final or not code or code in scales.codes:
+        return []
+    clear = channel is not None and channel.state is ChannelState.OK
+    if record.state is not State.HELD and clear and sources.connection_level(code):
+        title = _title(code)
+        return [Line(phrases.WAY_IS_CLEAR, {"title": title})] if title else []
+    lines = (verbatim(record.note),) if record.note else ()
+    scales.add(code, args={"answer": record.note}, evidence=lines)
+    return []
+
+
+def _payment_unknowns(payment: Payment, record: Record, findings: Iterable[Finding]) -> list[Line]:
+    lines = []
+    if record.state is State.POSTED:
+        lines.append(Line(phrases.SETTLEMENT_UNSEEN))
+    if about_payment.by_app(record):
+        lines.append(Line(phrases.APP_STAGES_UNKNOWN))
+    elif about_payment.doubtful(record):
+        if not any(step.event == Event.ASKED for step in payment.steps):
+            lines.append(Line(phrases.NOT_ASKED))
+    elif not record.final and any(one.code in WAY for one in findings):
+        lines.append(Line(phrases.NOT_REACHED))
+    return lines
+
+
+# -- a key nobody knows --------------------------------------------------------------------------
+
+
+def _unknown_key(case: Case, key: str) -> Verdict:
+    scales = Scales({"key": key})
+    sources.add_agent(scales, case)
+    sources.add_journal(scales, case.journal, case.backlog.quarantined if case.backlog else None)
+    headline, facts = phrases.KEY_NOT_LOOKED_UP, []
+    if case.journal is not None:
+        headline = phrases.NO_SUCH_KEY
+        born: Args = {"born_at": case.journal.born_at}
+        facts = [Line(text, born) for text in phrases.KEY_REASONS]
+    return _verdict(
+        case,
+        key=key,
+        headline=Line(headline, {"key": key}),
+        stages=None,
+        facts=facts,
+        findings=scales.findings(aside=False),
+        advice=Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_UNKNOWN_KEY)),
+        unknowns=[],
+        suggestions=(),
+    )
+
+
+# -- the whole terminal --------------------------------------------------------------------------
+
+
+def _terminal(case: Case) -> Verdict:
+    scales = Scales({})
+    sources.add_agent(scales, case)
+    sources.add_conditions(scales, case.conditions)
+    sources.add_journal(scales, case.journal, case.backlog.quarantined if case.backlog else None)
+    unknowns: list[Line] = []
+    if case.channels is None:
+        unknowns.append(Line(phrases.CHANNELS_UNKNOWN))
+    elif not case.channels:
+        sources.not_configured(scales, "")
+    else:
+        unknowns += sources.add_channels(scales, case.channels)
+    facts: list[Line] = []
+    if case.backlog is None:
+        unknowns.append(Line(phrases.BACKLOG_UNKNOWN))
+        headline = Line(phrases.BACKLOG_UNKNOWN)
+    else:
+        facts = _add_backlog(scales, case, case.backlog)
+        headline = _unsent(case.backlog)
+    sources.add_changes(scales, case, None)
+    findings = scales.findings(aside=True)
+    unknowns += sources.unknown_components(case.unknown, aside=True)
+    return _verdict(
+        case,
+        key=None,
+        headline=headline,
+        stages=None,
+        facts=facts,
+        findings=findings,
+        advice=Advice(Retry.NOT_APPLICABLE, Line(phrases.NOT_A_PAYMENT)),
+        unknowns=[*unknowns, *sources.strange_codes(scales)],
+        suggestions=_suggestions(case, None, findings),
+    )
+
+
+def _add_backlog(scales: Scales, case: Case, backlog: Backlog) -> list[Line]:
+    """What the unsent money itself says; returns what is only history."""
+    if backlog.in_doubt.count:
+        line = sources.sum_line(phrases.IN_DOUBT_SUM, backlog.in_doubt)
+        scales.add("host.no_reply", args={"count": backlog.in_doubt.count}, evidence=(line,))
+    if backlog.held.count:
+        line = sources.sum_line(phrases.HELD_SUM, backlog.held)
+        scales.add("queue.held", args={"held": backlog.held.count}, evidence=(line,))
+    way_clear = bool(case.channels) and all(
+        one.state is ChannelState.OK for one in case.channels or ()
+    )
+    facts = []
+    for code in sorted(backlog.by_cause):
+        count, title = backlog.by_cause[code], _title(code)
+        if code not in scales.codes and way_clear and sources.connection_level(code) and title:
+            facts.append(Line(phrases.PAST_CAUSE, {"count": count, "title": title}))
+        else:
+            scales.add(code, evidence=(Line(phrases.LAST_CAUSE, {"count": count}),))
+    return facts
+
+
+def _unsent(backlog: Backlog) -> Line:
+    if not backlog.total.count:
+        return Line(phrases.NOTHING_UNSENT)
+    return Line(
+        phrases.UNSENT,
+        {
+            "count": backlog.total.count,
+            "amounts": sources.amounts_of(backlog.total.by_currency),
+            "oldest_at": backlog.oldest_at,
+        },
+    )
+
+
+# -- shared --------------------------------------------------------------------------------------
+
+
+def _suggestions(case: Case, record: Record | None, findings: list[Finding]) -> tuple[Finding, ...]:
+    """Whom to ask about what cannot be seen from here: only when all that can be seen is well."""
+    well = (
+        not findings
+        and case.channels is not None
+        and case.backlog is not None
+        and all(one.permanent for one in case.unknown)
+    )
+    if not well:
+        return ()
+    codes: tuple[str, ...] = _ASK_ELSEWHERE
+    args: Args = {}
+    if record is None:
+        if case.backlog is None or case.backlog.total.count:
+            return ()
+    else:
+        kind = record.transaction.kind
+        if kind not in _MONEY_IN:
+            return ()
+        codes = (*_ASK_PLATFORM, *codes) if kind is Kind.QR_SALE else codes
+        args = about_payment.references(record)
+    return tuple(Finding(code=code, owner=CATALOGUE[code].owner, args=args) for code in codes)
+
+
+def _verdict(
+    case: Case,
+    *,
+    key: str | None,
+    headline: Line,
+    stages: Stages | None,
+    facts: list[Line],
+    findings: list[Finding],
+    advice: Advice,
+    unknowns: list[Line],
+    suggestions: tuple[Finding, ...],
+) -> Verdict:
+    stale = [] if case.daemon_alive else [Line(phrases.DAEMON_DEAD)]
+    return Verdict(
+        at=case.now.at,
+        key=key,
+        headline=headline,
+        stages=stages,
+        facts=(*stale, *facts),
+        findings=tuple(findings[:MAX_FINDINGS]),
+        omitted=max(0, len(findings) - MAX_FINDINGS),
+        advice=advice,
+        unknowns=tuple(unknowns),
+        suggestions=suggestions,
+    )
+
+
+def _channel(case: Case, name: str) -> ChannelView | None:
+    return next((one for one in case.channels or () if one.name == name), None)
+
+
+def _title(code: str) -> Text | None:
+    cause = CATALOGUE.get(code)
+    return cause.title if cause else None

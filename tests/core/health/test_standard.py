@@ -1,0 +1,175 @@
+"""The conditions we ship: each raised by the reading that means it, and by no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.health.reading import Value
+from agent.core.health.standard import STANDARD
+from agent.core.why.causes import CATALOGUE
+
+PRINTER: dict[str, Value] = {
+    "online": True,
+    "paper": "ok",
+    "cover_open": False,
+    "cutter_fault": False,
+    "overheated": False,
+    "hardware_fault": False,
+    "offline": False,
+    "offline_reason": "",
+    "feed_button": False,
+    "waiting_recovery": False,
+}
+NETWORK: dict[str, Value] = {
+    **dict.fromkeys(("carrier", "address", "route", "gateway", "dns", "tcp", "tls"), "ok"),
+    "tls_code": "",
+    "drops_last_hour": 0,
+    "connect_ms": 20,
+    "slow_ms": 3000,
+    "certificate_days": 90,
+    "certificate_warn_days": 30,
+}
+UPLINK: dict[str, Value] = {"state": "ok", "cause": ""}
+QUEUE: dict[str, Value] = {
+    "held": 0,
+    "quarantined": 0,
+    "store_full": False,
+    "store_unavailable": False,
+    "data_error": False,
+    "lapsed_recent": 0,
+}
+SYSTEM: dict[str, Value] = {
+    "storage_free_mb": 900,
+    "storage_limit_mb": 100,
+    "storage_read_only": False,
+    "memory_available_mb": 200,
+    "memory_limit_mb": 24,
+    "temperature_c": 40.0,
+    "temperature_limit_c": 75.0,
+    "battery_percent": 80,
+    "battery_limit_percent": 15,
+    "battery_charging": False,
+}
+SOFTWARE: dict[str, Value] = {"behind": 0, "ahead": 0, "equal": 3, "unknown": 0}
+AGENT: dict[str, Value] = {"clock_trusted": True, "part_restarts": 0, "frozen_s": 0}
+FINE = {
+    "printer": PRINTER,
+    "connectivity": NETWORK,
+    "uplink": UPLINK,
+    "queue": QUEUE,
+    "system": SYSTEM,
+    "software": SOFTWARE,
+    "agent": AGENT,
+}
+
+
+def raised(component: str, values: dict[str, Value]) -> set[str]:
+    return {one.code for one, sign in STANDARD.judged_by(component) if sign.judge(values)}
+
+
+def untold(component: str, values: dict[str, Value]) -> set[str]:
+    return {one.code for one, sign in STANDARD.judged_by(component) if sign.judge(values) is None}
+
+
+@pytest.mark.parametrize("component", FINE)
+def test_a_healthy_component_raises_nothing_and_settles_everything(component: str) -> None:
+    """A full healthy reading says false, not unknown, about every condition of its component."""
+    assert raised(component, FINE[component]) == set()
+    assert untold(component, FINE[component]) == set()
+
+
+@pytest.mark.parametrize("component", FINE)
+def test_an_empty_reading_tells_nothing(component: str) -> None:
+    """Without values nothing is raised and nothing is declared fine."""
+    assert raised(component, {}) == set()
+    assert len(untold(component, {})) == len(list(STANDARD.judged_by(component)))
+
+
+@pytest.mark.parametrize(
+    ("component", "broken", "codes"),
+    [
+        ("printer", {"paper": "out"}, {"printer.paper_out"}),
+        ("printer", {"paper": "low"}, {"printer.paper_low"}),
+        ("printer", {"cover_open": True, "paper": "out"}, {"printer.cover_open"}),
+        ("printer", {"cutter_fault": True}, {"printer.cutter_fault"}),
+        ("printer", {"overheated": True}, {"printer.overheated"}),
+        ("printer", {"hardware_fault": True}, {"printer.hardware_fault"}),
+        ("printer", {"offline": True}, {"printer.offline"}),
+        ("printer", {"waiting_recovery": True}, {"printer.offline"}),
+        ("connectivity", {"carrier": "failed"}, {"network.no_link"}),
+        ("connectivity", {"address": "failed"}, {"network.no_address"}),
+        ("connectivity", {"route": "failed"}, {"network.no_gateway"}),
+        ("connectivity", {"gateway": "failed"}, {"network.no_gateway"}),
+        ("connectivity", {"dns": "failed"}, {"network.dns_failed"}),
+        ("connectivity", {"tcp": "failed"}, {"network.host_unreachable"}),
+        ("connectivity", {"tls": "failed"}, {"network.host_unreachable"}),
+        (
+            "connectivity",
+            {"tls": "failed", "tls_code": "tls.untrusted"},
+            {"tls.untrusted"},
+        ),
+        ("connectivity", {"certificate_days": 30}, {"tls.certificate_expiring"}),
+        ("connectivity", {"certificate_days": -1}, set()),
+        ("connectivity", {"drops_last_hour": 4}, {"network.unstable"}),
+        ("connectivity", {"connect_ms": 3000}, {"network.slow"}),
+        ("uplink", {"state": "backing_off", "cause": "host.down"}, {"host.down"}),
+        ("uplink", {"state": "paused", "cause": "config.credential_expired"},
+         {"config.credential_expired"}),
+        ("uplink", {"state": "ok", "cause": "host.down"}, set()),
+        ("uplink", {"state": "shadow"}, set()),
+        ("uplink", {"state": "none"}, set()),
+        ("uplink", {"state": "disabled"}, {"config.not_activated"}),
+        ("queue", {"held": 1}, {"queue.held"}),
+        ("queue", {"quarantined": 2}, {"queue.quarantined"}),
+        ("queue", {"store_full": True}, {"queue.store_full"}),
+        ("queue", {"store_unavailable": True}, {"software.agent_degraded"}),
+        ("queue", {"data_error": True}, {"software.data_error"}),
+        ("queue", {"lapsed_recent": 1}, {"request.lapsed"}),
+        ("system", {"storage_free_mb": 100}, {"system.storage_low"}),
+        ("system", {"storage_read_only": True}, {"system.storage_worn"}),
+        ("system", {"memory_available_mb": 10}, {"system.memory_low"}),
+        ("system", {"temperature_c": 80.5}, {"system.overheated"}),
+        ("system", {"battery_percent": 9}, {"power.battery_low"}),
+        ("system", {"battery_percent": 9, "battery_charging": True}, set()),
+        ("software", {"behind": 1}, {"software.outdated"}),
+        ("agent", {"clock_trusted": False}, {"clock.wrong"}),
+        ("agent", {"part_restarts": 3}, {"software.agent_degraded"}),
+        ("agent", {"frozen_s": 600}, {"software.agent_frozen"}),
+    ],
+)  # fmt: skip
+def test_each_trouble_raises_its_own_condition(
+    component: str, broken: dict[str, Value], codes: set[str]
+) -> None:
+    """One thing wrong in an otherwise healthy reading raises exactly the code that names it."""
+    assert raised(component, {**FINE[component], **broken}) == codes
+
+
+def test_layers_that_were_not_tried_are_not_fine() -> None:
+    """With the link down, nothing is known about DNS, hosts and certificates."""
+    values: dict[str, Value] = {
+        **NETWORK,
+        "carrier": "failed",
+        **dict.fromkeys(("address", "route", "gateway", "dns", "tcp", "tls"), "not_tried"),
+    }
+    assert raised("connectivity", values) == {"network.no_link"}
+    assert {"network.no_address", "network.dns_failed", "network.host_unreachable"} < untold(
+        "connectivity", values
+    )
+    assert "tls.untrusted" in untold("connectivity", values)
+
+
+@pytest.mark.parametrize("cause", ["host.down", "network.dns_failed", "tls.ca_expired"])
+def test_the_uplink_names_its_own_cause(cause: str) -> None:
+    """Each cause an uplink reports raises the condition of that code and no other."""
+    assert raised("uplink", {"state": "backing_off", "cause": cause}) == {cause}
+
+
+def test_every_condition_is_a_cause() -> None:
+    """Whatever is raised has a title, an owner and a next step in both languages."""
+    assert [one.code for one in STANDARD if one.code not in CATALOGUE] == []
+
+
+def test_every_device_trouble_follows_from_silence() -> None:
+    """A printer that does not answer is one alarm, whatever it last said."""
+    for one, _ in STANDARD.judged_by("printer"):
+        assert "printer.not_answering" in one.depends_on
