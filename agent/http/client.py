@@ -1,0 +1,227 @@
+"""An HTTP/1.1 client that knows whether bytes left.
+
+One `Client` speaks to one origin over kept connections. Each request ends as `Answered` (a whole
+answer, redirects included: none is followed), `NotSent` (provably zero bytes) or `Unanswered`. A
+deadline holds for the whole answer, so a host that drips bytes cannot extend it; cancelling a
+request closes its connection. Nothing is ever sent twice here: trying again is the caller's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import h11
+
+from agent.errors import InternalError, RemoteError
+from agent.http.line import Garbled, Line
+from agent.http.outcome import Answered, Layer, NotSent, Origin, Outcome, Unanswered
+
+__all__ = ["Answered", "Client", "Dial", "NotSent", "Origin", "Outcome", "Unanswered"]
+
+CLOSE_S = 1.0
+
+
+class Dial(Protocol):
+    """What opens connections (`agent.link.dial.Dialer`).
+
+    Raises `agent.errors.RemoteError`, whose attribute `layer` says how far it got.
+    """
+
+    async def open(
+        self, host: str, port: int, tls: ssl.SSLContext | None, timeout_s: float
+    ) -> tuple[StreamReader, StreamWriter]:
+        """A connection ready for the first byte."""
+        ...
+
+
+def _no_cause(_error: BaseException) -> str:
+    return ""
+
+
+class Client:
+    """Requests to one origin. `cause_of` names the catalogue's cause of a broken connection."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        dial: Dial,
+        *,
+        tls: ssl.SSLContext | None = None,
+        connect_timeout_s: float = 15.0,
+        keep_alive_s: float = 55.0,
+        max_idle: int = 4,
+        max_answer_bytes: int = 1_048_576,
+        cause_of: Callable[[BaseException], str] = _no_cause,
+    ) -> None:
+        if (tls is None) is (origin.scheme == "https"):
+            raise InternalError("http.client", f"{origin.scheme} and its TLS context do not match")
+        self.origin = origin
+        self._dial = dial
+        self._tls = tls
+        self._connect_timeout_s = connect_timeout_s
+        self._keep_alive_s = keep_alive_s
+        self._max_idle = max_idle
+        self._max_answer_bytes = max_answer_bytes
+        self._cause_of = cause_of
+        self._idle: list[Line] = []
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        before_first_byte: Callable[[], Awaitable[None]] | None = None,
+        answer_timeout_s: float,
+    ) -> Outcome:
+        """Send one request.
+
+        `before_first_byte` is awaited once, with TCP and TLS up and before any byte is written; if
+        it raises, nothing was sent and the exception passes through.
+        """
+        request = self._head(method, target, headers, body)
+        line = self._kept() or await self._opened()
+        if isinstance(line, NotSent):
+            return line
+        try:
+            if before_first_byte is not None:
+                await before_first_byte()
+            if not await line.still_open():
+                # The peer closed it before we wrote: no byte is lost by taking a new one.
+                line.abort()
+                opened = await self._opened()
+                if isinstance(opened, NotSent):
+                    return opened
+                line = opened
+                if not await line.still_open():
+                    line.abort()
+                    return self._closed_at_once(line)
+            outcome = await self._exchange(line, request, body, answer_timeout_s)
+        except BaseException:
+            line.abort()
+            raise
+        if isinstance(outcome, Answered) and line.renew():
+            self._keep(line)
+        else:
+            line.abort()
+        return outcome
+
+    async def close(self) -> None:
+        """Close the kept connections; requests under way are not touched."""
+        lines, self._idle = self._idle, []
+        for line in lines:
+            line.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                for line in lines:
+                    await line.closed()
+        except TimeoutError:
+            for line in lines:
+                line.abort()
+
+    @property
+    def idle_connections(self) -> int:
+        """How many connections are kept open."""
+        return len(self._idle)
+
+    def _head(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> h11.Request:
+        names = {name.lower() for name, _ in headers}
+        lines = [("host", self.origin.authority)] if "host" not in names else []
+        lines += headers
+        lines.append(("accept-encoding", "identity"))
+        if body or method not in {"GET", "HEAD", "DELETE", "OPTIONS"}:
+            lines.append(("content-length", str(len(body))))
+        try:
+            return h11.Request(method=method, target=target, headers=lines)
+        except (h11.LocalProtocolError, UnicodeEncodeError):
+            # h11 quotes the value, which may be a credential.
+            raise InternalError(
+                "http.client", "a request line or header has characters HTTP does not allow"
+            ) from None
+
+    async def _opened(self) -> Line | NotSent:
+        origin = self.origin
+        try:
+            reader, writer = await self._dial.open(
+                origin.host, origin.port, self._tls, self._connect_timeout_s
+            )
+        except RemoteError as error:
+            layer: Layer = getattr(error, "layer", "tcp")
+            return NotSent(layer=layer, reason=error.what, code=error.code)
+        return Line(reader, writer, self._max_answer_bytes)
+
+    async def _exchange(
+        self, line: Line, request: h11.Request, body: bytes, answer_timeout_s: float
+    ) -> Outcome:
+        deadline = asyncio.timeout(answer_timeout_s)
+        try:
+            async with deadline:
+                return await line.exchange(request, body)
+        except Garbled as garbled:
+            reason, code = f"{self._where}: {garbled}", ""
+        except OSError as error:  # TimeoutError is one
+            if deadline.expired():
+                reason = f"{self._where}: no whole answer within {answer_timeout_s:g} s"
+                code = ""
+            else:
+                reason, code = f"{self._where}: {_words(error)}", self._cause_of(error)
+        if line.sent_bytes == 0:
+            return NotSent(layer="tcp", reason=reason, code=code)
+        return Unanswered(reason=reason, sent_bytes=line.sent_bytes, code=code)
+
+    def _closed_at_once(self, line: Line) -> NotSent:
+        fault = line.fault()
+        if fault is None:
+            reason = "the host closed the connection before anything was sent"
+            return NotSent(layer="tcp", reason=f"{self._where}: {reason}")
+        layer: Layer = "tls" if isinstance(fault, ssl.SSLError) else "tcp"
+        return NotSent(
+            layer=layer, reason=f"{self._where}: {_words(fault)}", code=self._cause_of(fault)
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.origin.host}:{self.origin.port}"
+
+    def _kept(self) -> Line | None:
+        # The youngest: it is the least likely to be closed by the host at this moment.
+        while self._idle:
+            line = self._idle.pop()
+            if line.expiry is not None:
+                line.expiry.cancel()
+                line.expiry = None
+            if not line.watch.done():
+                return line
+            line.abort()
+        return None
+
+    def _keep(self, line: Line) -> None:
+        if self._keep_alive_s <= 0 or len(self._idle) >= self._max_idle:
+            line.close()
+            return
+        self._idle.append(line)
+        line.expiry = asyncio.get_running_loop().call_later(self._keep_alive_s, self._retire, line)
+        line.watch.add_done_callback(lambda _watch: self._retire(line))
+
+    def _retire(self, line: Line) -> None:
+        """Its time is up, or the host has closed it: release the socket now, not at next use."""
+        if line in self._idle:
+            self._idle.remove(line)
+            line.close()
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS broke off ({error.reason or 'no reason given'})"
+    if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
+        return "the connection was reset"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "the connection broke"
