@@ -6,14 +6,11 @@ exclusively; the command line reads it with `agent.store.offline` while no daemo
 
 from __future__ import annotations
 
-import functools
 import logging
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agent.clock import Clock, SystemClock
 from agent.core.money.journal import Backlog, Change, Record, State, Step
@@ -21,10 +18,10 @@ from agent.core.money.lanes import Order
 from agent.core.money.transaction import Payload, Submission
 from agent.errors import OperatorError, StoreError
 from agent.store import opening
+from agent.store.aside import Quarantined
 from agent.store.files import Counters, LockFile, private_directory
-from agent.store.journal import Appended, Due, Journal, Quarantined
+from agent.store.journal import Appended, Due, Journal
 from agent.store.opening import JournalFacts
-from agent.store.salvage import count_unsent
 from agent.store.writer import Opened, Target, Writer
 
 log = logging.getLogger(__name__)
@@ -53,24 +50,16 @@ class Store:
     async def start(self) -> None:
         """Lock and open. Raises StoreError `store.busy` or OperatorError; an unusable flash is
         not an error here: every call answers with the reason until it works again."""
-        try:
-            private_directory(self.directory)
-            self._lock.acquire("daemon")
-        except OSError as error:
-            raise OperatorError(
-                "store.directory",
-                f"cannot use {self.directory}: {error.strerror}",
-                "create it for the agent's user, or set agent.state_dir",
-            ) from error
-        try:
-            outcome = await self._writer.start()
-            if isinstance(outcome, StoreError):
-                if not outcome.code.startswith(("store.full", "store.unavailable")):
-                    raise OperatorError(outcome.code, outcome.what, outcome.hint)
-                log.critical("event=store_unavailable reason=%r", outcome.what)
-        except BaseException:
-            self.stop(1.0)
-            raise
+        outcome = await self._writer.start()
+        if not isinstance(outcome, StoreError):
+            return
+        if outcome.code.startswith(("store.full", "store.unavailable")):
+            log.critical("event=store_unavailable reason=%r", outcome.what)
+            return
+        self.stop(1.0)
+        if outcome.code == "store.busy":
+            raise outcome
+        raise OperatorError(outcome.code, outcome.what, outcome.hint)
 
     def stop(self, timeout_s: float = 3.0) -> bool:
         """Commit what is queued and close. False when a sync hangs past the deadline."""
@@ -79,8 +68,11 @@ class Store:
         return done
 
     def _open(self) -> Opened:
-        """On the writer thread."""
+        """On the writer thread; again and again while the flash refuses."""
         now = self._clock.now()
+        private_directory(self.directory)
+        if not self._lock.held:
+            self._lock.acquire("daemon")
         if self._counters is None:
             self._counters = Counters(self.directory / "counters")
         journal_db, journal, facts = opening.open_journal(self.directory, now, self._orders)
@@ -104,7 +96,8 @@ class Store:
             lambda journal: journal.append(submission, self._clock.now())
         )
         if appended.created:
-            self._changed(appended.record)
+            for sink in self._sinks:
+                sink(appended.record)
         return appended
 
     async def record(self, key: str) -> Record | None:
@@ -123,9 +116,6 @@ class Store:
             lambda journal: journal.page(states, after_seq, limit, self._clock.now())
         )
 
-    async def recent(self, limit: int = 20) -> list[Record]:
-        return await self._journal(lambda journal: journal.recent(limit, self._clock.now()))
-
     async def due(self, uplink: str, after_seq: int, limit: int) -> Due:
         return await self._journal(
             lambda journal: journal.due(uplink, after_seq, limit, self._clock.now())
@@ -139,7 +129,8 @@ class Store:
         record: Record = await self._journal(
             lambda journal: journal.advance(seq, version, change, self._clock.now())
         )
-        self._changed(record)
+        for sink in self._sinks:
+            sink(record)
         return record
 
     async def facts(self) -> JournalFacts:
@@ -149,26 +140,14 @@ class Store:
         return self._facts
 
     async def quarantined(self) -> list[Quarantined]:
-        return await self._journal(lambda journal: journal.quarantined())
+        return await self._journal(lambda journal: journal.aside.journals())
 
     async def boot_no(self) -> int:
         return await self._journal(lambda journal: journal.boot_no)
 
-    async def count_quarantined(self, run: Callable[[Callable[[], Any]], Any]) -> None:
-        """Count what lies in journals put aside, off the loop; `run` calls in a thread."""
-        for item in await self.quarantined():
-            if item.records is not None:
-                continue
-            found = await run(functools.partial(_count_copy, Path(item.path)))
-            if found is None:
-                log.warning("event=quarantine_unreadable path=%s", item.path)
-                continue
-            records, amounts = found
-            await self._journal(
-                functools.partial(
-                    Journal.counted, quarantine_id=item.id, records=records, amounts=amounts
-                )
-            )
+    async def counted(self, item: Quarantined, records: int, amounts: Mapping[str, int]) -> None:
+        """Write down what a journal put aside was found to hold."""
+        await self._journal(lambda journal: journal.aside.counted(item.id, records, amounts))
 
     def on_change(self, sink: Callable[[Record], None]) -> None:
         """Be told of every record after its change is committed, on the loop's thread."""
@@ -186,20 +165,15 @@ class Store:
         result: T = await self._writer.submit(Target.STATE, work)
         return result
 
-    def outbox_id(self) -> str:
-        return self._held_counters().counts.outbox_id
-
-    async def next_connect(self) -> int:
-        """Raise the connect counter and sync it; consumers drop a Will with an older one."""
-        counters = self._held_counters()
-
-        def raise_it(_: object) -> int:
-            return counters.save(connects=counters.counts.connects + 1).connects
-
-        result: int = await self._writer.submit(Target.FILES, raise_it)
+    async def outside(self, work: Callable[[Counters], T]) -> T:
+        """Run `work` on the counters file, on the writer thread."""
+        counters = self.counters
+        result: T = await self._writer.submit(Target.FILES, lambda _: work(counters))
         return result
 
-    def _held_counters(self) -> Counters:
+    @property
+    def counters(self) -> Counters:
+        """Raises StoreError while the store has never been open."""
         if self._counters is None:
             raise self._writer.refusal or StoreError("store.unavailable", "the store is closed")
         return self._counters
@@ -207,25 +181,6 @@ class Store:
     async def _journal(self, work: Callable[[Journal], T]) -> T:
         result: T = await self._writer.submit(Target.JOURNAL, work)
         return result
-
-    def _changed(self, record: Record) -> None:
-        for sink in self._sinks:
-            sink(record)
-
-
-def _count_copy(path: Path) -> tuple[int, dict[str, int]] | None:
-    """Count on a copy: a journal put aside must stay exactly as it was found."""
-    with tempfile.TemporaryDirectory(prefix="posagent-") as scratch:
-        copy = Path(scratch) / "journal.db"
-        try:
-            for suffix in ("", "-wal"):
-                source = path.with_name(path.name + suffix)
-                if source.exists():
-                    shutil.copyfile(source, copy.with_name(copy.name + suffix))
-        except OSError as error:
-            log.warning("event=quarantine_not_copied reason=%r", error.strerror)
-            return None
-        return count_unsent(copy)
 
 
 __all__ = ["Appended", "Due", "JournalFacts", "Quarantined", "Store", "StoreError"]

@@ -114,6 +114,10 @@ class LockFile:
             os.pwrite(fd, f"{role}, process {os.getpid()}\n".encode(), 0)
         self._fd = fd
 
+    @property
+    def held(self) -> bool:
+        return self._fd is not None
+
     def release(self) -> None:
         if self._fd is not None:
             os.close(self._fd)

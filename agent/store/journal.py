@@ -12,12 +12,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from agent.core.moment import Moment, Stamp, at_ms, to_ms
 from agent.core.money.journal import (
     FINAL,
-    Amounts,
     Backlog,
     Change,
     Event,
@@ -30,6 +28,7 @@ from agent.core.money.journal import (
 from agent.core.money.lanes import Order, lane_of, root_of
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError, InternalError
+from agent.store.aside import Aside
 from agent.store.rows import (
     NUMBER,
     STATES,
@@ -49,18 +48,6 @@ class Appended:
 
     record: Record
     created: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """A journal that was put aside."""
-
-    id: int
-    path: str
-    at: datetime
-    reason: str
-    records: int | None
-    amounts: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +73,7 @@ class Journal:
         self.boot_no = boot_no
         self.born_ms = born_ms
         self.tally = Tally()
-        #: Keys of rows that could not be believed; a repeat of one starts held and in doubt.
-        self.distrusted: dict[str, int] = {}
+        self.aside = Aside(db)
 
     # -- taking over -----------------------------------------------------------------------
 
@@ -120,7 +106,7 @@ class Journal:
         t = submission.transaction
         stamp = Stamp(now.wall_ms, now.boot_ms, self.boot_no)
         state, in_doubt, cause, note = State.QUEUED, False, "", ""
-        if t.key in self.distrusted:
+        if t.key in self.aside.keys:
             state, in_doubt, cause = State.HELD, True, "queue.quarantined"
             note = "an earlier record under this key was damaged and put aside"
         elif t.attempts:
@@ -188,12 +174,6 @@ class Journal:
                 break
         return found
 
-    def recent(self, limit: int, now: Moment) -> list[Record]:
-        """The newest records, newest first."""
-        rows = self._db.execute(QUERIES["page_recent"], (min(limit, 500),)).fetchall()
-        records = (self._believed(row, now) for row in rows)
-        return [record for record in records if record is not None]
-
     def lane_free(self, record: Record) -> bool:
         """Whether nothing unsent of the same lane was accepted before this record."""
         if record.lane is None:
@@ -223,38 +203,7 @@ class Journal:
     def backlog(self) -> Backlog:
         oldest = self._one("oldest_unsent")
         return self.tally.backlog(
-            None if oldest is None else at_ms(oldest["stored_ms"]), self.put_aside()
-        )
-
-    def put_aside(self) -> Amounts | None:
-        """What lies in quarantine: damaged journals and single rows. None: not known."""
-        count = len(self.distrusted)
-        sums: dict[str, int] = {}
-        for item in self.quarantined():
-            if item.records is None:
-                return None
-            count += item.records
-            for currency, minor in (item.amounts or {}).items():
-                sums[currency] = sums.get(currency, 0) + minor
-        return Amounts(count=count, by_currency=sums)
-
-    def quarantined(self) -> list[Quarantined]:
-        return [
-            Quarantined(
-                id=row["id"],
-                path=row["path"],
-                at=at_ms(row["at_ms"]),
-                reason=row["reason"],
-                records=row["records"],
-                amounts=None if row["amounts"] is None else json.loads(row["amounts"]),
-            )
-            for row in self._db.execute(QUERIES["quarantine"])
-        ]
-
-    def counted(self, quarantine_id: int, records: int, amounts: Mapping[str, int]) -> None:
-        """A damaged journal has been counted as far as it could be read."""
-        self._db.execute(
-            QUERIES["count_quarantine"], (records, json.dumps(dict(amounts)), quarantine_id)
+            None if oldest is None else at_ms(oldest["stored_ms"]), self.aside.amounts()
         )
 
     # -- moving on -------------------------------------------------------------------------
@@ -348,26 +297,16 @@ class Journal:
             reason = "row MAC does not match"
         except (ValueError, KeyError, IndexError, TypeError) as error:
             reason = f"unreadable row: {type(error).__name__}"
-        self._put_aside(row, reason, now)
+        self._distrust(row, reason, now)
         return None
 
-    def _put_aside(self, row: sqlite3.Row, reason: str, now: Moment) -> None:
-        """Keep the row as found, and (rule 8) believe nothing unsent until somebody looked."""
-        key, seq = str(row["key"]), int(row["seq"])
-        kept = {
-            name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
-            for name, value in zip(row.keys(), tuple(row), strict=True)
-        }
-        self._db.execute(
-            QUERIES["add_quarantined_row"],
-            (seq, key, now.wall_ms, reason, json.dumps(kept).encode()),
-        )
-        self._db.execute(QUERIES["delete_tx"], (seq,))
-        self.distrusted[key] = seq
+    def _distrust(self, row: sqlite3.Row, reason: str, now: Moment) -> None:
+        """Put the row aside, and (rule 8) believe nothing unsent until somebody looked."""
+        self.aside.keep(row, reason, now)
         damage = Change(
             event=Event.DAMAGE,
             cause="queue.held",
-            note=f"record {seq} of this journal was found altered; nothing unsent is believed",
+            note=f"record {row['seq']} was found altered; nothing unsent is believed",
         )
         for other in self._unsent():
             try:
@@ -437,4 +376,4 @@ def _retired(key: str, stone: sqlite3.Row, business: bytes, digest: bytes) -> Ca
     )
 
 
-__all__ = ["Appended", "Due", "IllegalMoveError", "Journal", "Quarantined"]
+__all__ = ["Appended", "Due", "IllegalMoveError", "Journal"]

@@ -21,8 +21,9 @@ from agent.core.money.journal import Backlog, Record, State, Step
 from agent.core.money.lanes import Order
 from agent.errors import OperatorError, StoreError
 from agent.store import opening
+from agent.store.aside import Quarantined
 from agent.store.files import LockFile
-from agent.store.journal import Journal, Quarantined
+from agent.store.journal import Journal
 from agent.store.opening import JournalFacts
 
 T = TypeVar("T")
@@ -51,9 +52,6 @@ class OfflineStore:
     ) -> list[Record]:
         return self._journal.page(states, after_seq, limit, self._clock.now())
 
-    async def recent(self, limit: int = 20) -> list[Record]:
-        return self._journal.recent(limit, self._clock.now())
-
     async def backlog(self) -> Backlog:
         return self._journal.backlog()
 
@@ -61,7 +59,7 @@ class OfflineStore:
         return self._facts
 
     async def quarantined(self) -> list[Quarantined]:
-        return self._journal.quarantined()
+        return self._journal.aside.journals()
 
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return work(self._state_db)

@@ -180,14 +180,12 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         next_seq=max(last_seq, int(_meta(db, "last_seq") or 0)) + 1,
         orders=start.orders,
     )
-    for row in db.execute(QUERIES["quarantined_rows"]):
-        journal.distrusted[row["key"]] = row["seq"]
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
         # they are read.
-        before = len(journal.distrusted)
+        before = len(journal.aside.keys)
         journal.page(None, max(0, last_seq - 500), 500, now)
-        if len(journal.distrusted) > before:
+        if len(journal.aside.keys) > before:
             damage = "a row of this journal was found altered"
     moved = {"doubt": 0, "held": 0} if clean and not damage else journal.recover(now, damage)
     db.execute(QUERIES["set_meta"], ("clean", "0"))

@@ -51,9 +51,6 @@ WHERE state < 4 AND uplink = ? AND boot_no = ? AND next_boot_ms > ? AND delivery
 -- name: page_all
 SELECT * FROM tx WHERE seq > ? ORDER BY seq LIMIT ?
 
--- name: page_recent
-SELECT * FROM tx ORDER BY seq DESC LIMIT ?
-
 -- name: lane_head
 -- Whether anything unsent of the same lane was accepted earlier.
 SELECT 1 FROM tx INDEXED BY tx_lane WHERE lane = ? AND state < 4 AND seq < ? LIMIT 1

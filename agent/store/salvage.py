@@ -6,10 +6,30 @@ believed for sending. Counting is for the backlog and the guard: money put aside
 
 from __future__ import annotations
 
+import logging
+import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from agent.store.rows import FIRST_FINAL
+
+log = logging.getLogger(__name__)
+
+
+def count_copy(path: Path) -> tuple[int, dict[str, int]] | None:
+    """Count on a copy: a journal put aside must stay exactly as it was found."""
+    with tempfile.TemporaryDirectory(prefix="posagent-") as scratch:
+        copy = Path(scratch) / "journal.db"
+        try:
+            for suffix in ("", "-wal"):
+                source = path.with_name(path.name + suffix)
+                if source.exists():
+                    shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        except OSError as error:
+            log.warning("event=quarantine_not_copied reason=%r", error.strerror)
+            return None
+        return count_unsent(copy)
 
 
 def count_unsent(path: Path) -> tuple[int, dict[str, int]] | None:

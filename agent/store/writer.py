@@ -14,6 +14,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -79,6 +80,7 @@ class Writer:
         self._opened: Opened | None = None
         self._refusal: StoreError | None = None  # why nothing can be stored at the moment
         self._fatal = False
+        self._reopen_at_s = 0.0  # monotonic
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -148,13 +150,14 @@ class Writer:
         """Waits for ever when idle, so that a quiet terminal is not woken up for nothing."""
         timeout: float | None = None if idle else IDLE_S
         if self._opened is None and not self._fatal:
-            timeout = REOPEN_S
+            timeout = max(0.0, self._reopen_at_s - time.monotonic())
         try:
             return self._queue.get(timeout=timeout)
         except queue.Empty:
             return _IDLE
 
     def _open(self) -> JournalFacts | StoreError:
+        self._reopen_at_s = time.monotonic() + REOPEN_S
         try:
             self._opened = self._opener()
         except StoreError as error:
@@ -172,13 +175,21 @@ class Writer:
 
     def _when_idle(self) -> None:
         if self._opened is None:
-            if not self._fatal and isinstance(self._open(), JournalFacts):
-                log.info("event=store_reopened path=%s", self._directory)
+            self._reopen()
             return
         if self._wal_bytes() >= CHECKPOINT_BYTES:
             self._checkpoint()
 
+    def _reopen(self) -> None:
+        """Try again what failed, at most every REOPEN_S: also while callers keep asking."""
+        if self._fatal or time.monotonic() < self._reopen_at_s:
+            return
+        if isinstance(self._open(), JournalFacts):
+            log.info("event=store_reopened path=%s", self._directory)
+
     def _serve(self, batch: list[_Item]) -> None:
+        if self._opened is None:
+            self._reopen()
         journal = [item for item in batch if item.target is Target.JOURNAL]
         state = [item for item in batch if item.target is Target.STATE]
         for item in batch:
@@ -191,10 +202,10 @@ class Writer:
             if journal:
                 self._commit(self._opened.journal_db, self._opened.journal, journal)
             # Money is answered before the telemetry of the same batch is written.
-            self._answer([item for item in batch if item.target is not Target.STATE])
+            self._tell(_answers([item for item in batch if item.target is not Target.STATE]))
             self._after_money(state)
             batch = state
-        self._answer(batch)
+        self._tell(_answers(batch))
 
     def _after_money(self, state: list[_Item]) -> None:
         """What may wait: telemetry of the batch, and a log grown to its bound."""
@@ -243,11 +254,7 @@ class Writer:
             db.execute("COMMIT")
         except sqlite3.Error:
             journal.tally.rollback()
-            if db.in_transaction:
-                try:
-                    db.execute("ROLLBACK")
-                except sqlite3.Error as error:
-                    log.warning("event=rollback_failed code=%s", sqlite_name(error))
+            _roll_back(db)
             raise
         journal.tally.commit()
 
@@ -263,18 +270,11 @@ class Writer:
             refusal = StoreError("store.state", f"state.db: {sqlite_name(error)}")
             for item in items:
                 item.result, item.error = None, refusal
-            self._roll_back_state(db)
+            _roll_back(db)
         except Exception as error:  # noqa: BLE001 - one caller's fault fails its batch, not the thread
             for item in items:
                 item.result, item.error = None, error
-            self._roll_back_state(db)
-
-    def _roll_back_state(self, db: sqlite3.Connection) -> None:
-        try:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            log.warning("event=rollback_failed code=%s", sqlite_name(error))
+            _roll_back(db)
 
     def _outside(self, item: _Item) -> None:
         try:
@@ -336,9 +336,6 @@ class Writer:
         opened.journal_db.close()
         opened.state_db.close()
 
-    def _answer(self, items: list[_Item]) -> None:
-        self._tell([(item.future, item.result, item.error) for item in items])
-
     def _tell(self, answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
         """One wake-up of the loop for the whole batch."""
         if answers and self._loop is not None and not self._loop.is_closed():
@@ -346,6 +343,18 @@ class Writer:
 
 
 _IDLE = object()
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        log.warning("event=rollback_failed code=%s", sqlite_name(error))
+
+
+def _answers(items: list[_Item]) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
+    return [(item.future, item.result, item.error) for item in items]
 
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:

@@ -14,6 +14,7 @@ CREATE TABLE outbox (
     at_ms    INTEGER NOT NULL,                   -- UTC, when it was recorded
     body     BLOB    NOT NULL
 );
+CREATE INDEX outbox_order ON outbox (priority, seq);
 
 -- One row per condition that is not plain "fine": recorded, perhaps not yet shown.
 CREATE TABLE alarm (

@@ -1,0 +1,82 @@
+"""What the daemon needs of the store beside money: heartbeat, counters, the quarantine count."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from agent.store import Store
+from agent.store.files import Counters
+from agent.store.salvage import count_copy
+
+log = logging.getLogger(__name__)
+
+#: A sync slower than this is no longer slow flash but dead flash: the watchdog may have us.
+STUCK_MS = 120_000
+
+Found = tuple[int, dict[str, int]] | None
+Threaded = Callable[[Callable[[], Found]], Awaitable[Found]]
+
+
+class StorePart:
+    """The store as a part of the daemon: opened before and closed after all others."""
+
+    name = "store"
+    fatal = True
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._probe: tuple[int, asyncio.Task[None]] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Nothing to do: work arrives by itself."""
+        await stop.wait()
+
+    def beat(self, now_ms: int) -> str:
+        """Each call sends an empty piece of work through the thread and looks for the last one."""
+        if self._store.refusal is not None:
+            return ""  # it says so to whoever asks; a restart by the watchdog would not help
+        if self._probe is not None and not self._probe[1].done():
+            late_ms = now_ms - self._probe[0]
+            return (
+                f"the store has not answered for {late_ms // 1000} s" if late_ms > STUCK_MS else ""
+            )
+        self._probe = (
+            now_ms,
+            asyncio.create_task(self._store.outside(_nothing), name="store-probe"),
+        )
+        return ""
+
+    # -- the counters file, as telemetry sees it -------------------------------------------
+
+    def outbox_id(self) -> str:
+        """Names this terminal's messages together with their number."""
+        return self._store.counters.counts.outbox_id
+
+    async def next_connect(self) -> int:
+        """Raise the connect counter and sync it; consumers drop a Will with an older one."""
+        return await self._store.outside(_one_more_connect)
+
+    # -- the quarantine --------------------------------------------------------------------
+
+    async def count_quarantined(self, threaded: Threaded) -> None:
+        """Count what lies in journals put aside; `threaded` runs a slow call off the loop."""
+        for item in await self._store.quarantined():
+            if item.records is not None:
+                continue
+            found = await threaded(functools.partial(count_copy, Path(item.path)))
+            if found is None:
+                log.warning("event=quarantine_unreadable path=%s", item.path)
+                continue
+            await self._store.counted(item, *found)
+
+
+def _nothing(_: Counters) -> None:
+    """The thread came by: it still moves."""
+
+
+def _one_more_connect(counters: Counters) -> int:
+    return counters.save(connects=counters.counts.connects + 1).connects
