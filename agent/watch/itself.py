@@ -1,0 +1,213 @@
+"""What the agent knows of itself, read like any other component: the queue, the uplinks, the agent.
+
+The conditions over these values (`core.health.standard`) are how a dead host, a full store or a
+wrong clock become alarms like an empty paper roll. Nothing is measured here; the rooms are asked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from agent.clock import Clock
+from agent.core.health.reading import Outcome, Reading, Unknown, Value
+from agent.core.moment import at_ms
+from agent.core.money.journal import Backlog, Record, State
+from agent.errors import StoreError
+
+#: A wall clock that moved against the boot clock by this much was set by somebody.
+STEP_MS = 2_000
+#: Our own ticks come every five seconds; a gap this long means the system froze us.
+FROZEN_MS = 30_000
+#: How long a step or a freeze stays worth telling.
+RECENT_MS = 3_600_000
+
+
+class Facts(Protocol):
+    """What start-up found out about the journal."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def damage(self) -> str: ...
+
+
+class Store(Protocol):
+    """The journal, as far as the queue watcher asks it."""
+
+    async def backlog(self) -> Backlog: ...
+    async def facts(self) -> Facts: ...
+    @property
+    def refusal(self) -> StoreError | None: ...
+
+
+class Channel(Protocol):
+    """One uplink."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def since_at(self) -> datetime | None: ...
+    @property
+    def next_attempt_at(self) -> datetime | None: ...
+    @property
+    def last_success_at(self) -> datetime | None: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+
+
+class Lapsed:
+    """Requests that lapsed within the last hour; a cashier must hear of each."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._boot_ms: deque[int] = deque(maxlen=1_000)
+
+    def heed(self, record: Record) -> None:
+        """A record was committed."""
+        if record.state is State.LAPSED:
+            self._boot_ms.append(self._clock.now().boot_ms)
+
+    def count(self) -> int:
+        """How many there were lately."""
+        now_ms = self._clock.now().boot_ms
+        while self._boot_ms and now_ms - self._boot_ms[0] > RECENT_MS:
+            self._boot_ms.popleft()
+        return len(self._boot_ms)
+
+
+class QueueWatcher:
+    """The unsent money and the store that holds it."""
+
+    component = "queue"
+    period_s = 15.0
+    deadline_s = 10.0
+
+    def __init__(self, store: Store, lapsed: Callable[[], int], clock: Clock) -> None:
+        self._store = store
+        self._lapsed = lapsed
+        self._clock = clock
+
+    async def read(self) -> Outcome:
+        refusal = self._store.refusal
+        if refusal is not None:
+            full = refusal.code == "store.full"
+            return Reading(
+                values={
+                    "store_full": full,
+                    "store_unavailable": not full,
+                    "reason": refusal.what,
+                }
+            )
+        backlog = await self._store.backlog()
+        facts = await self._store.facts()
+        aside = backlog.quarantined
+        oldest_s = 0
+        if backlog.oldest_at is not None:
+            oldest_s = max(0, round((self._clock.now().at - backlog.oldest_at).total_seconds()))
+        values: dict[str, Value] = {
+            "unsent": backlog.total.count,
+            "in_doubt": backlog.in_doubt.count,
+            "held": backlog.held.count,
+            # Unknown is not none: a journal nobody could count yet is at least one record.
+            "quarantined": 1 if aside is None else aside.count,
+            "oldest_s": oldest_s,
+            "lapsed_recent": self._lapsed(),
+            "store_full": False,
+            "store_unavailable": False,
+            "data_error": bool(facts.damage),
+            "store": facts.path,
+        }
+        if facts.damage:
+            values["reason"] = facts.damage
+        return Reading(values=values)
+
+
+class UplinkWatcher:
+    """The worst of the ways to the hosts: one terminal, one answer to "does money leave?"."""
+
+    component = "uplink"
+    period_s = 5.0
+    deadline_s = 5.0
+
+    _WORST: Mapping[str, int] = {"paused": 4, "backing_off": 3, "disabled": 2, "shadow": 1}
+
+    def __init__(self, channels: Callable[[], Sequence[Channel]], clock: Clock) -> None:
+        self._channels = channels
+        self._clock = clock
+
+    async def read(self) -> Outcome:
+        channels = self._channels()
+        if not channels:
+            return Reading(values={"state": "none", "cause": ""})
+        worst = max(channels, key=lambda channel: self._WORST.get(channel.state, 0))
+        now = self._clock.now().at
+        values: dict[str, Value] = {
+            "state": str(worst.state),
+            "cause": worst.cause,
+            "channel": worst.name,
+        }
+        if worst.since_at is not None:
+            values["since_s"] = max(0, round((now - worst.since_at).total_seconds()))
+        if worst.last_success_at is not None:
+            ago = round((now - worst.last_success_at).total_seconds())
+            values["last_success_s_ago"] = max(0, ago)
+        if worst.next_attempt_at is not None:
+            values["retry_at"] = worst.next_attempt_at.isoformat(timespec="seconds")
+        if worst.evidence:
+            values["reason"] = worst.evidence[0]
+        return Reading(values=values)
+
+
+class AgentWatcher:
+    """The clock, and whether we were let run."""
+
+    component = "agent"
+    period_s = 5.0
+    deadline_s = 5.0
+
+    def __init__(self, clock: Clock, restarts: Callable[[], Mapping[str, int]]) -> None:
+        self._clock = clock
+        self._restarts = restarts
+        first = clock.now()
+        self._last = first
+        self._stepped: tuple[int, int] | None = None  # (boot_ms, by_ms)
+        self._frozen: tuple[int, int, int] | None = None  # (boot_ms, from wall, to wall)
+
+    async def read(self) -> Outcome:
+        now, last = self._clock.now(), self._last
+        self._last = now
+        passed_ms = now.boot_ms - last.boot_ms
+        step_ms = (now.wall_ms - last.wall_ms) - passed_ms
+        if abs(step_ms) > STEP_MS:
+            self._stepped = (now.boot_ms, step_ms)
+        if passed_ms > FROZEN_MS:
+            self._frozen = (now.boot_ms, last.wall_ms, now.wall_ms)
+        if now.boot_id != last.boot_id:
+            return Unknown("the kernel's boot id changed under us")
+        restarts = self._restarts()
+        values: dict[str, Value] = {
+            "clock_trusted": now.trusted,
+            "part_restarts": sum(restarts.values()),
+            "clock_stepped_s": 0,
+            "frozen_s": 0,
+        }
+        if restarts:
+            values["part"] = max(restarts, key=lambda name: restarts[name])
+        if self._stepped is not None and now.boot_ms - self._stepped[0] < RECENT_MS:
+            values["clock_stepped_s"] = round(self._stepped[1] / 1000)
+        if self._frozen is not None and now.boot_ms - self._frozen[0] < RECENT_MS:
+            _, from_ms, to_ms = self._frozen
+            values["frozen_s"] = round((to_ms - from_ms) / 1000)
+            values["from_at"], values["to_at"] = _text(from_ms), _text(to_ms)
+        return Reading(values=values)
+
+
+def _text(wall_ms: int) -> str:
+    return at_ms(wall_ms).isoformat(timespec="seconds")
