@@ -1,0 +1,334 @@
+"""One terminal's conversation with the broker, as a machine: events in, actions out.
+
+Decides when to connect, to which endpoint and in which protocol, how much may be unacknowledged,
+when silence means the connection is dead, and how long to stay away after each kind of goodbye.
+Refuses to know sockets, threads, rows and messages: `telemetry.publisher` performs the actions,
+brings the time and draws the jitter (a float in [0, 1)).
+
+Why the waits are random over their whole length: after a broker restart a million terminals come
+back spread over a minute instead of at once (full jitter). Why a CONNACK does not reset them: a
+broker that accepts and drops would be stormed for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """The protocol versions spoken."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+class Phase(StrEnum):
+    """Where the conversation stands."""
+
+    IDLE = "idle"  #: not started
+    WAITING = "waiting"  #: staying away until a moment
+    CONNECTING = "connecting"  #: DNS, TCP, TLS, CONNECT sent, no CONNACK yet
+    CONNECTED = "connected"  #: CONNACK received
+
+
+class Origin(StrEnum):
+    """Who ended it."""
+
+    REFUSED = "refused"  #: a CONNACK said no
+    SERVER = "server"  #: a DISCONNECT packet, or the far side closed
+    NETWORK = "network"  #: never reached, timed out, or dropped by us
+
+
+BUSY = frozenset({0x88, 0x89, 0x8B, 0x97, 0x9C, 0x9D, 0x9F})
+MOVED = frozenset({0x9C, 0x9D})
+CREDENTIALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+OTHER_VERSION = frozenset({0x01, 0x84})
+BROKEN_PROTOCOL = frozenset({0x81, 0x82})
+TAKEN_OVER = 0x8E
+#: Refusals of one message that would be the same for ever: topic, format, size.
+POISON = frozenset({0x90, 0x95, 0x99})
+
+NOT_AUTHORISED = "broker.not_authorised"
+DUPLICATE_ID = "broker.duplicate_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The numbers, from the configuration and the facts page on MQTT."""
+
+    endpoints: int
+    dialect: Dialect | None = None  #: None: 5 first, 3.1.1 where 5 is not understood
+    window: int = 8
+    boot_delay_s: float = 30.0
+    base_s: float = 2.0
+    cap_s: float = 300.0
+    puback_timeout_s: float = 60.0
+    connect_timeout_s: float = 60.0  #: DNS + TCP + TLS + CONNACK; weak links need 30 s for TLS
+    steady_s: float = 60.0
+    server_close_s: float = 60.0
+    busy_s: float = 300.0
+    long_s: float = 1_800.0  #: after wrong credentials or a twin: half to the whole of twice this
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Start an attempt. The connect counter is persisted first."""
+
+    endpoint: int
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Publish `online`; without a session on the broker, also what it may have forgotten."""
+
+    session_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Tear the socket down now, without a goodbye; nothing more is heard from it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What was sent and not acknowledged has to be sent again on the next connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The broker has this row."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker will never take this row."""
+
+    seq: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """An alarm a person has to act on."""
+
+    code: str
+
+
+Action = Connect | Announce | Drop | Release | Acked | Refused | Raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """What a CONNACK granted. Zero: not said."""
+
+    receive_maximum: int = 0
+    server_keepalive_s: int = 0
+    max_packet_bytes: int = 0
+    session_present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    seq: int
+    sent_ms: int
+
+
+@dataclass(slots=True)
+class _Live:
+    """What is true only while connected."""
+
+    since_ms: int
+    window: int
+    granted: Connected
+    acks: int = 0
+    flying: dict[int, _Flight] = field(default_factory=dict)
+
+
+class Session:
+    """The machine. Not thread-safe: one owner, one loop."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.phase = Phase.IDLE
+        self.alarm = ""
+        self._policy = policy
+        self._endpoint = 0
+        self._dialects = [policy.dialect or Dialect.V5] * policy.endpoints
+        self._proven: set[int] = set()
+        self._failures = 0
+        self._due_ms = 0
+        self._live: _Live | None = None
+
+    # What is true now
+
+    @property
+    def endpoint(self) -> int:
+        """Index of the endpoint in use or next to be tried."""
+        return self._endpoint
+
+    @property
+    def dialect(self) -> Dialect:
+        """The protocol in use or next to be tried."""
+        return self._dialects[self._endpoint]
+
+    @property
+    def failures(self) -> int:
+        """Connections in a row that were not steady."""
+        return self._failures
+
+    @property
+    def room(self) -> int:
+        """How many messages may be published now."""
+        return self._live.window - len(self._live.flying) if self._live else 0
+
+    @property
+    def granted(self) -> Connected | None:
+        """The broker's CONNACK while connected."""
+        return self._live.granted if self._live else None
+
+    def unacknowledged(self, mid: int) -> bool:
+        """Whether this message is still waiting for its PUBACK."""
+        return self._live is not None and mid in self._live.flying
+
+    def wake_at_ms(self) -> int | None:
+        """When `tick` will next have something to do by itself; None: not before an event."""
+        if self.phase in (Phase.WAITING, Phase.CONNECTING):
+            return self._due_ms
+        if self._live is not None and self._live.flying:
+            oldest = next(iter(self._live.flying.values()))
+            return oldest.sent_ms + _ms(self._policy.puback_timeout_s)
+        return None
+
+    # Events
+
+    def start(self, now_ms: int, jitter: float) -> None:
+        """The agent has booted: a power cut of a whole street must not become a storm."""
+        self.phase = Phase.WAITING
+        self._due_ms = now_ms + _ms(self._policy.boot_delay_s * jitter)
+
+    def tick(self, now_ms: int, jitter: float) -> tuple[Action, ...]:
+        """Time has passed."""
+        wake_at_ms = self.wake_at_ms()
+        if wake_at_ms is None or now_ms < wake_at_ms:
+            return ()
+        if self.phase is Phase.WAITING:
+            self.phase = Phase.CONNECTING
+            self._due_ms = now_ms + _ms(self._policy.connect_timeout_s)
+            return (Connect(self._endpoint, self.dialect),)
+        why = "connect timeout" if self.phase is Phase.CONNECTING else "puback timeout"
+        return (Drop(why), *self.closed(now_ms, 0, Origin.NETWORK, jitter))
+
+    def connected(self, now_ms: int, granted: Connected) -> tuple[Action, ...]:
+        """A CONNACK said yes."""
+        if self.phase is not Phase.CONNECTING:
+            return ()
+        self.phase = Phase.CONNECTED
+        self._proven.add(self._endpoint)
+        window = min(self._policy.window, granted.receive_maximum or 65_535)
+        self._live = _Live(since_ms=now_ms, window=window, granted=granted)
+        if self.alarm == NOT_AUTHORISED:
+            self.alarm = ""
+        return (Announce(granted.session_present),)
+
+    def sent(self, mid: int, seq: int, now_ms: int) -> None:
+        """A message went out as packet `mid`; `seq` is its outbox row, 0 for none."""
+        if self._live is not None:
+            self._live.flying[mid] = _Flight(seq, now_ms)
+
+    def puback(self, mid: int, code: int, now_ms: int, jitter: float) -> tuple[Action, ...]:
+        """The broker acknowledged a packet, or (v5, code >= 0x80) refused it."""
+        flight = self._live.flying.pop(mid, None) if self._live else None
+        if flight is None or self._live is None:
+            return ()
+        if code >= 0x80 and code not in POISON:
+            # Not this message but we are unwelcome (rights, quota): keep the row, come back later.
+            return (
+                Drop(f"puback refused 0x{code:02x}"),
+                *self.closed(now_ms, code, Origin.SERVER, jitter),
+            )
+        self._live.acks += 1
+        self._settle(now_ms)
+        if not flight.seq:
+            return ()
+        return (Refused(flight.seq, code),) if code in POISON else (Acked(flight.seq),)
+
+    def closed(self, now_ms: int, code: int, origin: Origin, jitter: float) -> tuple[Action, ...]:
+        """The attempt failed or the connection ended. `code` is an MQTT 5 reason code or 0."""
+        if self.phase not in (Phase.CONNECTING, Phase.CONNECTED):
+            return ()
+        self._settle(now_ms)
+        live, self._live = self._live, None
+        actions: list[Action] = [Release()]
+        if code in CREDENTIALS:
+            actions += self._raise(NOT_AUTHORISED)
+        elif code == TAKEN_OVER:
+            actions += self._raise(DUPLICATE_ID)
+        self._failures += 1
+        self.phase = Phase.WAITING
+        self._due_ms = now_ms + _ms(self._stay_away_s(code, origin, live is not None, jitter))
+        if self._misunderstood(code, origin, live):
+            self._other_dialect()
+        elif live is None or self._failures > 1 or code in MOVED:
+            self._endpoint = (self._endpoint + 1) % self._policy.endpoints
+        else:
+            # A steady connection ended. Fail back: the first endpoint is the preferred one.
+            self._endpoint = 0
+        return tuple(actions)
+
+    # How
+
+    def _settle(self, now_ms: int) -> None:
+        """Forget past failures once a connection has proven itself."""
+        live = self._live
+        if live and live.acks and now_ms - live.since_ms >= _ms(self._policy.steady_s):
+            self._failures = 0
+            self.alarm = ""
+
+    def _raise(self, alarm: str) -> list[Action]:
+        if self.alarm == alarm:
+            return []
+        self.alarm = alarm
+        return [Raise(alarm)]
+
+    def _stay_away_s(self, code: int, origin: Origin, established: bool, jitter: float) -> float:
+        policy = self._policy
+        if code in CREDENTIALS or code == TAKEN_OVER:
+            return policy.long_s * (1 + jitter)
+        # 2**30 seconds is beyond every cap; unbounded exponents overflow a float after weeks.
+        ceiling_s = min(policy.cap_s, policy.base_s * 2.0 ** min(self._failures - 1, 30))
+        if code in BUSY:
+            ceiling_s = max(ceiling_s, policy.busy_s)
+        elif established and origin is Origin.SERVER:
+            ceiling_s = max(ceiling_s, policy.server_close_s)
+        return ceiling_s * jitter
+
+    def _misunderstood(self, code: int, origin: Origin, live: _Live | None) -> bool:
+        """Whether the broker seems not to speak our dialect."""
+        if self._policy.dialect is not None:
+            return False
+        if code in OTHER_VERSION:
+            return True
+        if live is not None:
+            return code in BROKEN_PROTOCOL and not live.acks
+        # Some 3.1.1 brokers just hang up on a v5 CONNECT. So does one that is restarting, hence
+        # only where this dialect has never worked.
+        hung_up = origin is Origin.SERVER or code in BROKEN_PROTOCOL
+        return hung_up and self._endpoint not in self._proven
+
+    def _other_dialect(self) -> None:
+        at = self._endpoint
+        self._proven.discard(at)
+        if self._dialects[at] is Dialect.V5:
+            self._dialects[at] = Dialect.V311
+        else:
+            self._dialects[at] = Dialect.V5
+            self._endpoint = (at + 1) % self._policy.endpoints
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

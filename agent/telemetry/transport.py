@@ -1,0 +1,302 @@
+"""One attempt to talk to the broker, over paho-mqtt in a thread of its own.
+
+Thin on purpose: connects, publishes, tells what it heard, ends. It never retries, never queues
+and keeps nothing: when to connect and what to send is `core.fleet.session` and the outbox, driven
+by `telemetry.conversation`, the only caller. A `Connection` is used once.
+
+Why a fresh client per attempt: paho re-sends everything it still holds on a reconnect, past the
+broker's Receive Maximum, and some servers then hang up for ever. Why all writing happens in our
+thread (the no-op `on_socket_register_write`): otherwise paho writes from the publishing thread
+too, and two writers may interleave half packets. Why nothing is ever joined: DNS and TLS block,
+and stopping must not wait for them; the thread is a daemon and finds itself dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.core.fleet.session import Connected, Dialect, Origin
+from agent.errors import AgentError, RemoteError
+from agent.telemetry.attempt import Attempt, Closed, Heard, Opened, Puback, Trust
+
+log = logging.getLogger(__name__)
+
+#: Half-open links: without it an unacknowledged publish is noticed after two keepalives.
+TCP_USER_TIMEOUT_MS = 60_000
+TCP_CONNECT_TIMEOUT_S = 20.0
+SESSION_EXPIRY_S = 3_600
+#: Attempts that still hang in DNS or TLS although given up; more would only pile up threads.
+MAX_HANGING = 3
+
+
+class Connection:
+    """One attempt. `start` returns at once; everything after that is heard."""
+
+    def __init__(self, attempt: Attempt, hear: Callable[[Connection, Heard], None]) -> None:
+        self._attempt = attempt
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        self._client: Client | None = None
+        self._secured: ssl.SSLSocket | None = None
+        self._trouble = ""  #: paho's last error text; the only place a TLS alert is named
+        self._over = False
+        self._dropped = False
+        self._thread = threading.Thread(target=self._run, name="telemetry-mqtt", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread still runs; a dropped one may hang in DNS for minutes."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin connecting."""
+        self._thread.start()
+
+    def publish(self, topic: str, payload: bytes, *, retained: bool) -> int:
+        """Send with QoS 1; returns the packet id, 0 if there is no connection to send on.
+
+        Only while connected and inside the window: paho would queue whatever is more.
+        """
+        client = self._client
+        if client is None or self._over or self._dropped or not client.is_connected():
+            return 0
+        sent = client.publish(topic, payload, qos=1, retain=retained)
+        return sent.mid if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else 0
+
+    def disconnect(self) -> None:
+        """Say goodbye (the Will is discarded); `Closed` follows."""
+        client = self._client
+        if client is not None and not self._over:
+            client.disconnect()
+
+    def drop(self) -> None:
+        """Tear it down without a word, from whatever it is doing; nothing more is heard."""
+        self._dropped = True
+        client = self._client
+        sock = (client.socket() if client is not None else None) or self._secured
+        if sock is not None:
+            try:
+                # Not sock.shutdown(): on a TLS socket that takes the TLS away from under the
+                # reading thread. The plain shutdown wakes its select with an end of file.
+                socket.socket.shutdown(cast("socket.socket", sock), socket.SHUT_RDWR)
+            except OSError as error:
+                log.debug("event=drop_on_closed_socket reason=%r", str(error))
+
+    # In the thread
+
+    def _run(self) -> None:
+        try:
+            client = self._connect()
+            # A select of at most a third of the keepalive: paho pings only when it wakes, and
+            # the broker gives up after one and a half. publish() wakes it through a socket pair.
+            while not (self._over or self._dropped):
+                if client.loop(timeout=max(1.0, min(60.0, client.keepalive / 3))):
+                    break
+            self._end(0, Origin.SERVER, "broker.closed", "connection lost")
+        except AgentError as error:
+            self._end(0, Origin.NETWORK, "broker.configuration", str(error))
+        except (OSError, ValueError) as error:
+            self._end(0, Origin.NETWORK, _word(error), f"{type(error).__name__}: {error}")
+        except Exception as error:  # thread top: a bug in here must not silence telemetry for ever
+            log.exception("event=transport_failed")
+            self._end(0, Origin.NETWORK, "broker.internal", type(error).__name__)
+        finally:
+            # The client holds our methods and we hold it: without this its sockets stay open
+            # until the garbage collector comes by.
+            self._client = None
+            if self._secured is not None:
+                self._secured.close()  # paho leaves it open when the handshake fails
+
+    def _keep(self, sock: ssl.SSLSocket) -> None:
+        self._secured = sock
+
+    def _connect(self) -> Client:
+        attempt = self._attempt
+        five = attempt.dialect is Dialect.V5
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=attempt.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if five else False,
+            reconnect_on_failure=False,
+        )
+        client.suppress_exceptions = True
+        client.connect_timeout = TCP_CONNECT_TIMEOUT_S
+        client.on_log = self._on_log
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_socket_open = _on_socket_open
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = _write_only_in_the_loop
+        if attempt.username:
+            client.username_pw_set(
+                attempt.username, attempt.password() if attempt.password else None
+            )
+        if attempt.endpoint.tls and attempt.trust is not None:
+            context = _Context(attempt.trust, self._keep)
+            client.tls_set_context(cast("ssl.SSLContext", context))
+        self._client = client
+        options: dict[str, Any] = {}
+        will_properties = None
+        if five:
+            connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            connect.SessionExpiryInterval = SESSION_EXPIRY_S
+            options = {"clean_start": False, "properties": connect}
+            will_properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            will_properties.WillDelayInterval = attempt.will.delay_s
+        client.will_set(
+            attempt.will.topic, attempt.will.payload, 1, retain=True, properties=will_properties
+        )
+        # CONNECT is only written by loop(): an attempt dropped meanwhile never shows itself.
+        client.connect(attempt.endpoint.host, attempt.endpoint.port, attempt.keepalive_s, **options)
+        return client
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._end(reason.value, Origin.REFUSED, "broker.refused", str(reason))
+            return
+        granted = Connected(
+            receive_maximum=getattr(properties, "ReceiveMaximum", 0),
+            server_keepalive_s=getattr(properties, "ServerKeepAlive", 0),
+            max_packet_bytes=getattr(properties, "MaximumPacketSize", 0),
+            session_present=bool(flags.session_present),
+        )
+        if granted.server_keepalive_s and client.keepalive != granted.server_keepalive_s:
+            # paho before 2.2 ignores what the server asks for, and offers no way to obey.
+            client._keepalive = granted.server_keepalive_s  # noqa: SLF001
+        self._tell(Opened(granted))
+
+    def _on_publish(
+        self, _client: Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
+    ) -> None:
+        self._tell(Puback(mid, reason.value))
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        text = self._trouble or str(reason)
+        if flags.is_disconnect_packet_from_server:
+            self._end(reason.value, Origin.SERVER, "broker.closed", str(reason))
+        elif "SSL" in text:
+            # A TLS 1.3 server judges our certificate only after the handshake has succeeded.
+            self._end(0, Origin.NETWORK, "broker.certificate", text)
+        elif reason.getName() == "Keep alive timeout":
+            self._end(0, Origin.NETWORK, "broker.no_answer", text)
+        elif reason.getName() == "Protocol error":
+            self._end(reason.value, Origin.SERVER, "broker.protocol", text)
+        else:
+            self._end(0, Origin.SERVER, "broker.closed", text)
+
+    def _on_socket_close(self, _client: Client, _userdata: object, sock: object) -> None:
+        if isinstance(sock, ssl.SSLSocket) and self._attempt.trust is not None:
+            self._attempt.trust.remember(sock)
+
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._trouble = text[:200]
+            log.debug("event=paho_error text=%r", self._trouble)
+
+    def _end(self, code: int, origin: Origin, word: str, reason: str) -> None:
+        """Report the end, once."""
+        if not self._over:
+            self._over = True
+            if word in ("broker.certificate", "broker.tls") and self._attempt.trust is not None:
+                self._attempt.trust.forget()
+            self._tell(Closed(code, origin, word, reason[:200]))
+
+    def _tell(self, heard: Heard) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._hear, self, heard)
+        except RuntimeError:
+            # The loop is closed: this is a thread left behind by a stop.
+            self._dropped = True
+
+
+class _Context:
+    """What paho takes for its TLS context: ours, with a session to resume."""
+
+    def __init__(self, trust: Trust, keep: Callable[[ssl.SSLSocket], None]) -> None:
+        self._trust = trust
+        self._keep = keep
+
+    @property
+    def check_hostname(self) -> bool:
+        """paho asks, to know whether it has to check the name itself."""
+        return self._trust.check_hostname
+
+    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:
+        """The socket before its handshake; kept, so that a hanging one can be cut and closed."""
+        wrapped = self._trust.wrap_socket(sock, **options)
+        self._keep(wrapped)
+        return wrapped
+
+
+class Transport:
+    """Starts connections, and refuses while too many given-up ones still hang."""
+
+    def __init__(self) -> None:
+        self._started: list[Connection] = []
+
+    def connect(self, attempt: Attempt, hear: Callable[[Connection, Heard], None]) -> Connection:
+        """A started connection. Raises RemoteError if the last ones are all still hanging."""
+        self._started = [each for each in self._started if each.alive]
+        if len(self._started) >= MAX_HANGING:
+            raise RemoteError(
+                "broker.hanging",
+                f"{len(self._started)} attempts to reach {attempt.endpoint} still hang",
+                "look at name resolution and the path to the broker",
+            )
+        connection = Connection(attempt, hear)
+        self._started.append(connection)
+        connection.start()
+        return connection
+
+
+def _on_socket_open(_client: Client, _userdata: object, sock: Any) -> None:
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+
+def _write_only_in_the_loop(_client: Client, _userdata: object, _sock: object) -> None:
+    """With a callback here paho leaves the writing to loop(), which a socket pair wakes."""
+
+
+def _word(error: Exception) -> str:
+    match error:
+        case socket.gaierror():
+            return "broker.dns"
+        case ssl.SSLCertVerificationError():
+            return "broker.certificate"
+        case ssl.SSLError():
+            return "broker.tls"
+        case TimeoutError():
+            return "broker.timeout"
+        case FileNotFoundError() | PermissionError() | ValueError():
+            return "broker.configuration"
+        case _:
+            return "broker.unreachable"
