@@ -1,0 +1,136 @@
+"""What the actions need of the rooms: the journal, health, the channels, who we are.
+
+The daemon plugs in the live rooms, the command line its offline readers; an action cannot tell,
+except that nothing can be changed without a daemon. Called by main and by the offline CLI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.clock import Clock
+from agent.core.health.tracker import Alarm, ComponentState
+from agent.core.money.journal import Backlog, Change, Record, State, Step
+from agent.errors import OperatorError
+from agent.wire.problem import CODES
+
+
+class Facts(Protocol):
+    """What start-up found out about the journal."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def schema(self) -> int: ...
+    @property
+    def born_at(self) -> datetime: ...
+    @property
+    def clean_start(self) -> bool: ...
+    @property
+    def damage(self) -> str: ...
+
+
+class Aside(Protocol):
+    """A damaged journal put aside."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def records(self) -> int | None: ...
+    @property
+    def amounts(self) -> Mapping[str, int] | None: ...
+
+
+class Journal(Protocol):
+    """The reading half of the store; every call raises StoreError while it cannot be read."""
+
+    async def record(self, key: str) -> Record | None: ...
+    async def steps(self, seq: int, limit: int = 100) -> list[Step]: ...
+    async def page(
+        self, *, states: frozenset[State] | None = None, after_seq: int = 0, limit: int = 100
+    ) -> list[Record]: ...
+    async def backlog(self) -> Backlog: ...
+    async def facts(self) -> Facts: ...
+    async def quarantined(self) -> Sequence[Aside]: ...
+
+
+class Mover(Protocol):
+    """The one way to change a record; only a running daemon has it."""
+
+    async def advance(self, seq: int, version: int, change: Change) -> Record: ...
+
+
+class Health(Protocol):
+    """What the tracker knows now, or knew last."""
+
+    def alarms(self) -> Sequence[Alarm]: ...
+    def components(self) -> Sequence[ComponentState]: ...
+
+
+class Channel(Protocol):
+    """One uplink as its uploader sees it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def since_at(self) -> datetime | None: ...
+    @property
+    def next_attempt_at(self) -> datetime | None: ...
+    @property
+    def last_success_at(self) -> datetime | None: ...
+    @property
+    def in_flight(self) -> int: ...
+
+
+class Channels(Protocol):
+    """The uplinks."""
+
+    def channels(self) -> Sequence[Channel]: ...
+
+    async def kick(self, name: str | None) -> None:
+        """Try again now: one uplink, or all of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this agent is."""
+
+    device_id: str
+    tenant: str
+    site: str
+    version: str
+    started_at: datetime | None = None  #: None: no daemon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything an action may use, and on whose behalf it runs."""
+
+    journal: Journal
+    mover: Mover | None  #: None: no daemon, nothing can be changed
+    health: Health
+    channels: Channels | None  #: None: not known without a daemon
+    identity: Identity
+    clock: Clock
+    actor: str = "agent"  #: kept in the history of what is changed
+
+    @property
+    def daemon_alive(self) -> bool:
+        return self.mover is not None
+
+    def moving(self) -> Mover:
+        """The way to change a record. Raises OperatorError without a daemon."""
+        if self.mover is None:
+            raise OperatorError(
+                "daemon.down", "nothing can be changed while the agent is not running",
+                CODES["daemon.down"].hint,
+            )  # fmt: skip
+        return self.mover

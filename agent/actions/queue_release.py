@@ -1,0 +1,48 @@
+"""Let held payments go on: one by key, or all that are held for one cause.
+
+Released in doubt stays in doubt: the uploader asks the host before it sends anything again.
+"""
+
+from __future__ import annotations
+
+from agent.actions.finding import by_key, refusal
+from agent.actions.moving import Tally, move_all
+from agent.actions.ports import Ports
+from agent.core.money.journal import Change, Event, Record, State
+from agent.wire.api import ReleaseArgs
+from agent.wire.problem import RequestError
+from agent.wire.views import Moved
+
+
+async def run(ports: Ports, args: ReleaseArgs) -> Moved:
+    mover = ports.moving()
+    if (args.key is None) == (args.cause is None):
+        raise RequestError(
+            "request.missing_field",
+            "say which: key or cause, one of them",
+            field="key",
+            hint="posagent queue release KEY, or --cause CODE.",
+        )
+
+    def release(record: Record) -> Change:
+        return Change(
+            event=Event.RELEASE,
+            cause=record.cause,
+            note="released by a person",
+            not_found=record.not_found,
+            actor=ports.actor,
+        )
+
+    if args.key is not None:
+        record = await by_key(ports, args.key)
+        if record.state is not State.HELD:
+            raise refusal(record, "record.not_held")
+        tally = Tally(moved=[await mover.advance(record.seq, record.version, release(record))])
+    else:
+        tally = await move_all(
+            ports, frozenset({State.HELD}), lambda record: record.cause == args.cause, release
+        )
+    if ports.channels is not None:
+        for uplink in sorted({record.transaction.uplink for record in tally.moved}):
+            await ports.channels.kick(uplink)
+    return tally.out()

@@ -1,0 +1,54 @@
+"""What each operation of the API table does: the one place that binds names to actions.
+
+Called by main (for the local API and, later, fleet commands) and by the command line, which run
+the same actions over different ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from agent.actions import (
+    backlog,
+    health,
+    queue_hold,
+    queue_list,
+    queue_release,
+    queue_retry,
+    queue_show,
+    status,
+    void,
+    why,
+)
+from agent.actions.ports import Ports
+from agent.wire.api import Message
+
+#: The arguments are those of the operation with the same name; the API table checks them.
+Run = Callable[[Ports, Any], Awaitable[Message]]
+
+ACTIONS: Mapping[str, Run] = {
+    "status": status.run,
+    "backlog": backlog.run,
+    "health": health.run,
+    "why": why.terminal,
+    "why_transaction": why.one,
+    "queue_list": queue_list.run,
+    "queue_show": queue_show.run,
+    "queue_retry": queue_retry.run,
+    "queue_hold": queue_hold.run,
+    "queue_release": queue_release.run,
+    "void": void.run,
+}
+
+
+class Desk:
+    """Runs actions over one set of ports."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def do(self, name: str, arguments: Message, actor: str) -> Message:
+        """Run the action `name` on behalf of `actor`."""
+        return await ACTIONS[name](replace(self._ports, actor=actor), arguments)

@@ -1,0 +1,346 @@
+"""The local API as a table: every address, who may use it, what goes in and what comes out.
+
+One row per thing a payment app or a person can ask. The daemon's routes, the command line, the
+closed list of fleet commands and the OpenAPI document all follow from `OPERATIONS`; what each row
+*does* is in `agent.actions` under the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from agent.core.money.journal import UNSENT, State
+from agent.core.money.transaction import KEY_PATTERN
+from agent.wire.card_check import check_metadata
+from agent.wire.problem import RequestError
+from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
+from agent.wire.verdict import VerdictOut
+from agent.wire.views import BacklogOut, HealthOut, Moved, QueuePage, StatusOut, TransactionOut
+
+JSON = "application/json"
+#: What every argument and every answer is; the rooms name it without knowing the library.
+Message = Struct
+
+Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
+Uplink = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Role(StrEnum):
+    """What a peer may do. Nobody holds one by holding another, except technicians, who read."""
+
+    SUBMIT = "submit"  #: payment apps: hand over, withdraw, ask about payments
+    READ = "read"  #: look at everything
+    REPORT = "report"  #: vendor firmware: push readings
+    TECHNICIAN = "technician"  #: change the queue
+
+
+class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No arguments."""
+
+
+class OneKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment by its key."""
+
+    key: Key
+
+
+class ShowArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment by its key, with its history if asked for."""
+
+    key: Key
+    history: bool = False
+
+
+class WhyArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why: one payment, or the terminal when no key is given."""
+
+    key: Key | None = None
+
+
+class ListArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which payments. Without `state`: the unsent ones."""
+
+    state: Annotated[str, Meta(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] | None = None
+    """One state or several with commas between; `all` for every state."""
+    cause: Code | None = None
+    uplink: Uplink | None = None
+    after: Annotated[int, Meta(ge=0)] = 0
+    """`next_after` of the page before."""
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class RetryArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Try now. Without a key: everything that waits on the uplink, or on all of them."""
+
+    key: Key | None = None
+    uplink: Uplink | None = None
+
+
+class HoldArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep one payment from being sent until it is released."""
+
+    key: Key
+    reason: Annotated[str, Meta(max_length=120)] = ""
+
+
+class ReleaseArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let held payments go on: one by key, or all that are held for one cause."""
+
+    key: Key | None = None
+    cause: Code | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One row."""
+
+    name: str
+    method: str
+    path: str
+    roles: tuple[Role, ...]  #: any of them will do
+    summary: str
+    arguments: type[Struct]
+    result: type[Struct] | None  #: None: a stream or a document of its own
+    disruptive: bool = False  #: changes what happens to money or to the people at the till
+    audited: bool = False  #: who asked is kept
+    statuses: tuple[int, ...] = (200,)
+    problems: tuple[str, ...] = ()  #: codes beyond those every operation can answer
+
+    @property
+    def changes(self) -> bool:
+        """Whether it needs a running daemon to do it."""
+        return self.method != "GET"
+
+
+_LOOK = (Role.READ, Role.TECHNICIAN)
+_PAYMENT = (Role.SUBMIT, Role.READ, Role.TECHNICIAN)
+_TECHNICIAN = (Role.TECHNICIAN,)
+_STORE = ("store.full", "store.unavailable", "store.unknown")
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        name="submit",
+        method="POST",
+        path="/v1/transactions",
+        roles=(Role.SUBMIT,),
+        summary="Hand over one payment. 201 and 200 mean: it is on disk. "
+        "Repeat with the same key until one of them is answered.",
+        arguments=TransactionIn,
+        result=TransactionOut,
+        statuses=(201, 200),
+        problems=(
+            "request.not_json", "request.not_object", "request.unknown_field",
+            "request.missing_field", "request.bad_field", "request.control_character",
+            "request.media_type", "request.body_too_large", "key.missing", "key.bad",
+            "key.mismatch", "key.retired", "amount.bad", "amount.missing", "amount.forbidden",
+            "currency.bad", "time.bad", "send_before.forbidden", "send_before.bad",
+            "attempts.contradiction", "refers_to.missing", "refers_to.self", "covers.forbidden",
+            "uplink.unknown", "payload.missing", "payload.ambiguous", "payload.bad_base64",
+            "payload.bad_type", "payload.charset", "payload.type_mismatch", "payload.too_large",
+            "reversal.contradiction", "card.clear_data", "card.bad_mask", *_STORE,
+        ),
+    ),
+    Operation(
+        name="queue_list",
+        method="GET",
+        path="/v1/transactions",
+        roles=_LOOK,
+        summary="List payments in order of acceptance; without a filter the unsent ones.",
+        arguments=ListArgs,
+        result=QueuePage,
+        problems=("request.bad_field", "request.unknown_field", "store.unavailable"),
+    ),
+    Operation(
+        name="queue_show",
+        method="GET",
+        path="/v1/transactions/{key}",
+        roles=_PAYMENT,
+        summary="One payment: where it stands and, with history=true, how it got there.",
+        arguments=ShowArgs,
+        result=TransactionOut,
+        problems=("key.bad", "transaction.unknown", "store.unavailable"),
+    ),
+    Operation(
+        name="why_transaction",
+        method="GET",
+        path="/v1/transactions/{key}/explain",
+        roles=_PAYMENT,
+        summary="Why this payment's money has not arrived, with evidence and one next step.",
+        arguments=OneKey,
+        result=VerdictOut,
+        problems=("key.bad",),
+    ),
+    Operation(
+        name="void",
+        method="POST",
+        path="/v1/transactions/{key}/void",
+        roles=(Role.SUBMIT,),
+        summary="Withdraw a payment nothing was sent of. Repeating it is harmless.",
+        arguments=OneKey,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.in_doubt",
+            "record.sending", "record.held", "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="queue_retry",
+        method="POST",
+        path="/v1/queue/retry",
+        roles=_TECHNICIAN,
+        summary="Try now instead of when it is due: one payment, or everything that waits.",
+        arguments=RetryArgs,
+        result=Moved,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "uplink.unknown", "record.final",
+            "record.sending", "record.held", "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="queue_hold",
+        method="POST",
+        path="/v1/queue/hold",
+        roles=_TECHNICIAN,
+        summary="Keep one payment from being sent until it is released.",
+        arguments=HoldArgs,
+        result=Moved,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.sending",
+            "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="queue_release",
+        method="POST",
+        path="/v1/queue/release",
+        roles=_TECHNICIAN,
+        summary="Let held payments go on: one by key, or all held for one cause.",
+        arguments=ReleaseArgs,
+        result=Moved,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "request.missing_field", "transaction.unknown", "record.not_held",
+            "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="backlog",
+        method="GET",
+        path="/v1/backlog",
+        roles=_PAYMENT,
+        summary="The unsent money of this terminal: count, amounts, age, cause.",
+        arguments=Nothing,
+        result=BacklogOut,
+        problems=("store.unavailable",),
+    ),
+    Operation(
+        name="health",
+        method="GET",
+        path="/v1/health",
+        roles=(*_PAYMENT, Role.REPORT),
+        summary="Open alarms, and what each component last said.",
+        arguments=Nothing,
+        result=HealthOut,
+    ),
+    Operation(
+        name="why",
+        method="GET",
+        path="/v1/explain",
+        roles=_PAYMENT,
+        summary="Why money of this terminal has not arrived.",
+        arguments=Nothing,
+        result=VerdictOut,
+        problems=("store.unavailable",),
+    ),
+    Operation(
+        name="status",
+        method="GET",
+        path="/v1/status",
+        roles=_LOOK,
+        summary="Agent, store, backlog, alarms and channels at a glance.",
+        arguments=Nothing,
+        result=StatusOut,
+    ),
+    Operation(
+        name="events",
+        method="GET",
+        path="/v1/events",
+        roles=_PAYMENT,
+        summary="Server-sent events: `transaction`, `health`, `backlog`.",
+        arguments=Nothing,
+        result=None,
+        problems=("events.too_many",),
+    ),
+    Operation(
+        name="openapi",
+        method="GET",
+        path="/v1/openapi.json",
+        roles=tuple(Role),
+        summary="This contract.",
+        arguments=Nothing,
+        result=None,
+    ),
+)  # fmt: skip
+
+BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}
+
+
+def arguments_of(
+    operation: Operation,
+    in_path: Mapping[str, str],
+    query: Mapping[str, str],
+    body: bytes,
+) -> Struct:
+    """The checked arguments of a request. Raises RequestError naming the field.
+
+    Queries and paths carry text, so `limit=50` and `history=true` are read as what they mean; a
+    JSON body is taken strictly. What stands in the path cannot be given again elsewhere.
+    """
+    given: dict[str, object] = dict(query)
+    if operation.method != "GET":
+        given = dict(decode_object(body)) if body else {}
+    # Reasons end up in the history, and names of fields in problems and in the log.
+    check_metadata(given, frozenset(operation.arguments.__struct_fields__))
+    for name, value in in_path.items():
+        if name in given:
+            raise RequestError(
+                "request.unknown_field", f"{name} stands in the path already", field=name
+            )
+        given[name] = value
+    return convert(given, operation.arguments, strict=operation.changes)
+
+
+def states_of(text: str | None) -> frozenset[State] | None:
+    """The states of a list request: the unsent by default, None for all. Raises RequestError."""
+    if text == "all":
+        return None
+    try:
+        return UNSENT if text is None else frozenset(State(word) for word in text.split(","))
+    except ValueError:
+        raise RequestError(
+            "request.bad_field",
+            "state is not a state",
+            field="state",
+            hint=f"One or several of {', '.join(State)}, or all.",
+        ) from None
+
+
+def encode(document: Struct) -> bytes:
+    """JSON bytes of an answer."""
+    return msgspec.json.encode(document)
+
+
+__all__ = ["BY_NAME", "MAX_BODY_BYTES", "OPERATIONS", "Message", "Operation", "Role"]

@@ -1,0 +1,202 @@
+"""What the local API answers when it says no: RFC 9457 problem documents with a stable code.
+
+`CODES` is the one table of every code with its status, title and advice; docs/contracts/api.md is
+checked against it. A code is never renamed once released. Details name fields and limits, never
+values: the value may be a card number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from agent.errors import AgentError, CallerError, InternalError, OperatorError, StoreError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:posagent:problem:"
+
+Recorded = Literal["no", "unknown"]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of every answer that is not a success."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    """Stable; decide on this, never on the texts."""
+    detail: str
+    """What is wrong with this request."""
+    field: str | None = None
+    """Where in the request, as a dotted path."""
+    hint: str | None = None
+    """What to do about it."""
+    recorded: Recorded | None = None
+    """Submitting only. `unknown`: repeat with the same key, never with another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row of the table."""
+
+    status: int
+    title: str
+    hint: str = ""
+
+
+_REPEAT = "Repeat the same request with the same key until it is answered 200 or 201."
+
+CODES: Mapping[str, Code] = {
+    # The request as such
+    "request.not_json": Code(400, "Not JSON", "Send one JSON object in UTF-8."),
+    "request.not_object": Code(400, "Not a JSON object", "Send one JSON object."),
+    "request.unknown_field": Code(400, "Unknown field", "Remove it; the contract has the list."),
+    "request.missing_field": Code(400, "Field missing", "Add it."),
+    "request.bad_field": Code(400, "Field not as the contract says"),
+    "request.control_character": Code(400, "Control character in a text", "Remove it."),
+    "request.media_type": Code(415, "Wrong media type", "Send Content-Type: application/json."),
+    "request.body_too_large": Code(413, "Request too large", "Send less at once."),
+    "request.bad_header": Code(400, "Header not allowed here"),
+    "route.unknown": Code(404, "No such address", "See GET /v1/openapi.json."),
+    "route.method": Code(405, "Method not allowed here", "See the Allow header."),
+    "role.missing": Code(
+        403, "Not allowed", "An administrator grants roles in the [api] table of the configuration."
+    ),
+    # A transaction
+    "key.missing": Code(
+        400, "No key", "Mint a key before the first attempt, keep it, send it with every repeat."
+    ),
+    "key.bad": Code(400, "Bad key", "1 to 64 characters of A-Z a-z 0-9 _ and -."),
+    "key.retired": Code(422, "Key used long ago", "It is final; do not send it again."),
+    "key.mismatch": Code(
+        422,
+        "Key used for another payment",
+        "A key belongs to one payment for ever; mint a new key for a new payment.",
+    ),
+    "amount.bad": Code(
+        400, "Bad amount", "A whole number in the minor unit (fen, cent), 1 to 9007199254740992."
+    ),
+    "amount.missing": Code(422, "Amount missing for this kind", "Add amount_minor and currency."),
+    "amount.forbidden": Code(
+        422, "No amount for this kind", "Leave out amount_minor, posted_amount_minor and currency."
+    ),
+    "currency.bad": Code(400, "Bad currency", "Three capital letters of ISO 4217, such as CNY."),
+    "time.bad": Code(
+        400, "Bad time", "RFC 3339 with an offset, such as 2026-11-02T14:05:09+08:00."
+    ),
+    "send_before.forbidden": Code(
+        422, "send_before on an advice", "Advices never lapse: leave it out, or send a request."
+    ),
+    "send_before.bad": Code(422, "send_before not after occurred_at"),
+    "attempts.contradiction": Code(
+        422,
+        "first_attempt_at without attempts",
+        "Say how often the app tried; a payment that was tried starts in doubt.",
+    ),
+    "refers_to.missing": Code(
+        422, "refers_to missing for this kind", "Give the key of the payment it is about."
+    ),
+    "refers_to.self": Code(422, "A payment refers to itself"),
+    "covers.forbidden": Code(422, "covers is for batch_upload only", "Leave it out."),
+    "uplink.unknown": Code(422, "No such uplink", "Use one that is configured."),
+    "payload.missing": Code(
+        400, "No payload", "Give content_type and text, or content_type and base64."
+    ),
+    "payload.ambiguous": Code(400, "Payload given twice", "Give text or base64, not both."),
+    "payload.bad_base64": Code(
+        400, "Bad base64", "RFC 4648 section 4, padded, without line breaks."
+    ),
+    "payload.bad_type": Code(400, "Bad content_type", "A media type such as application/json."),
+    "payload.charset": Code(
+        422, "Text in another charset", "text is sent as UTF-8; give other charsets as base64."
+    ),
+    "payload.type_mismatch": Code(
+        422, "Another content_type", "Query and reversal payloads go out under the payload's type."
+    ),
+    "payload.too_large": Code(413, "Payload too large", "At most 262144 bytes each."),
+    "reversal.contradiction": Code(
+        422, "Reversal incomplete", "Give reversal_key and reversal_payloads together."
+    ),
+    "card.clear_data": Code(
+        422,
+        "Card data in clear",
+        "Send ciphertext or a token, mask numbers as first six and last four, leave out track, "
+        "expiry, CVN and PIN. The key stays usable.",
+    ),
+    "card.bad_mask": Code(
+        422, "Card number not masked", "First six and last four digits at most, stars between."
+    ),
+    "transaction.unknown": Code(404, "No such transaction"),
+    "record.final": Code(409, "The payment is final", "Nothing is sent for it any more."),
+    "record.in_doubt": Code(
+        409,
+        "The host may have this payment",
+        "It cannot be withdrawn; cancel it with a void or reversal of its own (refers_to).",
+    ),
+    "record.sending": Code(409, "The payment is being sent", "Ask again in a moment."),
+    "record.held": Code(
+        409, "The payment is held", "A technician releases it first: posagent queue release."
+    ),
+    "record.not_held": Code(409, "The payment is not held"),
+    "record.unknown": Code(404, "No such record", "List the queue again."),
+    "record.changed": Code(409, "The payment changed meanwhile", "Read it again, then repeat."),
+    # The agent itself
+    "store.full": Code(507, "Store full: not recorded", "Stop taking offline payments."),
+    "store.unavailable": Code(503, "Store unavailable: not recorded", _REPEAT),
+    "store.unknown": Code(503, "Outcome unknown: recorded or not", _REPEAT),
+    "store.busy": Code(503, "Store busy: not recorded", _REPEAT),
+    "events.too_many": Code(503, "Too many event streams", "Close one."),
+    "daemon.down": Code(503, "The agent is not running", "Start it: systemctl start posagent."),
+    "internal": Code(500, "A fault in the agent", "Repeat with the same key; report the log."),
+}
+
+
+class RequestError(CallerError):
+    """A request refused, with the field that is to blame."""
+
+    field: str
+
+    def __init__(self, code: str, what: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(code, what, hint or CODES[code].hint)
+        self.field = field
+
+
+def problem(error: AgentError, *, submitting: bool = False) -> Problem:
+    """The document for an error. Unknown codes keep their code under the status of their type."""
+    row = CODES.get(error.code) or _by_type(error)
+    recorded: Recorded | None = None
+    if submitting:
+        recorded = "unknown" if error.code in ("store.unknown", "internal") else "no"
+    return Problem(
+        type=TYPE_PREFIX + error.code,
+        title=row.title,
+        status=row.status,
+        code=error.code,
+        detail=error.what,
+        field=getattr(error, "field", "") or None,
+        hint=error.hint or row.hint or None,
+        recorded=recorded,
+    )
+
+
+def _by_type(error: AgentError) -> Code:
+    match error:
+        case CallerError():
+            return Code(422, "Request refused")
+        case OperatorError():
+            return Code(409, "Not possible as configured")
+        case StoreError():
+            return Code(503, "Store unavailable", _REPEAT)
+        case InternalError():
+            return CODES["internal"]
+        case _:
+            return Code(502, "Something outside the agent failed")
+
+
+def encode(document: Problem) -> bytes:
+    """JSON bytes of a problem."""
+    return msgspec.json.encode(document)

@@ -1,0 +1,110 @@
+"""A verdict of the explain engine as it crosses the border: sentences in both languages.
+
+Adds nothing, drops nothing, reorders nothing: every reader shows the same findings in the same
+order. Called by the actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from agent.core.why.render import render
+from agent.core.why.text import Line
+from agent.core.why.verdict import Finding, Verdict
+from agent.wire.views import Both
+
+
+class FindingOut(Struct, frozen=True, kw_only=True):
+    """One cause with its evidence, one owner and one next step."""
+
+    code: str
+    title: Both
+    owner: str
+    """Who must act."""
+    step: Both
+    """What to do next."""
+    reason: Both
+    since_at: datetime | None
+    evidence: list[Both]
+    consequences: list[str]
+    """Codes that follow from it."""
+
+
+class StagesOut(Struct, frozen=True, kw_only=True):
+    """Captured, stored, sent, host answered, batch closed, settled: how far it provably came."""
+
+    proven: str
+    missing: str | None
+
+
+class AdviceOut(Struct, frozen=True, kw_only=True):
+    """May the payment be taken again?"""
+
+    retry: str
+    """`do_not_retry`, `will_be_sent`, `safe_to_retry`, `already_done` or `not_applicable`."""
+    text: Both
+
+
+class VerdictOut(Struct, frozen=True, kw_only=True):
+    """Why money has not arrived."""
+
+    at: datetime
+    key: str | None
+    """null: the whole terminal."""
+    headline: Both
+    stages: StagesOut | None
+    facts: list[Both]
+    findings: list[FindingOut]
+    """At most five, most important first."""
+    omitted: int
+    advice: AdviceOut
+    unknowns: list[Both]
+    """What is not known, and what was not tried."""
+    suggestions: list[FindingOut]
+    daemon_alive: bool
+    text: dict[str, list[str]]
+    """The whole of it as lines of plain text, `zh` and `en`: what the command line prints."""
+
+
+def verdict_out(verdict: Verdict, daemon_alive: bool) -> VerdictOut:
+    """Times in the sentences are in the terminal's own time zone."""
+    offset = verdict.at.astimezone().utcoffset() or timedelta(0)
+    stages = verdict.stages
+    return VerdictOut(
+        at=verdict.at,
+        key=verdict.key,
+        headline=_both(verdict.headline, offset),
+        stages=None if stages is None else StagesOut(proven=stages.proven, missing=stages.missing),
+        facts=_all(verdict.facts, offset),
+        findings=[_finding(finding, offset) for finding in verdict.findings],
+        omitted=verdict.omitted,
+        advice=AdviceOut(retry=verdict.advice.retry, text=_both(verdict.advice.line, offset)),
+        unknowns=_all(verdict.unknowns, offset),
+        suggestions=[_finding(finding, offset) for finding in verdict.suggestions],
+        daemon_alive=daemon_alive,
+        text={lang: render(verdict, lang, offset) for lang in ("zh", "en")},
+    )
+
+
+def _finding(finding: Finding, offset: timedelta) -> FindingOut:
+    return FindingOut(
+        code=finding.code,
+        title=_both(finding.title, offset),
+        owner=finding.owner,
+        step=_both(finding.step, offset),
+        reason=_both(finding.reason, offset),
+        since_at=finding.since_at,
+        evidence=_all(finding.evidence, offset),
+        consequences=list(finding.consequences),
+    )
+
+
+def _all(lines: Iterable[Line], offset: timedelta) -> list[Both]:
+    return [_both(line, offset) for line in lines]
+
+
+def _both(line: Line, offset: timedelta) -> Both:
+    return Both(line.render("zh", offset), line.render("en", offset))

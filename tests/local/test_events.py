@@ -1,0 +1,100 @@
+"""What listeners of the event stream get, and what happens to the slow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+from agent.core.moment import Stamp
+from agent.core.money.journal import Record, State
+from agent.core.money.transaction import Kind, Posting, Transaction
+from agent.local.events import BEHIND, DROPPED, HEARTBEAT, HELLO, LISTENERS, Hub
+
+AT = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def record(key: str = "k") -> Record:
+    transaction = Transaction(
+        key=key, terminal_id="T", merchant_id="M", kind=Kind.SALE, posting=Posting.ADVICE,
+        occurred_at=AT, uplink="main", amount_minor=1, currency="CNY",
+    )  # fmt: skip
+    return Record(
+        seq=1, transaction=transaction, state=State.QUEUED, in_doubt=False, version=1, sent=0,
+        tried=0, cause="", note="", stored_at=AT, changed_at=AT, next_wall_ms=0, next_boot_ms=0,
+        boot_no=1, lane=None, stored=Stamp(0, 0, 1),
+    )  # fmt: skip
+
+
+def test_nothing_is_encoded_for_nobody() -> None:
+    """Without a listener a change costs nothing and marks nothing stale."""
+    hub = Hub()
+    hub.record(record())
+    assert not hub.stale.is_set()
+
+
+def test_a_listener_gets_every_change_in_order() -> None:
+    """Changes between two reads come together, in order."""
+
+    async def run() -> None:
+        hub = Hub()
+        stream = hub.stream()
+        assert await anext(stream) == HELLO
+        hub.record(record("a"))
+        hub.record(record("b"))
+        assert hub.stale.is_set()
+        text = (await anext(stream)).decode()
+        keys = [
+            json.loads(line.removeprefix("data: "))["key"]
+            for line in text.split("\n")
+            if line.startswith("data: ")
+        ]
+        assert keys == ["a", "b"]
+        await stream.aclose()
+        assert not hub.heard
+
+    asyncio.run(run())
+
+
+def test_silence_is_broken_by_a_comment() -> None:
+    """Both ends notice a dead peer because something is said now and then."""
+
+    async def run() -> None:
+        stream = Hub(heartbeat_s=0.01).stream()
+        await anext(stream)
+        assert await anext(stream) == HEARTBEAT
+        await stream.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_slow_listener_is_dropped_and_told() -> None:
+    """Falling behind costs the listener its stream, not the agent its memory."""
+
+    async def run() -> None:
+        hub = Hub()
+        stream = hub.stream()
+        await anext(stream)
+        for number in range(BEHIND + 5):
+            hub.record(record(str(number)))
+        rest = [chunk async for chunk in stream]
+        assert rest == [b"", DROPPED]
+        assert not hub.heard
+
+    asyncio.run(run())
+
+
+def test_there_is_a_limit_of_listeners() -> None:
+    """The hub says when no further stream may be opened."""
+
+    async def run() -> None:
+        hub = Hub()
+        streams = [hub.stream() for _ in range(LISTENERS)]
+        for stream in streams:
+            assert not hub.full
+            await anext(stream)
+        assert hub.full
+        for stream in streams:
+            await stream.aclose()
+
+    asyncio.run(run())
