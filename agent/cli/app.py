@@ -1,0 +1,109 @@
+"""The command line's top: from arguments to an exit code, and no traceback on the way.
+
+Decides which function carries out which command and how an error is shown. Expected errors are one
+sentence and one hint; everything else is our own fault, goes to a file whose name is told, and
+exits 70. Modules of commands are imported when they are needed: `run` loads no other command.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.cli import arguments
+from agent.cli.screen import Screen
+from agent.cli.session import Exit, Session, exit_code
+from agent.cli.texts import Words, asked_language, language
+from agent.errors import AgentError
+from agent.settings.problems import ConfigError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carry out one command; the exit code."""
+    try:
+        return _main(argv)
+    except BrokenPipeError:
+        # `posagent queue list | head`: the reader has enough. Nothing may be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _main(argv: Sequence[str]) -> int:
+    words = Words(language(asked_language(argv)))
+    try:
+        args = arguments.parse(argv, words)
+        session = Session(args=args, words=words, screen=Screen())
+        code = _command(args.command)(session)
+        sys.stdout.flush()
+    except ConfigError as error:
+        _tell_config(error, words)
+        return Exit.USAGE
+    except AgentError as error:
+        _tell(error, words)
+        return exit_code(error)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # noqa: BLE001 - boundary: CLI top
+        _tell_internal(error, words)
+        return Exit.INTERNAL
+    return code
+
+
+def _command(name: str) -> Callable[[Session], int]:
+    """The function for a command; only its own module is imported."""
+    match name:
+        case "run":
+            from agent.cli.run import run as command
+        case "status":
+            from agent.cli.status import status as command
+        case "why":
+            from agent.cli.why import why as command
+        case "queue":
+            from agent.cli.queue import queue as command
+        case "probe":
+            from agent.cli.probe import probe as command
+        case "config":
+            from agent.cli.config import config as command
+        case "causes":
+            from agent.cli.causes import causes as command
+        case "demo":
+            from agent.cli.sim import demo as command
+        case _:
+            from agent.cli.sim import sim as command
+    return command
+
+
+def _tell(error: AgentError, words: Words) -> None:
+    print(words("error", what=error.what), file=sys.stderr)
+    if error.hint:
+        print(words("error.hint", hint=error.hint), file=sys.stderr)
+
+
+def _tell_config(error: ConfigError, words: Words) -> None:
+    print(words("config.bad", count=len(error.problems)), file=sys.stderr)
+    for problem in error.problems:
+        print(f"  {problem.sentence(words.lang)}", file=sys.stderr)
+
+
+def _tell_internal(error: Exception, words: Words) -> None:
+    report = "".join(traceback.format_exception(error))
+    print(words("error.internal", kind=type(error).__name__, path=_kept(report)), file=sys.stderr)
+
+
+def _kept(report: str) -> str:
+    """The file that holds the report, or the report itself where no file can be written."""
+    at = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"posagent-{at}-", suffix=".log")
+    except OSError:
+        return report
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+        file.write(report)
+    return str(Path(name))

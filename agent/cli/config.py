@@ -1,0 +1,111 @@
+"""`posagent config check|show|keys`: is it good, what is in force, what is there to set."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+from agent import settings
+from agent.cli.session import Exit, Session
+from agent.settings.problems import ConfigError, Problem
+
+
+def config(session: Session) -> int:
+    """Carry out one of the three."""
+    match session.args.order:
+        case "check":
+            return _check(session)
+        case "show":
+            return _show(session)
+        case _:
+            return _keys(session)
+
+
+def _check(session: Session) -> int:
+    try:
+        loaded = settings.load(session.config_file)
+    except ConfigError as error:
+        if not session.json:
+            raise
+        session.print_json(
+            {"ok": False, "problems": [_plain(problem) for problem in error.problems]}
+        )
+        return Exit.USAGE
+    warnings = [warning[1 if session.words.lang == "zh" else 0] for warning in loaded.warnings]
+    files = [str(file) for file in loaded.files]
+    if session.json:
+        session.print_json({"ok": True, "files": files, "warnings": warnings})
+        return Exit.OK
+    for warning in warnings:
+        session.screen.line(session.words("config.warning", what=warning), "warn")
+    _say_where(session, loaded)
+    return Exit.OK
+
+
+def _show(session: Session) -> int:
+    from agent.settings.schema import effective
+
+    loaded = settings.load(session.config_file, references=False)
+    if session.json:
+        tables: dict[str, dict[str, str]] = {}
+        for table, key, value in effective(loaded.config):
+            tables.setdefault(table, {})[key] = value
+        session.print_json({"files": [str(file) for file in loaded.files], "tables": tables})
+        return Exit.OK
+    _say_where(session, loaded, comment="# ")
+    origins = _Origins(loaded)
+    last = ""
+    for table, key, value in effective(loaded.config):
+        another = origins.next_entry(table, key)
+        if another or table != last:
+            session.screen.line(f"\n{table}", "bold")
+            last = table
+        came_from = origins.of(table, key)
+        session.screen.line(f"{key} = {value}" + (f"  # {came_from}" if came_from else ""))
+    return Exit.OK
+
+
+class _Origins:
+    """Which file and line a key in force came from; "" for a default."""
+
+    def __init__(self, loaded: settings.Loaded) -> None:
+        self._places = loaded.origins
+        self._entry = -1
+
+    def next_entry(self, table: str, key: str) -> bool:
+        """Whether `key` begins another entry of an array of tables (`name` comes first)."""
+        if not table.startswith("[[") or key != "name":
+            return False
+        self._entry += 1
+        return True
+
+    def of(self, table: str, key: str) -> str:
+        name = table.strip("[]").replace('"', "")
+        path = f"{name}.{self._entry}.{key}" if table.startswith("[[") else f"{name}.{key}"
+        return self._places.get(path, "")
+
+
+def _keys(session: Session) -> int:
+    from agent.cli import config_reference
+
+    toml = session.args.toml
+    sys.stdout.write(config_reference.toml() if toml else config_reference.markdown())
+    return Exit.OK
+
+
+def _say_where(session: Session, loaded: settings.Loaded, comment: str = "") -> None:
+    if loaded.files:
+        files = ", ".join(str(file) for file in loaded.files)
+        session.screen.line(comment + session.words("config.good", files=files))
+    else:
+        session.screen.text(
+            session.words("config.none", path=loaded.looked_for), indent=comment, first=comment
+        )
+
+
+def _plain(problem: Problem) -> dict[str, object]:
+    plain = asdict(problem)
+    plain["file"] = str(problem.file) if problem.file else None
+    plain["sentence"] = {lang: problem.sentence(lang) for lang in ("en", "zh")}
+    del plain["args"]
+    return plain

@@ -1,0 +1,197 @@
+"""The configuration as two documents: the key table for readers, the commented file for installers.
+
+Keys, bounds and defaults come from `agent.config` by introspection; only the one-line meanings are
+written here, and a test fails when a key has none. `posagent config keys` prints the table,
+`posagent config keys --toml` the file; docs/contracts/configuration.md and packaging/posagent.toml
+are these two outputs, kept current by a test.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from agent.settings.schema import Key, keys
+
+#: What each table is for.
+TABLES: Mapping[str, str] = {
+    "[agent]": "Who this terminal is and where it keeps things.",
+    "[api]": "The unix socket of the local API and who may do what on it.",
+    "[[uplink]]": "One way to one host; repeat the table for more. Without any, payments are "
+    "recorded and nothing is sent.",
+    "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
+    "[printer]": "An ESC/POS receipt printer on a serial line. Without a device: not fitted.",
+    "[connectivity]": "The way from this terminal to its hosts.",
+    "[system]": "Storage, memory, temperature and battery of the terminal.",
+    "[software]": "What is installed against what should be.",
+    "[health.CODE]": "Delays of one condition, e.g. [health.printer.paper_out].",
+}
+
+#: What each key is for; the bounds are not repeated here.
+MEANINGS: Mapping[str, str] = {
+    "agent.device_id": "Fixed for the hardware; empty: derived from /etc/machine-id.",
+    "agent.tenant": "Whose fleet this is; second part of every MQTT topic.",
+    "agent.site": "Where the terminal stands, for people.",
+    "agent.language": "Language of texts for people; auto: that of the environment.",
+    "agent.state_dir": "Journal, health history and outbox. Never on a RAM disk: it holds money.",
+    "agent.run_dir": "Holds the API socket.",
+    "agent.log_level": "How much is logged.",
+    "api.submit": "Who may hand over payments: user names, numeric uids or @groups.",
+    "api.read": "Who may read backlog, health and explanations.",
+    "api.report": "Who may report readings (firmware, hooks).",
+    "api.technician": "Who may also retry, hold and release payments.",
+    "api.max_connections": "Connections at once; more are answered 503.",
+    "api.reserved_for_submit": "Connections of those kept free for payments.",
+    "api.head_timeout_s": "How long a client may take for the head of a request.",
+    "api.body_timeout_s": "How long a client may take for the body of a request.",
+    "api.handler_timeout_s": "How long an answer may take before it is 503.",
+    "api.idle_timeout_s": "How long a connection may stay open without a request.",
+    "uplink.name": "What payments name in `uplink`; unique.",
+    "uplink.type": "Protocol to the host.",
+    "uplink.url": "Where payments are posted; status is asked at url/KEY. http only to loopback.",
+    "uplink.enabled": "Kill switch: false records and explains, and sends nothing.",
+    "uplink.shadow": "Pilot mode: as enabled = false, but without the alarm.",
+    "uplink.ca_file": "CA the host's certificate must come from; empty: those of the system.",
+    "uplink.cert_file": "Client certificate for mutual TLS.",
+    "uplink.key_file": "Its private key; only the agent's user should be able to read it.",
+    "uplink.in_flight": "Payments on their way at once.",
+    "uplink.order": "Kept per payment, or for the whole terminal.",
+    "uplink.connect_timeout_s": "How long TCP and TLS may take.",
+    "uplink.answer_timeout_s": "How long the host may take; afterwards the outcome is unknown.",
+    "uplink.keep_alive_s": "How long an idle connection is kept.",
+    "uplink.backoff_base_s": "First wait after a failure; doubles, with jitter.",
+    "uplink.backoff_cap_s": "Longest wait after a failure.",
+    "uplink.pause_s": "Rest after 401, 403 or a redirect before one payment tries again.",
+    "uplink.status_query": "Whether the host answers GET url/KEY as the receiver contract says.",
+    "uplink.key_window_s": "How long the host remembers a key; resending stops at 80 % of it.",
+    "uplink.host_in_flight_s": "How long the host may still work on a post it has not answered.",
+    "uplink.on_unknown": "What to do about an unknown outcome.",
+    "uplink.outcomes": "HTTP status = meaning, where this host differs from the contract.",
+    "telemetry.endpoints": "Brokers, tried in order; mqtt:// only to loopback.",
+    "telemetry.protocol": "MQTT version; auto: 5, then 3.1.1.",
+    "telemetry.username": "MQTT user; empty: none.",
+    "telemetry.password_file": "File holding the MQTT password, without a line end.",
+    "telemetry.ca_file": "CA the broker's certificate must come from; empty: the system's.",
+    "telemetry.cert_file": "Client certificate for mutual TLS.",
+    "telemetry.key_file": "Its private key; only the agent's user should be able to read it.",
+    "telemetry.keepalive_s": "MQTT keep-alive.",
+    "telemetry.boot_delay_s": "Upper bound of the random wait before the first connection.",
+    "telemetry.reconnect_base_s": "First wait after a lost connection; doubles, with jitter.",
+    "telemetry.reconnect_cap_s": "Longest wait after a lost connection.",
+    "telemetry.puback_timeout_s": "How long the broker may take to acknowledge.",
+    "telemetry.window": "Messages on their way at once.",
+    "telemetry.health_period_s": "How often health is reported without a change.",
+    "telemetry.full_period_s": "How often everything is reported.",
+    "telemetry.backlog_period_s": "How often unsent money is reported without a change.",
+    "telemetry.outbox_max_rows": "Messages kept while the broker is away.",
+    "telemetry.outbox_max_bytes": "The same in bytes; the oldest readings are thinned first.",
+    "printer.device": "Serial device, e.g. /dev/ttyS1; empty: not fitted.",
+    "printer.baud": "Line speed, as set in the printer.",
+    "printer.parity": "Parity, as set in the printer.",
+    "printer.flow": "Flow control, as set in the printer.",
+    "printer.period_s": "How often the printer is asked.",
+    "printer.answer_timeout_s": "How long it may take to answer.",
+    "connectivity.interfaces": "Interfaces to watch; empty: the one with the default route.",
+    "connectivity.hosts": "host:port or https:// to reach; empty: those of the uplinks.",
+    "connectivity.dns_name": "Name to resolve; empty: the first host that has one.",
+    "connectivity.period_s": "How often the layers are tested.",
+    "connectivity.timeout_s": "How long one test may take.",
+    "connectivity.certificate_warn_days": "Days before a host's certificate expires to warn.",
+    "connectivity.slow_ms": "A round trip above this is slow.",
+    "system.period_s": "How often the terminal is measured.",
+    "system.storage_path": "File system to watch; empty: that of state_dir.",
+    "system.storage_low_mb": "Free storage below this is an alarm.",
+    "system.memory_low_mb": "Available memory below this is an alarm.",
+    "system.temperature_max_c": "Temperature above this is an alarm.",
+    "system.battery_low_percent": "Battery charge below this is an alarm.",
+    "software.manifest": "JSON or TOML file naming required versions; empty: none.",
+    "software.period_s": "How often versions are compared.",
+    "health.CODE.visible_after_s": "How long it must last before it shows; unset: as built in.",
+    "health.CODE.clear_after_s": "How long it must be gone before it clears; unset: as built in.",
+    "health.CODE.enabled": "false: never shown.",
+}
+
+#: Examples for what must be given, so that the commented file can be uncommented as it is.
+_EXAMPLES: Mapping[str, str] = {
+    "uplink.name": '"main"',
+    "uplink.url": '"https://host.example/payments"',
+    "health.CODE.visible_after_s": "10.0",
+    "health.CODE.clear_after_s": "10.0",
+}
+
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `posagent config keys`. Do not edit: change agent/config.py or
+agent/cli/config_reference.py, then write both documents again. -->
+
+`/etc/posagent/posagent.toml`, then `conf.d/*.toml` beside it in the order of their names. A later
+key wins; `[[uplink]]` entries add up. No file at all is fine: every default works, nothing is sent
+and nothing is reported until an uplink and an endpoint are set.
+
+Everything is checked before anything starts: `posagent config check` lists every problem with file,
+line, table, key, what was found and what is allowed; an unknown key is a problem and names the
+nearest valid one. `posagent config show` prints what is in force and where each value came from,
+with secrets masked.
+
+Rules between and beside the bounds:
+
+- Files, their directories and `conf.d` must belong to root or the agent's own user and must not be
+  writable by group or others; the complaint names the command that puts it right.
+- `http://` and `mqtt://` only to this machine; no user, password, `?` or `#` in an address.
+- `[[uplink]]` names are unique. `backoff_base_s` ≤ `backoff_cap_s`,
+  `reconnect_base_s` ≤ `reconnect_cap_s`, `reserved_for_submit` < `max_connections`.
+- Paths are absolute. Certificates, keys, passwords and manifests must be readable; a `key_file`
+  needs its `cert_file`. The socket `run_dir/api.sock` must fit into 107 bytes.
+- `[health.CODE]` takes codes of conditions only; `[health.printer.paper_out]` and
+  `[health."printer.paper_out"]` mean the same.
+"""
+
+_TOML_INTRODUCTION = """\
+# posagent: every key with its default. Uncomment what you change.
+#
+# This file and conf.d/ must belong to root and be writable by nobody else.
+# Check with: posagent config check      See what is in force: posagent config show
+# Bounds and rules: docs/contracts/configuration.md
+"""
+
+
+def markdown() -> str:
+    """docs/contracts/configuration.md."""
+    lines = [_INTRODUCTION]
+    for table, entries in _by_table():
+        lines += [f"## `{table}`", "", TABLES[table], ""]
+        lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
+        for key in entries:
+            default = f"`{key.default}`" if key.default else "**must be given**"
+            allowed = key.allowed[0].replace("|", "\\|")
+            lines.append(f"| `{key.name}` | {allowed} | {default} | {MEANINGS[_path(key)]} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def toml() -> str:
+    """packaging/posagent.toml: the tables of one each live, the others commented out whole."""
+    lines = [_TOML_INTRODUCTION]
+    for table, entries in _by_table():
+        lines += [f"# {line}" for line in textwrap.wrap(TABLES[table], 96)]
+        commented = table.startswith("[[") or "CODE" in table
+        lines.append(("#" if commented else "") + table.replace("CODE", "printer.paper_out"))
+        for key in entries:
+            path = _path(key)
+            meaning = f"{MEANINGS[path]} {key.allowed[0][0].upper()}{key.allowed[0][1:]}."
+            lines += [f"# {line}" for line in textwrap.wrap(meaning, 96)]
+            lines.append(f"#{key.name} = {_EXAMPLES.get(path, key.default)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _by_table() -> Iterator[tuple[str, list[Key]]]:
+    grouped: dict[str, list[Key]] = {}
+    for key in keys():
+        grouped.setdefault(key.table, []).append(key)
+    yield from grouped.items()
+
+
+def _path(key: Key) -> str:
+    return f"{key.table.strip('[]')}.{key.name}"

@@ -1,0 +1,57 @@
+"""The ports of the actions over a dead daemon's store: journal as it was, health as last heard.
+
+Nothing can be changed through them, and channels are not known: they lived in the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent import __version__
+from agent.actions.ports import Identity, Ports
+from agent.clock import SystemClock
+from agent.config import Config
+from agent.core.health.tracker import Alarm, ComponentState, Tracker
+from agent.store import health
+from agent.store.offline import OfflineStore
+
+
+class LastHealth:
+    """What the tracker knew when the daemon last wrote it down."""
+
+    def __init__(self, alarms: Sequence[Alarm], components: Sequence[ComponentState]) -> None:
+        self._alarms = alarms
+        self._components = components
+
+    def alarms(self) -> Sequence[Alarm]:
+        return self._alarms
+
+    def components(self) -> Sequence[ComponentState]:
+        return self._components
+
+
+async def ports(store: OfflineStore, config: Config) -> Ports:
+    """Everything an action needs, for reading only."""
+    from agent.core.health.standard import STANDARD
+
+    clock = SystemClock()
+    now = clock.now()
+    components = await store.state(health.last_readings)
+    tracker = Tracker(STANDARD, now)
+    names = {sign.component for condition in STANDARD for sign in condition.signs}
+    names |= {condition.silence_of for condition in STANDARD}
+    tracker.restore(await store.state(health.open_alarms), names, now)
+    return Ports(
+        journal=store,
+        mover=None,
+        health=LastHealth(tracker.alarms(), components),
+        channels=None,
+        identity=Identity(
+            device_id=config.agent.device_id,
+            tenant=config.agent.tenant,
+            site=config.agent.site,
+            version=__version__,
+        ),
+        clock=clock,
+        actor="cli",
+    )

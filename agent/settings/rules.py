@@ -1,0 +1,257 @@
+"""What bounds cannot express: addresses, files that must be there, keys that must fit each other.
+
+Pure lookups and a look at the file system; no TOML, no line numbers. Called by `agent.settings`
+for every value that fits its bounds (`alone`) and once for the whole (`between_keys`).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.settings.problems import Both, shown
+
+#: sockaddr_un.sun_path on Linux, without its terminating NUL.
+_SOCKET_PATH_BYTES = 107
+_SOCKET_NAME = "api.sock"
+_FILES = ("ca_file", "cert_file", "key_file", "password_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A rule between keys that does not hold, and the key to point at."""
+
+    path: str
+    found: str
+    rule: Both
+
+
+def alone(rule: str, value: Any, *, references: bool) -> Both | None:
+    """What is wrong with one value by itself; `rule` is its key without counts: `uplink.url`."""
+    if not isinstance(value, str) or not value:
+        return None
+    check = _ALONE.get(rule)
+    complaint = check(value) if check else None
+    if complaint is None and references and rule in _REFERENCES:
+        return _readable(value)
+    return complaint
+
+
+def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Trouble]:
+    """Rules that need more than one key."""
+    yield from _unique_names(merged)
+    for number, uplink in enumerate(merged.get("uplink", ())):
+        path = f"uplink.{number}"
+        yield from _ordered(uplink, defaults, path, "backoff_base_s", "backoff_cap_s")
+        yield from _certificate_with_key(uplink, path)
+    telemetry = merged.get("telemetry", {})
+    yield from _ordered(telemetry, defaults, "telemetry", "reconnect_base_s", "reconnect_cap_s")
+    yield from _certificate_with_key(telemetry, "telemetry")
+    api = merged.get("api", {})
+    yield from _ordered(
+        api, defaults, "api", "reserved_for_submit", "max_connections", strictly=True
+    )
+
+
+def warnings(merged: Mapping[str, Any]) -> Iterator[Both]:
+    """What may be used but should be looked at."""
+    if codes := merged.get("health"):
+        from agent.core.health.standard import STANDARD
+
+        for code in codes:
+            if code not in STANDARD:
+                yield (
+                    f"[health.{code}]: nothing watches this yet, so it has no effect",
+                    f"[health.{code}]：目前没有监测项使用它，不起作用",
+                )
+    tables = [(f"[[uplink]] {entry['name']}", entry) for entry in merged.get("uplink", ())]
+    for table, entry in [*tables, ("[telemetry]", merged.get("telemetry", {}))]:
+        for key in ("key_file", "password_file"):
+            file = entry.get(key)
+            if file and os.stat(file).st_mode & stat.S_IROTH:  # noqa: PTH116
+                yield (
+                    f"{table} {key}: every user can read {file}; run: chmod o= {file}",
+                    f"{table} {key}：任何用户都能读取 {file}；请执行：chmod o= {file}",
+                )
+
+
+def unknown_code(code: str) -> str:
+    """The nearest watched condition if there is no cause called `code`, else ""."""
+    import difflib
+
+    from agent.core.health.standard import STANDARD
+    from agent.core.why.causes import CATALOGUE
+
+    if code in CATALOGUE:
+        return ""
+    watched = [condition.code for condition in STANDARD]
+    return difflib.get_close_matches(code, watched, n=1, cutoff=0.0)[0]
+
+
+def loopback(host: str) -> bool:
+    """Whether `host` can only be this machine."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(value: str, plain: str, *, path_allowed: bool) -> Both | None:
+    """Common to http(s):// and mqtt(s)://; `plain` is the scheme that may not leave the machine."""
+    from urllib.parse import urlsplit
+
+    try:
+        url = urlsplit(value)
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        return f"not a valid address: {error}", f"地址无效：{error}"
+    if not value.isascii() or " " in value:
+        return "an address has no spaces and only ASCII", "地址只能包含 ASCII 字符且不能有空格"
+    if not host or port == 0:
+        return "an address needs a host, and a port above 0", "地址必须包含主机名，端口须大于 0"
+    if url.username is not None or url.password is not None:
+        return (
+            "an address must not hold a user or password",
+            "地址中不得包含用户名或密码",
+        )
+    if url.query or url.fragment or (not path_allowed and url.path):
+        return (
+            "an address must end before any ? or #" + ("" if path_allowed else " or /"),
+            "地址中不得有 ? 或 #" + ("" if path_allowed else " 或 /"),
+        )
+    if url.scheme == plain and not loopback(host):
+        return (
+            f"{plain}:// only to this machine (localhost, 127.0.0.0/8, ::1); use {plain}s://",
+            f"{plain}:// 只能用于本机（localhost、127.0.0.0/8、::1）；请使用 {plain}s://",
+        )
+    return None
+
+
+def _host_url(value: str) -> Both | None:
+    return _address(value, "http", path_allowed=True)
+
+
+def _broker_url(value: str) -> Both | None:
+    return _address(value, "mqtt", path_allowed=False)
+
+
+def _probe_target(value: str) -> Both | None:
+    if value.startswith("https://"):
+        return _host_url(value)
+    host, _, port = value.rpartition(":")
+    if "/" in value or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        return "must be host:port or an https:// address", "应为 host:port 或 https:// 地址"
+    return None
+
+
+def _absolute(value: str) -> Both | None:
+    if value.startswith("/"):
+        return None
+    return "must be an absolute path", "必须是绝对路径"
+
+
+def _run_dir(value: str) -> Both | None:
+    length = len(os.fsencode(value)) + 1 + len(_SOCKET_NAME)
+    if length > _SOCKET_PATH_BYTES:
+        return (
+            f"its socket's path would be {length} bytes, Linux allows {_SOCKET_PATH_BYTES}",
+            f"套接字路径将为 {length} 字节，Linux 最多允许 {_SOCKET_PATH_BYTES}",
+        )
+    return _absolute(value)
+
+
+def _account(value: str) -> Both | None:
+    name = value.removeprefix("@")
+    if name and not name.startswith(("@", "-")) and ":" not in name and " " not in name:
+        return None
+    return "must be a user, a numeric uid or @group", "应为用户名、数字 uid 或 @组名"
+
+
+def _readable(value: str) -> Both | None:
+    file = Path(value)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return "not a regular file", "不是普通文件"
+        with file.open("rb"):
+            return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return f"cannot be read: {reason}", f"无法读取：{reason}"
+
+
+def _unique_names(merged: Mapping[str, Any]) -> Iterator[Trouble]:
+    first: dict[str, int] = {}
+    for number, uplink in enumerate(merged.get("uplink", ())):
+        name = uplink.get("name")
+        if name is None:
+            continue
+        if name in first:
+            other = first[name] + 1
+            yield Trouble(
+                f"uplink.{number}.name",
+                shown("name", name),
+                (
+                    f"each uplink needs a name of its own, #{other} has this one",
+                    f"每个 uplink 的名称必须唯一，#{other} 已使用该名称",
+                ),
+            )
+        first.setdefault(name, number)
+
+
+def _ordered(
+    table: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    path: str,
+    lower: str,
+    upper: str,
+    *,
+    strictly: bool = False,
+) -> Iterator[Trouble]:
+    prefix = path.split(".", maxsplit=1)[0]
+    low = table.get(lower, defaults[f"{prefix}.{lower}"])
+    high = table.get(upper, defaults[f"{prefix}.{upper}"])
+    if low < high or (low == high and not strictly):
+        return
+    key, value = (lower, low) if lower in table else (upper, high)
+    words = "less than" if strictly else "no more than"
+    words_zh = "小于" if strictly else "不大于"
+    yield Trouble(
+        f"{path}.{key}",
+        shown(key, value),
+        (f"{lower} must be {words} {upper} ({high})", f"{lower} 必须{words_zh} {upper}（{high}）"),
+    )
+
+
+def _certificate_with_key(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
+    if table.get("key_file") and not table.get("cert_file"):
+        yield Trouble(
+            f"{path}.key_file",
+            shown("key_file", table["key_file"]),
+            ("a key needs its certificate in cert_file", "设置私钥时必须在 cert_file 中给出证书"),
+        )
+
+
+_ALONE: Mapping[str, Callable[[str], Both | None]] = {
+    "agent.state_dir": _absolute,
+    "agent.run_dir": _run_dir,
+    "uplink.url": _host_url,
+    "telemetry.endpoints": _broker_url,
+    "connectivity.hosts": _probe_target,
+    "system.storage_path": _absolute,
+    "printer.device": _absolute,
+    "software.manifest": _absolute,
+    **{f"api.{role}": _account for role in ("submit", "read", "report", "technician")},
+    **{f"{table}.{key}": _absolute for table in ("uplink", "telemetry") for key in _FILES},
+}
+_REFERENCES = frozenset(
+    {"software.manifest"}
+    | {f"{table}.{key}" for table in ("uplink", "telemetry") for key in _FILES}
+)

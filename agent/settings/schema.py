@@ -1,0 +1,194 @@
+"""The shapes of `agent.config` in words: what a key may hold, its default, all keys there are.
+
+Read by introspection, so that a message, the key table in the documentation and the check itself
+cannot drift apart. Knows nothing of files. Called by `agent.settings` and the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import inspect as shapes
+
+from agent.config import Config
+from agent.settings.problems import Both, shown
+
+#: Regular expressions are for programs; an unknown one is shown as it is.
+_PATTERNS: Mapping[str, Both] = {
+    r"^[A-Za-z0-9_-]{1,64}$": (
+        "1 to 64 letters, digits, _ or -",
+        "1 至 64 个字母、数字、_ 或 -",
+    ),
+    r"^[A-Za-z0-9_-]{0,64}$": (
+        "up to 64 letters, digits, _ or -",
+        "最多 64 个字母、数字、_ 或 -",
+    ),
+    r"^https?://": ("an https:// address", "https:// 地址"),
+    r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
+    r"^[1-5][0-9][0-9]$": ("HTTP status 100 to 599", "HTTP 状态码 100 至 599"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key as the documentation shows it."""
+
+    table: str
+    name: str
+    allowed: Both
+    default: str  #: TOML; empty: must be given
+
+
+def keys() -> list[Key]:
+    """Every key there is, in the order of `agent.config`, with its bounds and default."""
+    found = []
+    for table, shape in tables().items():
+        for entry in shape.fields:
+            default = "" if entry.required else shown(entry.name, _default(entry), 10_000)
+            if default == "null":
+                default = "unset"
+            found.append(
+                Key(table=table, name=entry.name, allowed=allowed(entry.type), default=default)
+            )
+    return found
+
+
+def effective(config: Config) -> Iterator[tuple[str, str, str]]:
+    """(table, key, TOML value) of everything in force, secrets masked."""
+    plain = msgspec.to_builtins(config)
+    for name, value in plain.items():
+        if isinstance(value, list | tuple):
+            for entry in value:
+                yield from _rows(f"[[{name}]]", entry)
+        elif name == "health":
+            for code, delay in value.items():
+                yield from _rows(f'[health."{code}"]', delay)
+        else:
+            yield from _rows(f"[{name}]", value)
+
+
+def allowed(shape: shapes.Type) -> Both:
+    """The values a key may have, in words."""
+    match shape:
+        case shapes.BoolType():
+            return "true or false", "true 或 false"
+        case shapes.IntType(ge=low, le=high):
+            return f"whole number {low} to {high}", f"整数 {low} 至 {high}"
+        case shapes.FloatType(ge=low, le=high):
+            return f"number {low:g} to {high:.12g}", f"数值 {low:g} 至 {high:.12g}"
+        case shapes.LiteralType(values=values):
+            words = ", ".join(shown("", value) for value in values)
+            return f"one of {words}", f"以下之一：{words}"
+        case shapes.StrType(pattern=str(pattern), max_length=longest):
+            limit = "" if longest is None else f", {longest} characters at most"
+            limit_zh = "" if longest is None else f"，最多 {longest} 个字符"
+            en, zh = _PATTERNS.get(pattern, (f"text like {pattern}", f"符合 {pattern} 的文本"))
+            return en + limit, zh + limit_zh
+        case shapes.StrType(min_length=least, max_length=int(longest)):
+            return f"text, {least or 0} to {longest} characters", (
+                f"文本，{least or 0} 至 {longest} 个字符"
+            )
+        case shapes.StrType():
+            return "text in quotes", "引号内的文本"
+        case shapes.VarTupleType(item_type=shapes.StructType()):
+            return "a [[table]] for each", "每项一个 [[表]]"
+        case shapes.VarTupleType(item_type=item):
+            en, zh = allowed(item)
+            return f"list of: {en}", f"列表，每项为{zh}"
+        case shapes.DictType(key_type=key, value_type=value) if not _is_table(value):
+            return (
+                f"table: {allowed(key)[0]} = {allowed(value)[0]}",
+                f"表：{allowed(key)[1]} = {allowed(value)[1]}",
+            )
+        case shapes.UnionType():
+            return allowed(present(shape))
+    return "a table", "一个表"
+
+
+def present(shape: shapes.UnionType) -> shapes.Type:
+    """What an optional key holds when it is given: TOML has no null."""
+    return next(one for one in shape.types if not isinstance(one, shapes.NoneType))
+
+
+def _is_table(shape: shapes.Type) -> bool:
+    return isinstance(shape, shapes.StructType)
+
+
+def tables() -> dict[str, shapes.StructType]:
+    """Header as documented -> its shape."""
+    found = {}
+    for entry in struct(Config).fields:
+        match entry.type:
+            case shapes.StructType() as shape:
+                found[f"[{entry.name}]"] = shape
+            case shapes.VarTupleType(item_type=shapes.StructType() as shape):
+                found[f"[[{entry.name}]]"] = shape
+            case shapes.DictType(value_type=shapes.StructType() as shape):
+                found[f"[{entry.name}.CODE]"] = shape
+    return found
+
+
+def all_keys() -> Iterator[tuple[str, str]]:
+    """(table, name) of every key."""
+    for table, shape in tables().items():
+        for entry in shape.fields:
+            yield table, entry.name
+
+
+def struct(record: type[msgspec.Struct]) -> shapes.StructType:
+    """The shape of one section."""
+    shape = shapes.type_info(record)
+    assert isinstance(shape, shapes.StructType)
+    return shape
+
+
+def _default(entry: shapes.Field) -> Any:
+    return entry.default if entry.default_factory is msgspec.NODEFAULT else entry.default_factory()
+
+
+def defaults() -> Mapping[str, Any]:
+    """`agent.state_dir` -> its default, for the rules between keys."""
+    return {
+        f"{table.strip('[]')}.{entry.name}": _default(entry)
+        for table, shape in tables().items()
+        for entry in shape.fields
+        if not entry.required
+    }
+
+
+def _rows(table: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            inner = ", ".join(f'"{k}" = {shown(k, v, 10_000)}' for k, v in value.items())
+            yield table, key, f"{{ {inner} }}" if inner else "{}"
+        elif value is not None:
+            yield table, key, shown(key, value, 10_000)
+
+
+def fits(value: Any, shape: shapes.Type) -> bool:
+    """Whether a TOML value may stand where `shape` is expected; tables and lists never."""
+    match shape:
+        case shapes.BoolType():
+            return isinstance(value, bool)
+        case shapes.IntType() if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        case shapes.FloatType() if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        case shapes.IntType(ge=low, le=high) | shapes.FloatType(ge=low, le=high):
+            # Written so that nan, which compares with nothing, does not fit.
+            return (low is None or value >= low) and (high is None or value <= high)
+        case shapes.LiteralType(values=values):
+            return any(type(value) is type(one) and value == one for one in values)
+        case shapes.StrType(pattern=pattern, min_length=least, max_length=longest):
+            return (
+                isinstance(value, str)
+                and value.isprintable()
+                and (pattern is None or re.search(pattern, value) is not None)
+                and len(value) >= (least or 0)
+                and (longest is None or len(value) <= longest)
+            )
+    return False

@@ -1,0 +1,82 @@
+"""`posagent sim …`: simulators as processes, and orders to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.test_commands import TIMEOUT_S, environment, outcome, posagent, until
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[list[str]]:
+    """A simulator; yields its first two lines and expects it to end well on SIGTERM."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "sim", *map(str, arguments)],
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            yield [process.stdout.readline().strip() for _ in range(2)]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(TIMEOUT_S)
+    assert code == 0
+
+
+def test_printer_takes_orders_and_probe_sees_them(tmp_path: Path) -> None:
+    """Paper pulled by one command is seen by `probe`, and loaded again by another."""
+    tmp_path.chmod(0o700)
+    tty, control = tmp_path / "printer", tmp_path / "control"
+    config = tmp_path / "posagent.toml"
+    config.write_text(f'[printer]\ndevice = "{tty}"\n')
+    config.chmod(0o600)
+    with running("printer", "--path", tty, "--control", control) as lines:
+        assert lines == [f"printer {tty}", f"control {control}"]
+        until(control.exists)
+        assert outcome(posagent("sim", "printer", "--control", control, "paper", "out"))[0] == 0
+        code, said = outcome(posagent("probe", "printer", "--config", config))
+        assert code == 0
+        assert "printer.paper_out" in said
+        assert "load paper" in said.lower()
+        assert outcome(posagent("sim", "printer", "--control", control, "paper", "ok"))[0] == 0
+        told = json.loads(posagent("probe", "printer", "--config", config, "--json").stdout)
+        assert told["conditions"] == []
+        code, said = outcome(posagent("sim", "printer", "--control", control, "paper", "gold"))
+        assert code == 2
+        assert "paper ok|low|out" in said
+    assert outcome(posagent("sim", "printer", "--control", control, "status"))[0] == 3
+
+
+def test_host_takes_orders(tmp_path: Path) -> None:
+    """A fault is switched on with its values and off again; the ledger can be read."""
+    with running("host", "--ledger", tmp_path / "ledger.jsonl") as lines:
+        assert lines[0].startswith("host http://127.0.0.1:")
+        control = lines[1].removeprefix("control ")
+        order = ("sim", "host", "--control", control)
+        code, said = outcome(posagent(*order, "drop_after", "only=post", "times=1"))
+        assert code == 0
+        assert "drop_after" in said
+        assert outcome(posagent(*order, "off"))[0] == 0
+        assert json.loads(posagent(*order, "ledger").stdout) == []
+        code, said = outcome(posagent(*order, "explode"))
+        assert code == 2
+        assert outcome(posagent(*order, "delay", "three"))[0] == 2
+    assert outcome(posagent(*order, "state"))[0] == 3
+
+
+def test_orders_need_an_address() -> None:
+    """Orders to nowhere are refused with what is missing."""
+    assert outcome(posagent("sim", "host", "refuse"))[0] == 2
+    assert outcome(posagent("sim", "host", "--control", "ftp://x", "refuse"))[0] == 2
+    if os.geteuid() == 0:
+        assert outcome(posagent("sim", "printer", "--control", "/nonexistent/c", "help"))[0] == 3
