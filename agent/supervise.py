@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 STOP_S = 4.0
 RESTART_BASE_S = 1.0
 RESTART_CAP_S = 60.0
+RECENT_MS = 3_600_000
 
 EXIT_OK = 0
 EXIT_FATAL_PART = 70  # EX_SOFTWARE
@@ -189,8 +191,12 @@ class Supervisor:
         self._stops = {part.name: asyncio.Event() for part in parts}
         self._stopping = asyncio.Event()
         self._exit_code = EXIT_OK
-        #: Restarts of each part since the start, for health.
-        self.restarts: dict[str, int] = {}
+        self._restarts: deque[tuple[int, str]] = deque(maxlen=100)
+
+    def restarts(self) -> dict[str, int]:
+        """How often each part was restarted within the last hour."""
+        since_ms = self._clock.now().boot_ms - RECENT_MS
+        return dict(Counter(name for at_ms, name in self._restarts if at_ms >= since_ms))
 
     def end(self, code: int = EXIT_OK, reason: str = "") -> None:
         """Begin to stop. The first non-zero code wins."""
@@ -253,7 +259,7 @@ class Supervisor:
             if self._clock.now().boot_ms - started_ms > 10 * RESTART_CAP_S * 1000:
                 failures = 0
             failures += 1
-            self.restarts[part.name] = self.restarts.get(part.name, 0) + 1
+            self._restarts.append((self._clock.now().boot_ms, part.name))
             pause_s = min(RESTART_CAP_S, RESTART_BASE_S * 2 ** min(failures - 1, 10))
             log.warning("event=part_restart part=%s in_s=%s reason=%r", part.name, pause_s, reason)
             try:

@@ -138,7 +138,7 @@ class Runner:
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._can_ask = True
-        self._boot_no = 0
+        self._boot_no = 0  # asked for when the store first answers
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -155,7 +155,6 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; attempts under way get a moment to commit what they learn."""
-        self._boot_no = await self._ports.journal.boot_no()
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -190,6 +189,8 @@ class Runner:
         if wait_ms:
             return wait_ms / 1000
         try:
+            if not self._boot_no:
+                self._boot_no = await self._ports.journal.boot_no()
             return await self._fill()
         except StoreError as error:
             log.debug("event=store_closed uplink=%s code=%s", self.channel.name, error.code)

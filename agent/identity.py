@@ -1,0 +1,53 @@
+"""Who this terminal is, for the fleet and for every message: found out once, at the start."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Protocol
+
+from agent import __version__
+from agent.config import Config
+from agent.core.fleet.messages import Identity
+
+MACHINE_ID = Path("/etc/machine-id")
+OS_RELEASE = Path("/etc/os-release")
+
+
+class Counters(Protocol):
+    """The counters file; its random id names a terminal that has no better name."""
+
+    def outbox_id(self) -> str: ...
+
+
+def identity_of(config: Config, counters: Counters) -> Identity:
+    """The identity as configured, filled up with what this machine says of itself."""
+    return Identity(
+        tenant=config.agent.tenant,
+        device_id=config.agent.device_id or _derived(counters),
+        agent_version=__version__,
+        site=config.agent.site,
+        os=_os(),
+        uplinks=tuple(profile.name for profile in config.uplink),
+    )
+
+
+def _derived(counters: Counters) -> str:
+    """From the machine id, hashed: the id itself is a secret of the host (machine-id(5))."""
+    try:
+        seed = MACHINE_ID.read_text("ascii").strip()
+    except OSError:
+        seed = ""
+    seed = seed or counters.outbox_id()
+    return "pos-" + hashlib.blake2b(seed.encode(), digest_size=6, person=b"pos/device").hexdigest()
+
+
+def _os() -> str:
+    try:
+        for line in OS_RELEASE.read_text("utf-8").splitlines():
+            if line.startswith("PRETTY_NAME="):
+                return line.partition("=")[2].strip('"')[:64]
+    except OSError:
+        return platform.system()
+    return platform.system()

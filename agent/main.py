@@ -1,0 +1,192 @@
+"""The wiring: about ten builds and an order. Nothing is decided here.
+
+The store opens first, because money is taken over as soon as the local API listens; the API opens
+last and closes first, so that nobody is answered by half a daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from agent import __version__, local, telemetry, uplink, watch
+from agent.actions.ports import Identity as Who
+from agent.actions.ports import Ports
+from agent.actions.table import Desk
+from agent.clock import SystemClock
+from agent.config import Config
+from agent.core.fleet.messages import Identity
+from agent.core.money.lanes import Order
+from agent.errors import AgentError, StoreError
+from agent.identity import identity_of
+from agent.link.dial import Dialer
+from agent.link.fault import cause_of
+from agent.link.tls import client_context
+from agent.logs import configure
+from agent.store import Store
+from agent.store.health import HealthRows
+from agent.store.outbox import Outbox
+from agent.store.part import StorePart
+from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
+from agent.uplink.view import Channels
+from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
+from agent.watch.runner import Watch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """Carries a failed store to the supervisor, whichever of the two comes first."""
+
+    supervisor: Supervisor | None = None
+    code: str = ""
+
+    def store_failed(self, code: str) -> None:
+        self.code = code
+        if self.supervisor is not None:
+            self.supervisor.end(EXIT_STORE, f"the store failed: {code}")
+
+    def restarts(self) -> dict[str, int]:
+        return {} if self.supervisor is None else self.supervisor.restarts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Floor:
+    """What every room stands on."""
+
+    config: Config
+    clock: SystemClock
+    threads: DaemonThreads
+    timers: Timers
+    store: Store
+    keeper: StorePart
+    ending: _Ending
+
+
+async def _daemon(config: Config) -> int:
+    clock = SystemClock()
+    ending = _Ending()
+    orders = {profile.name: Order(profile.order) for profile in config.uplink}
+    store = Store(Path(config.agent.state_dir), clock, orders, ending.store_failed)
+    await store.start()
+    try:
+        floor = _Floor(
+            config=config,
+            clock=clock,
+            threads=DaemonThreads(),
+            timers=Timers(clock),
+            store=store,
+            keeper=StorePart(store),
+            ending=ending,
+        )
+        return await _house(floor)
+    finally:
+        if not store.stop():
+            log.error("event=store_hangs reason='a sync did not come back; the lock ends with us'")
+
+
+async def _house(floor: _Floor) -> int:
+    """Build the rooms, plug them together, run them."""
+    config, clock, store = floor.config, floor.clock, floor.store
+    identity = identity_of(config, floor.keeper)
+    uploader = uplink.build(
+        config.uplink,
+        uplink.Ports(journal=store, clock=clock, draw=random.Random().random),
+        dial=lambda _profile: Dialer(floor.threads),
+        cause_of=cause_of,
+    )
+    channels = Channels(uploader, clock)
+    lapsed = Lapsed(clock)
+    watcher, health = watch.build(
+        config,
+        clock=clock,
+        timers=floor.timers,
+        blocking=floor.threads,
+        records=HealthRows(store),
+        extra=(
+            QueueWatcher(store, lapsed.count, clock),
+            UplinkWatcher(channels.channels, clock),
+            AgentWatcher(clock, floor.ending.restarts),
+        ),
+    )
+    publisher = _telemetry(floor, health, channels, identity)
+    desk = Desk(_ports(floor, health, channels, identity))
+    api = local.build(config, journal=store, do=desk.do, health=health)
+    for sink in (uploader.changed, lapsed.heed):
+        store.on_change(sink)
+    parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, publisher, api]
+    supervisor = Supervisor(parts, clock, floor.timers, ServiceNotify())
+    floor.ending.supervisor = supervisor
+    if floor.ending.code:
+        floor.ending.store_failed(floor.ending.code)
+
+    async def ready() -> None:
+        await api.listening.wait()
+        log.info("event=ready version=%s state_dir=%s", __version__, store.directory)
+        floor.timers.every(3600, "quarantine", partial(_count_quarantined, floor))
+        gc.freeze()
+
+    return await supervisor.run(ready)
+
+
+def _telemetry(
+    floor: _Floor, health: Watch, channels: Channels, identity: Identity
+) -> telemetry.Publisher:
+    settings = floor.config.telemetry
+    return telemetry.build(
+        settings,
+        clock=floor.clock,
+        timers=floor.timers,
+        outbox=Outbox(
+            floor.store, max_rows=settings.outbox_max_rows, max_bytes=settings.outbox_max_bytes
+        ),
+        counters=floor.keeper,
+        health=health,
+        backlog=floor.store.backlog,
+        identity=identity,
+        tls=lambda: client_context(settings.ca_file, settings.cert_file, settings.key_file),
+        next_attempt_ms=channels.next_attempt_ms,
+    )
+
+
+def _ports(floor: _Floor, health: Watch, channels: Channels, identity: Identity) -> Ports:
+    return Ports(
+        journal=floor.store,
+        mover=floor.store,
+        health=health,
+        channels=channels,
+        identity=Who(
+            device_id=identity.device_id,
+            tenant=identity.tenant,
+            site=identity.site,
+            version=__version__,
+            started_at=floor.clock.now().at,
+        ),
+        clock=floor.clock,
+    )
+
+
+async def _count_quarantined(floor: _Floor) -> None:
+    """What lies in journals put aside still counts as unsent; counting may take its time."""
+    with suppress(StoreError, TimeoutError):
+        await floor.keeper.count_quarantined(
+            lambda work: floor.threads.call("count-quarantined", work, 300.0)
+        )
+
+
+def run(config: Config) -> int:
+    """Run the daemon until it is told to stop. Returns the process's exit code."""
+    configure(config.agent.log_level)
+    try:
+        return asyncio.run(_daemon(config))
+    except AgentError as error:
+        print(f"posagent: {error}", file=sys.stderr)
+        return 2
