@@ -1,0 +1,69 @@
+# make run and make test set up everything they need in .venv; nothing is installed elsewhere
+# (as root on Debian, `make test` also installs the mosquitto broker).
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.run
+DEV_STAMP := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types kill bench bench-quick docs contracts clean
+
+help: ## show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(RUN_STAMP) ## the real agent with a simulated terminal, host and broker; Ctrl-C ends it
+	@$(BIN)/posagent demo $(DEMO)
+
+test: $(DEV_STAMP) ## all tests; says what this machine could not run
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(DEV_STAMP) ## format, lint, types, import rule, branch coverage of core
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+	$(BIN)/coverage run -m pytest tests/core
+	$(BIN)/coverage report --fail-under=100 --skip-covered --show-missing
+	@rm -f .coverage
+
+format: $(DEV_STAMP) ## put the code into the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+kill: $(DEV_STAMP) ## 200 rounds of kill -9 under load, then the ledger is compared
+	POSAGENT_KILL_ROUNDS=200 $(BIN)/python -m pytest tests/process/test_kill.py -s
+
+bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m tests.bench
+
+bench-quick: $(DEV_STAMP) ## the same in a minute, rougher
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m tests.bench --quick
+
+contracts: $(DEV_STAMP) ## write the generated contracts and documents again
+	$(BIN)/python -m agent.wire.contracts docs/contracts
+	$(BIN)/posagent config keys > docs/contracts/configuration.md
+	$(BIN)/posagent config keys --toml > packaging/posagent.toml
+	$(BIN)/python -m tests.docs.states > docs/states.md
+
+clean: ## remove what was built here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .run
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "posagent needs Python 3.11 or newer; none was found"; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	echo "cannot make a virtual environment (on Debian: apt-get install python3-venv)"; exit 2; }
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(RUN_STAMP)

@@ -1,0 +1,26 @@
+"""Fails when a test that needs a real part (broker, root, compiler) was skipped.
+
+Usage: skipped.py JUNIT_XML. On a developer's machine such tests are counted and named; where
+changes are judged they must run.
+"""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+
+
+def main(path: str) -> int:
+    skipped = [
+        (f"{case.get('classname')}.{case.get('name')}", (reason.get("message") or "").strip())
+        for case in ET.parse(path).iter("testcase")
+        for reason in case.findall("skipped")
+    ]
+    for name, reason in skipped:
+        print(f"not run: {name}: {reason}")
+    print(f"{len(skipped)} tests were not run")
+    return 1 if skipped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
