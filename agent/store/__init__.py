@@ -61,7 +61,7 @@ class Store:
             raise outcome
         raise OperatorError(outcome.code, outcome.what, outcome.hint)
 
-    def stop(self, timeout_s: float = 3.0) -> bool:
+    def stop(self, timeout_s: float = 1.5) -> bool:
         """Commit what is queued and close. False when a sync hangs past the deadline."""
         done = self._writer.stop(timeout_s)
         self._lock.release()
@@ -92,7 +92,7 @@ class Store:
 
     async def append(self, submission: Submission) -> Appended:
         """Take a payment over. Returns after the commit; see `Journal.append` for refusals."""
-        appended: Appended = await self._journal(
+        appended: Appended = await self.journal(
             lambda journal: journal.append(submission, self._clock.now())
         )
         if appended.created:
@@ -101,32 +101,37 @@ class Store:
         return appended
 
     async def record(self, key: str) -> Record | None:
-        return await self._journal(lambda journal: journal.record(key, self._clock.now()))
+        return await self.journal(lambda journal: journal.record(key, self._clock.now()))
 
     async def payload(self, record: Record) -> Payload:
-        return await self._journal(lambda journal: journal.payload(record))
+        return await self.journal(lambda journal: journal.payload(record))
 
     async def steps(self, seq: int, limit: int = 100) -> list[Step]:
-        return await self._journal(lambda journal: journal.steps(seq, limit))
+        return await self.journal(lambda journal: journal.steps(seq, limit))
 
     async def page(
         self, *, states: frozenset[State] | None = None, after_seq: int = 0, limit: int = 100
     ) -> list[Record]:
-        return await self._journal(
+        return await self.journal(
             lambda journal: journal.page(states, after_seq, limit, self._clock.now())
         )
 
     async def due(self, uplink: str, after_seq: int, limit: int) -> Due:
-        return await self._journal(
+        return await self.journal(
             lambda journal: journal.due(uplink, after_seq, limit, self._clock.now())
         )
 
+    async def requests(self, after_seq: int, limit: int) -> list[Record]:
+        return await self.journal(
+            lambda journal: journal.requests(after_seq, limit, self._clock.now())
+        )
+
     async def backlog(self) -> Backlog:
-        return await self._journal(lambda journal: journal.backlog())
+        return await self.journal(lambda journal: journal.backlog())
 
     async def advance(self, seq: int, version: int, change: Change) -> Record:
         """Move a record on; history in the same commit. See `Journal.advance`."""
-        record: Record = await self._journal(
+        record: Record = await self.journal(
             lambda journal: journal.advance(seq, version, change, self._clock.now())
         )
         for sink in self._sinks:
@@ -140,14 +145,10 @@ class Store:
         return self._facts
 
     async def quarantined(self) -> list[Quarantined]:
-        return await self._journal(lambda journal: journal.aside.journals())
+        return await self.journal(lambda journal: journal.aside.journals())
 
     async def boot_no(self) -> int:
-        return await self._journal(lambda journal: journal.boot_no)
-
-    async def counted(self, item: Quarantined, records: int, amounts: Mapping[str, int]) -> None:
-        """Write down what a journal put aside was found to hold."""
-        await self._journal(lambda journal: journal.aside.counted(item.id, records, amounts))
+        return await self.journal(lambda journal: journal.boot_no)
 
     def on_change(self, sink: Callable[[Record], None]) -> None:
         """Be told of every record after its change is committed, on the loop's thread."""
@@ -158,7 +159,12 @@ class Store:
         """Why nothing can be stored at the moment, or None."""
         return self._writer.refusal
 
-    # -- what is not money -----------------------------------------------------------------
+    # -- what the others are made of -------------------------------------------------------
+
+    async def journal(self, work: Callable[[Journal], T]) -> T:
+        """Run `work` on the journal; what it changed is committed when this returns."""
+        result: T = await self._writer.submit(Target.JOURNAL, work)
+        return result
 
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on state.db inside one transaction."""
@@ -177,10 +183,6 @@ class Store:
         if self._counters is None:
             raise self._writer.refusal or StoreError("store.unavailable", "the store is closed")
         return self._counters
-
-    async def _journal(self, work: Callable[[Journal], T]) -> T:
-        result: T = await self._writer.submit(Target.JOURNAL, work)
-        return result
 
 
 __all__ = ["Appended", "Due", "JournalFacts", "Quarantined", "Store", "StoreError"]

@@ -200,6 +200,11 @@ class Journal:
             records=found, after_seq=None, next_boot_ms=None if soonest is None else soonest[0]
         )
 
+    def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
+        """Unsent requests that have a time limit."""
+        rows = self._db.execute(QUERIES["requests"], (after_seq, limit)).fetchall()
+        return [r for row in rows if (r := self._believed(row, now)) is not None]
+
     def backlog(self) -> Backlog:
         oldest = self._one("oldest_unsent")
         return self.tally.backlog(

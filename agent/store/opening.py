@@ -20,8 +20,10 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.core.moment import Moment, at_ms
+from agent.core.money.journal import State
 from agent.core.money.lanes import Order
 from agent.errors import OperatorError, StoreError
+from agent.store import quarantine
 from agent.store.files import row_key, sync_directory
 from agent.store.journal import Journal
 from agent.store.rows import Sealer
@@ -32,7 +34,6 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 STATE = "state.db"
-QUARANTINE = "quarantine"
 SCHEMA = 1
 APPLICATION_ID = 0x504F5341  # "POSA"
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
@@ -105,25 +106,43 @@ def open_journal(
     refuses.
     """
     path = directory / JOURNAL
+    quarantine.finish(path, now)
     secret, new_key = row_key(directory / "row.key")
     damage = missing_tail(path.with_name(JOURNAL + "-wal")) if path.exists() else ""
+    kept = quarantine.keep_log(path, now) if damage else None
     if new_key and path.exists():
         damage = damage or "the key file was missing, so no stored row can be believed"
     start = _Start(path=path, secret=secret, now=now, orders=orders, damage=damage)
     try:
-        return _opened(start)
+        db, journal, facts = _opened(start)
+        return db, journal, _listed(db, journal, facts, now, kept)
     except sqlite3.Error as error:
         if family(error) != "damaged":
             raise refused(error, path) from error
         reason = f"{sqlite_name(error)}: {error}"
     except _DamagedError as error:
         reason = str(error)
-    aside = put_aside(directory, now)
+    aside = quarantine.put_aside(path, now)
     log.critical("event=journal_quarantined path=%s reason=%r", aside, reason)
     start = replace(start, damage=f"the journal was damaged ({reason})")
     db, journal, facts = _opened(start)
-    db.execute(QUERIES["add_quarantine"], (str(aside), now.wall_ms, reason, None, None))
-    return db, journal, facts
+    return db, journal, _listed(db, journal, facts, now, None)
+
+
+def _listed(
+    db: sqlite3.Connection, journal: Journal, facts: JournalFacts, now: Moment, kept: Path | None
+) -> JournalFacts:
+    """Write down what lies in quarantine, also what a start that was cut short put there."""
+    known = [item.path for item in journal.aside.journals()]
+    path = Path(facts.path)
+    found = quarantine.unlisted(path, known)
+    if kept is not None and str(kept) not in known:
+        found.append(kept)
+    for file in found:
+        reason = facts.damage or "a damaged journal had been put aside before the last stop"
+        db.execute(QUERIES["add_quarantine"], (str(file), now.wall_ms, reason, None, None))
+        facts = replace(facts, damage=reason)
+    return facts
 
 
 class _DamagedError(Exception):
@@ -273,6 +292,10 @@ def _boot_no(db: sqlite3.Connection, now: Moment) -> int:
 def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None:
     """Say that nothing was left half done, and fold the WAL into the database."""
     db.execute("BEGIN IMMEDIATE")
+    if State.SENDING in journal.backlog().by_state:
+        # Attempts that were cut off by the stop: a clean start does not look for them.
+        journal.recover(now, "")
+        journal.tally.commit()
     db.execute(QUERIES["set_meta"], ("clean", "1"))
     if now.trusted:
         db.execute(QUERIES["set_meta"], ("last_seen_ms", str(now.wall_ms)))
@@ -285,20 +308,6 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
     )
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def put_aside(directory: Path, now: Moment) -> Path:
-    """Rename a closed journal and its WAL into the quarantine folder, untouched."""
-    folder = directory / QUARANTINE
-    folder.mkdir(mode=0o700, exist_ok=True)
-    stem = f"{now.wall_ms}-{uuid.uuid4().hex[:6]}-{JOURNAL}"
-    for suffix in ("", "-wal"):
-        source = directory / (JOURNAL + suffix)
-        if source.exists():
-            source.rename(folder / (stem + suffix))
-    sync_directory(folder)
-    sync_directory(directory)
-    return folder / stem
 
 
 def open_state(directory: Path, now: Moment) -> sqlite3.Connection:

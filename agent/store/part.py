@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent.store import Store
 from agent.store.files import Counters
+from agent.store.journal import Journal
 from agent.store.salvage import count_copy
 
 log = logging.getLogger(__name__)
@@ -71,11 +72,19 @@ class StorePart:
             if found is None:
                 log.warning("event=quarantine_unreadable path=%s", item.path)
                 continue
-            await self._store.counted(item, *found)
+            await self._store.journal(
+                functools.partial(_counted, item.id, records=found[0], amounts=found[1])
+            )
 
 
 def _nothing(_: Counters) -> None:
     """The thread came by: it still moves."""
+
+
+def _counted(
+    quarantine_id: int, journal: Journal, *, records: int, amounts: dict[str, int]
+) -> None:
+    journal.aside.counted(quarantine_id, records, amounts)
 
 
 def _one_more_connect(counters: Counters) -> int:

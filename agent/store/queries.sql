@@ -44,6 +44,12 @@ SELECT * FROM tx INDEXED BY tx_unsent
 WHERE state < 4 AND seq > ? AND uplink = ? AND state <> 1 AND (state <> 3 OR in_doubt)
 AND (next_boot_ms <= ? OR boot_no <> ?) AND delivery = 'agent' ORDER BY seq LIMIT ?
 
+-- name: requests
+-- Requests with a time limit that nobody has sent yet.
+SELECT * FROM tx INDEXED BY tx_unsent
+WHERE state < 4 AND seq > ? AND posting = 'request' AND send_before_ms IS NOT NULL
+ORDER BY seq LIMIT ?
+
 -- name: next_due
 SELECT min(next_boot_ms) FROM tx INDEXED BY tx_unsent
 WHERE state < 4 AND uplink = ? AND boot_no = ? AND next_boot_ms > ? AND delivery = 'agent'

@@ -12,6 +12,7 @@ from agent.core.money.delivery import OnUnknown, Profile
 from agent.http.client import Client, Dial, Origin
 from agent.link.tls import client_context
 from agent.uplink.https import HttpsUplink
+from agent.uplink.lapser import Lapser
 from agent.uplink.uploader import Ports, Runner, Uploader
 
 
@@ -39,7 +40,7 @@ def build(
             outcomes=config.outcomes,
         )
         runners[config.name] = Runner(_channel(config), _profile(config), uplink, ports)
-    return Uploader(runners)
+    return Uploader(runners, Lapser(ports.journal, ports.clock))
 
 
 def _client(config: UplinkConfig, dial: Dial, cause_of: CauseOf) -> Client:

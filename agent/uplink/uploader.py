@@ -27,6 +27,7 @@ from agent.core.money.delivery import (
     Reply,
     Todo,
     Trouble,
+    lapse,
     must_hold,
     plan,
     settle_post,
@@ -36,6 +37,7 @@ from agent.core.money.delivery import (
 from agent.core.money.journal import Change, Event, IllegalMoveError, Record
 from agent.core.money.transaction import Payload
 from agent.errors import CallerError, InternalError, StoreError
+from agent.uplink.lapser import Lapser
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ PAGE = 64
 LONGEST_WAIT_S = 300.0
 #: The store refused to commit an outcome: try again this often, keeping the outcome in memory.
 STORE_RETRY_S = 1.0
+#: One answer that is no status answer may be a gateway's, during a deployment: ask again later.
+UNSUPPORTED_S = 900.0
 #: Records whose troubles are remembered; beyond it the oldest memory goes (it only costs retries).
 MAX_TROUBLES = 10_000
 
@@ -64,6 +68,7 @@ class Journal(Protocol):
     """What the uploader needs of the store."""
 
     async def due(self, uplink: str, after_seq: int, limit: int) -> Due: ...
+    async def requests(self, after_seq: int, limit: int) -> list[Record]: ...
     async def payload(self, record: Record) -> Payload: ...
     async def advance(self, seq: int, version: int, change: Change) -> Record: ...
     async def boot_no(self) -> int: ...
@@ -137,7 +142,7 @@ class Runner:
         self._queue = _Queue()
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
-        self._can_ask = True
+        self._asks_again_boot_ms = 0
         self._boot_no = 0  # asked for when the store first answers
 
     def wake(self) -> None:
@@ -152,6 +157,9 @@ class Runner:
     @property
     def in_flight(self) -> int:
         return len(self._busy)
+
+    def _can_ask(self, now: Moment) -> bool:
+        return now.boot_ms >= self._asks_again_boot_ms
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; attempts under way get a moment to commit what they learn."""
@@ -207,7 +215,7 @@ class Runner:
             record = self._queue.ready.popleft()
             if record.seq in self._busy:
                 continue
-            decision = plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask)
+            decision = plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now))
             if decision.todo not in (Todo.WAIT, Todo.NOTHING):
                 self._start(record, decision)
         return LONGEST_WAIT_S  # an attempt that ends wakes us
@@ -228,7 +236,7 @@ class Runner:
         """Whether anything on the last page can be started: else the walk would never end."""
         return any(
             record.seq not in self._busy
-            and plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask).todo
+            and plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now)).todo
             not in (Todo.WAIT, Todo.NOTHING)
             for record in records
         )
@@ -250,9 +258,10 @@ class Runner:
                 case Todo.ASK:
                     await self._ask(record)
                 case Todo.LAPSE:
-                    await self._decided(record, Event.LAPSE, decision)
+                    await self._commit(record, lapse())
                 case Todo.HOLD:
-                    await self._decided(record, Event.HOLD, decision)
+                    hold = Change(event=Event.HOLD, cause=decision.cause, note=decision.note)
+                    await self._commit(record, hold)
                 case _:
                     raise InternalError("uploader.plan", f"nothing to do for {decision.todo}")
         except CallerError as error:
@@ -266,9 +275,6 @@ class Runner:
         except (IllegalMoveError, InternalError) as error:
             log.error("event=attempt_failed seq=%s reason=%r", record.seq, str(error))
             self.channel.open_at_boot_ms = self._ports.clock.now().boot_ms + 60_000
-
-    async def _decided(self, record: Record, event: Event, decision: Plan) -> None:
-        await self._commit(record, Change(event=event, cause=decision.cause, note=decision.note))
 
     async def _send(self, record: Record) -> None:
         payload = await self._ports.journal.payload(record)
@@ -307,7 +313,7 @@ class Runner:
         if self.channel.turn(ASKED[reply.answer], reply, now=now, drawn=self._ports.draw()):
             self._report(reply)
         if reply.answer is Answer.UNSUPPORTED:
-            self._can_ask = False
+            self._asks_again_boot_ms = now.boot_ms + round(UNSUPPORTED_S * 1000)
             log.warning("event=no_status_query uplink=%s", self.channel.name)
         elif reply.answer is Answer.NOT_SENT:
             return
@@ -348,19 +354,19 @@ class Uploader:
     name = "uploader"
     fatal = True
 
-    def __init__(self, runners: Mapping[str, Runner]) -> None:
+    def __init__(self, runners: Mapping[str, Runner], lapser: Lapser) -> None:
         self._runners = runners
+        self._lapser = lapser
 
     async def run(self, stop: asyncio.Event) -> None:
-        if not self._runners:
-            await stop.wait()
-            return
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._lapser.run(stop), name="lapser")
             for name, runner in self._runners.items():
                 group.create_task(runner.run(stop), name=f"uplink-{name}")
 
     def changed(self, record: Record) -> None:
         """A record was committed: whoever carries its uplink may have work now."""
+        self._lapser.heed(record)
         runner = self._runners.get(record.transaction.uplink)
         if runner is not None:
             runner.wake()

@@ -83,7 +83,7 @@ class Channel:
                 jitter_ms = full_jitter_ms(self.failures, self.base_s, self.cap_s, drawn)
                 asked_s = min(max(reply.retry_after_s or 0.0, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
                 self._rest(round(asked_s * 1000) + jitter_ms, now)
-            case ChannelTurn.PAUSE:
+            case _:  # PAUSE
                 self._closed(ChannelState.PAUSED, cause, note, now)
                 # Half to the whole pause: a fleet with one bad credential must not knock in step.
                 self._rest(round(self.pause_s * 1000 * (0.5 + drawn / 2)), now)

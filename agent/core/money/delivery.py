@@ -182,6 +182,33 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
     return now.wall_ms > to_ms(send_before) if now.trusted else None
 
 
+def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
+    """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
+
+    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
+    """
+    send_before = record.transaction.send_before
+    movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
+    if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
+        return None
+    late = expired(record, now, boot_no)
+    if late is None or late:
+        return None if late is None else 0
+    if record.stored.boot_no == boot_no:
+        left_ms = to_ms(send_before) - record.stored.wall_ms
+        return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
+    return to_ms(send_before) - now.wall_ms + 1
+
+
+def lapse() -> Change:
+    """The change that ends a request nobody sent in time."""
+    return Change(
+        event=Event.LAPSE,
+        cause="request.lapsed",
+        note="not sent before its time limit; nothing was charged",
+    )
+
+
 def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     """Age of the oldest attempt the host may have seen; 0 without one, None when unknown."""
     ages: list[int | None] = []
@@ -223,11 +250,7 @@ def plan(
             note="the clock cannot be trusted, so nobody can say whether this request is too late",
         )
     if late:
-        return Plan(
-            todo=Todo.LAPSE,
-            cause="request.lapsed",
-            note="not sent before its time limit; nothing was charged",
-        )
+        return Plan(todo=Todo.LAPSE)
     return Plan(todo=Todo.SEND)
 
 

@@ -125,17 +125,11 @@ def move(state: State, in_doubt: bool, event: Event) -> tuple[State, bool]:
     row = TRANSITIONS.get((state, event))
     if row is None:
         raise IllegalMoveError(f"no {event} from {state}")
-    match row.doubt:
-        case Doubt.KEEP:
-            return row.to, in_doubt
-        case Doubt.SET:
-            return row.to, True
-        case Doubt.CLEAR:
-            return row.to, False
-        case Doubt.REFUSE:
-            if in_doubt:
-                raise IllegalMoveError(f"no {event} while in doubt")
-            return row.to, False
+    if row.doubt is Doubt.REFUSE and in_doubt:
+        raise IllegalMoveError(f"no {event} while in doubt")
+    if row.doubt is Doubt.KEEP:
+        return row.to, in_doubt
+    return row.to, row.doubt is Doubt.SET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

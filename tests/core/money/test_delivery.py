@@ -21,6 +21,8 @@ from agent.core.money.delivery import (
     Todo,
     Trouble,
     full_jitter_ms,
+    lapse,
+    lapses_in_ms,
     must_hold,
     plan,
     settle_post,
@@ -318,3 +320,36 @@ def test_full_jitter_grows_to_its_cap_and_is_never_zero() -> None:
     assert full_jitter_ms(5, 2.0, 300.0, 0.5) == 16_000
     assert full_jitter_ms(400, 2.0, 300.0, 0.5) == 150_000
     assert full_jitter_ms(3, 2.0, 300.0, 0.0) == 50
+
+
+def test_the_time_left_of_a_request_is_counted_like_its_limit() -> None:
+    """Boot clock in its own boot, wall clock after a reboot, nobody knows without a clock."""
+    clock = FakeClock()
+    limit = {"send_before": at_ms(clock.wall_ms) + timedelta(seconds=30)}
+    request = record(of={**REQUEST, **limit})
+    assert lapses_in_ms(request, clock.now(), 1) == 30_001
+    clock.jump(-10 * 365 * 86_400)
+    assert lapses_in_ms(request, clock.now(), 1) == 30_001
+    clock.jump(10 * 365 * 86_400)
+    clock.reboot(down_s=10)
+    assert lapses_in_ms(request, clock.now(), 2) == 20_001
+    clock.advance(21)
+    assert lapses_in_ms(request, clock.now(), 2) == 0
+    assert lapse().event is Event.LAPSE
+    clock.trusted = False
+    assert lapses_in_ms(request, clock.now(), 2) is None
+
+
+def test_what_is_in_doubt_held_or_the_apps_own_does_not_lapse() -> None:
+    """Only what certainly never left may be called lapsed."""
+    clock = FakeClock()
+    limit = {**REQUEST, "send_before": at_ms(clock.wall_ms)}
+    clock.advance(1)
+    for it in (
+        record(),
+        record(of=limit, in_doubt=True),
+        record(of=limit, state=State.SENDING),
+        record(of=limit, state=State.HELD),
+        record(of={**limit, "delivery": Delivery.APP}),
+    ):
+        assert lapses_in_ms(it, clock.now(), 1) is None

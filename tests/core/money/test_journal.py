@@ -14,6 +14,7 @@ from agent.core.money.journal import (
     State,
     move,
 )
+from tests.core.money.payments import record
 
 
 def test_nothing_leaves_a_final_state() -> None:
@@ -67,3 +68,10 @@ def test_every_unsent_state_can_reach_an_end() -> None:
                     todo.append(to.to)
         assert State.POSTED in seen
         assert State.DECLINED in seen
+
+
+def test_a_record_knows_its_key_and_whether_it_is_done() -> None:
+    """The two questions everybody asks of a record."""
+    assert record("k9").key == "k9"
+    assert not record().final
+    assert record(state=State.POSTED).final

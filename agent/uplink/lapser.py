@@ -1,0 +1,90 @@
+"""Ends requests that nobody could send in time, whatever state their channel is in.
+
+Money rule 2: an unsent request past its `send_before` lapses; it is kept and never sent. The
+cashier is waiting for that word, so it must not depend on a channel that is backing off, paused or
+switched off. It sends nothing and knows no host; called by the uploader as one of its tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from agent.clock import Clock
+from agent.core.money.delivery import lapse, lapses_in_ms
+from agent.core.money.journal import Change, IllegalMoveError, Record
+from agent.core.money.transaction import Posting
+from agent.errors import CallerError, StoreError
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+LONGEST_WAIT_S = 300.0
+STORE_RETRY_S = 1.0
+
+
+class Journal(Protocol):
+    """What the lapser needs of the store."""
+
+    async def requests(self, after_seq: int, limit: int) -> list[Record]: ...
+    async def advance(self, seq: int, version: int, change: Change) -> Record: ...
+    async def boot_no(self) -> int: ...
+
+
+class Lapser:
+    """Watches the time limits of unsent requests."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._wake = asyncio.Event()
+
+    def heed(self, record: Record) -> None:
+        """A record was committed; a request with a limit may be the next to lapse."""
+        t = record.transaction
+        if t.posting is Posting.REQUEST and t.send_before is not None and not record.final:
+            self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                wait_s = await self._round()
+                woken = asyncio.create_task(self._wake.wait())
+                await asyncio.wait(
+                    (stopped, woken), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                woken.cancel()
+        finally:
+            stopped.cancel()
+
+    async def _round(self) -> float:
+        """End what is too late. Returns the seconds until the next limit."""
+        soonest_ms = round(LONGEST_WAIT_S * 1000)
+        after_seq = 0
+        try:
+            boot_no = await self._journal.boot_no()
+            while page := await self._journal.requests(after_seq, PAGE):
+                after_seq = page[-1].seq
+                for record in page:
+                    left_ms = lapses_in_ms(record, self._clock.now(), boot_no)
+                    if left_ms is None:
+                        continue
+                    if left_ms:
+                        soonest_ms = min(soonest_ms, left_ms)
+                    else:
+                        await self._end(record)
+        except StoreError as error:
+            log.debug("event=lapses_wait code=%s", error.code)
+            return STORE_RETRY_S
+        return soonest_ms / 1000
+
+    async def _end(self, record: Record) -> None:
+        try:
+            await self._journal.advance(record.seq, record.version, lapse())
+        except (CallerError, IllegalMoveError) as error:
+            # It was sent, voided or held at this very moment.
+            log.debug("event=lapse_overtaken seq=%s reason=%r", record.seq, str(error))
