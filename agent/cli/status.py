@@ -18,6 +18,8 @@ from agent.core.why.causes import CATALOGUE
 from agent.core.why.text import Money, format_money
 
 WATCH_EVERY_S = 2.0
+#: What the agent reports of itself; "uplink: ok" beside a channel in trouble would confuse.
+_ITSELF = frozenset({"agent", "queue", "uplink"})
 _LABELS = ("status.unsent", "status.channels", "status.alarms", "status.components")
 
 
@@ -83,6 +85,8 @@ class Page:
             return t("status.no_store", problem=told["store_problem"]), "bad"
         roots = [alarm for alarm in told["alarms"] if not alarm["suppressed_by"]]
         if not backlog["total"]["count"]:
+            if not told["daemon_alive"]:
+                return t("status.dead_well"), "bad"
             if roots:
                 return t("status.sent_but", count=len(roots), first=self._title(roots[0])), "warn"
             return t("status.all_well"), "good"
@@ -91,6 +95,8 @@ class Page:
             "amount": money(backlog["total"]["by_currency"]) or "-",
             "age": self._age(backlog["oldest_at"]),
         }
+        if not told["daemon_alive"]:
+            return t("status.dead_unsent", **amounts), "bad"
         cause = CATALOGUE.get(backlog["blocking_cause"])
         if cause is not None:
             return t("status.unsent_because", cause=cause.title.render(t.lang), **amounts), "bad"
@@ -188,6 +194,8 @@ class Page:
             match component["outcome"]:
                 case "reading" if component["component"] in troubled:
                     lines.append([t("pair", name=name, value=t("word.fault"))])
+                case "reading" if component["component"] in _ITSELF:
+                    pass  # told above, where it belongs: unsent money, channels, headline
                 case "reading":
                     well.append(t("pair", name=name, value=t("word.ok")))
                 case "unknown":

@@ -180,6 +180,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{count} payments ({amount}) are on their way, the oldest for {age}.",
         "{count} 笔（{amount}）正在上送，最早的已 {age}。",
     ),
+    "status.dead_unsent": (
+        "{count} payments ({amount}) wait and nothing sends them: the agent is not running.",
+        "{count} 笔（{amount}）未上送，且监测程序未运行，无人上送。",
+    ),
+    "status.dead_well": (
+        "Nothing is unsent, but the agent is not running.",
+        "没有未上送的款项，但监测程序未运行。",
+    ),
     "status.no_store": (
         "The store cannot be read: {problem}",
         "无法读取存储：{problem}",

@@ -404,7 +404,7 @@ def test_offline_figures_are_those_of_the_store(place: Path) -> None:
     fill(place)
     config = ("--config", place / "posagent.toml")
     said = posagent("status", *config).stdout
-    assert "3 payments (CNY 25.00 + EUR 12.50) are not sent" in said
+    assert "3 payments (CNY 25.00 + EUR 12.50) wait and nothing sends them" in said
     assert "1 in doubt" in said
     assert "not known without the daemon" in said
     status = json.loads(posagent("status", "--json", *config).stdout)
