@@ -234,7 +234,8 @@ async def _ended(process: asyncio.subprocess.Process, *, kill: bool) -> None:
         if process.returncode is None:
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), SIGNAL_AGAIN_S)
+            async with asyncio.timeout(SIGNAL_AGAIN_S):
+                await process.wait()
         except TimeoutError:
             continue
         return

@@ -118,6 +118,7 @@ class _Wire:
     connection: Connection | None = None
     connects: int = 0
     failing: int = 0  #: attempts in a row that ended badly
+    leaving: bool = False  #: the end that follows is ours
     outbox_id: str = ""
     heard: deque[tuple[Connection, Heard]] = field(default_factory=deque)
     acked: list[int] = field(default_factory=list)
@@ -180,7 +181,9 @@ class Conversation:
             due_s = max(0.0, (wake_at_ms - self._now()) / 1000)
             at_most_s = due_s if at_most_s is None else min(at_most_s, due_s)
         try:
-            await asyncio.wait_for(self._wake.wait(), at_most_s)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that meets the wake-up.
+            async with asyncio.timeout(at_most_s):
+                await self._wake.wait()
         except TimeoutError:
             return
 
@@ -255,7 +258,7 @@ class Conversation:
 
         wire, figures = self._wire, self._figures
         endpoint = Endpoint.parse(self._line.settings.endpoints[order.endpoint])
-        figures.endpoint, figures.dialect = str(endpoint), order.dialect
+        figures.endpoint, figures.dialect = str(endpoint), str(order.dialect)
         wire.transport = wire.transport or Transport()
         figures.trust = figures.trust or Trust(self._line.tls)
         try:
@@ -341,6 +344,7 @@ class Conversation:
         mid = self._announce("offline")
         await self._until(lambda: not self.session.unacknowledged(mid), GOODBYE_S)
         if wire.connection is not None:
+            wire.leaving = True
             wire.connection.disconnect()
             await self._until(lambda: wire.connection is None, CLOSE_S)
         try:
@@ -376,6 +380,8 @@ class Conversation:
 
     def _log_closed(self, word: str, reason: str, code: int = 0) -> None:
         wire, figures = self._wire, self._figures
+        if wire.leaving:
+            return
         figures.last_error, figures.last_reason = word, reason
         level = logging.DEBUG if wire.failing else logging.WARNING
         wire.failing += 1

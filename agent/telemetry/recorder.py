@@ -6,6 +6,7 @@ timer looks at the backlog and the readings; alarms come by themselves and go ou
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -61,11 +62,12 @@ class Sources:
 
 @dataclass(slots=True)
 class _Due:
-    """Boot times at which the periodic reports are due; 0: at the next look."""
+    """What is due: boot times of the periodic reports (0: at the next look), and what changed."""
 
     health_ms: int = 0
     backlog_ms: int = 0
     lost_told: int = 0
+    introduced: Identity | None = None
 
 
 class Recorder:
@@ -84,8 +86,8 @@ class Recorder:
         self._outbox = outbox
         self._wake = wake
         self._identity: Identity = identity
-        self._introduced: Identity | None = None
         self._pending: deque[Message] = deque()
+        self._flushing = asyncio.Lock()
         self._readings = Readings()
         self._edges = BacklogEdges(min(GLANCE_S, settings.backlog_period_s))
         self._due = _Due()
@@ -109,26 +111,32 @@ class Recorder:
     def introduce(self, identity: Identity | None = None) -> None:
         """Tell who we are at the next look: something changed, or the broker may not know."""
         self._identity = identity or self._identity
-        self._introduced = None
+        self._due.introduced = None
 
     async def flush(self) -> bool:
         """Put what `heed` collected on disk; False while the store refuses."""
-        while self._pending:
-            batch = [self._pending[index] for index in range(min(100, len(self._pending)))]
-            if not await self._put([self._item(message) for message in batch]):
-                return False
-            for _ in batch:
-                self._pending.popleft()
+        # The timer and the conversation both come here: without a lock an event is put twice.
+        async with self._flushing:
+            while self._pending:
+                batch = [self._pending.popleft() for _ in range(min(100, len(self._pending)))]
+                kept = False
+                try:
+                    kept = await self._put([self._item(message) for message in batch])
+                finally:
+                    if not kept:
+                        self._pending.extendleft(reversed(batch))
+                if not kept:
+                    return False
         return True
 
     async def report(self) -> None:
         """One look at everything periodic."""
         await self.flush()
         at = self._sources.clock.now()
-        if self._introduced != self._identity:
+        if self._due.introduced != self._identity:
             identity = self._identity
             if await self._put([self._item(messages.info(identity, at))]):
-                self._introduced = identity
+                self._due.introduced = identity
         await self._report_backlog(at)
         await self._report_health(at)
 
