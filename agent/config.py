@@ -105,6 +105,8 @@ class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reconnect_base_s: Seconds = 2.0
     reconnect_cap_s: Seconds = 300.0
     puback_timeout_s: Seconds = 60.0
+    will_delay_s: Annotated[int, Meta(ge=0, le=3_600)] = 120
+    """How long the broker waits before it says that we are lost; MQTT 5 only."""
     window: Annotated[int, Meta(ge=1, le=64)] = 8
     health_period_s: Seconds = 900.0
     full_period_s: Seconds = 14_400.0

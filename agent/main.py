@@ -118,7 +118,7 @@ async def _house(floor: _Floor) -> int:
         ),
     )
     publisher = _telemetry(floor, health, channels, identity)
-    desk = Desk(_ports(floor, health, channels, identity))
+    desk = Desk(_ports(floor, health, channels, identity, publisher))
     api = local.build(config, journal=store, do=desk.do, health=health)
     for sink in (uploader.changed, lapsed.heed):
         store.on_change(sink)
@@ -157,7 +157,13 @@ def _telemetry(
     )
 
 
-def _ports(floor: _Floor, health: Watch, channels: Channels, identity: Identity) -> Ports:
+def _ports(
+    floor: _Floor,
+    health: Watch,
+    channels: Channels,
+    identity: Identity,
+    publisher: telemetry.Publisher,
+) -> Ports:
     return Ports(
         journal=floor.store,
         mover=floor.store,
@@ -171,6 +177,7 @@ def _ports(floor: _Floor, health: Watch, channels: Channels, identity: Identity)
             started_at=floor.clock.now().at,
         ),
         clock=floor.clock,
+        telemetry=publisher.view,
     )
 
 

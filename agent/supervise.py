@@ -24,8 +24,8 @@ from agent.core.schedule import GRID_MS, Schedule
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: SIGTERM to exit, all in all. systemd's own limit is 90 s; a terminal that shuts down gives less.
-STOP_S = 4.0
+#: What the parts have of the five seconds from SIGTERM to exit; closing the store has the rest.
+STOP_S = 3.0
 RESTART_BASE_S = 1.0
 RESTART_CAP_S = 60.0
 RECENT_MS = 3_600_000
@@ -215,15 +215,26 @@ class Supervisor:
             part.name: asyncio.create_task(self._keep(part), name=part.name) for part in self._parts
         }
         try:
-            await ready()
-            self._notify.send("READY=1\nSTATUS=running")
-            if self._notify.watchdog_s:
-                self._timers.every(self._notify.watchdog_s / 3, "watchdog", self._tick)
-            await self._stopping.wait()
+            if await self._ready(ready):
+                self._notify.send("READY=1\nSTATUS=running")
+                if self._notify.watchdog_s:
+                    self._timers.every(self._notify.watchdog_s / 3, "watchdog", self._tick)
+                await self._stopping.wait()
             self._notify.send("STOPPING=1")
         finally:
             await self._stop(tasks)
         return self._exit_code
+
+    async def _ready(self, ready: Callable[[], Awaitable[Any]]) -> bool:
+        """Whether it got ready before it had to stop: a part may fail, or a signal come, first."""
+        waits = [asyncio.ensure_future(ready()), asyncio.create_task(self._stopping.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        got_ready = waits[0].done()
+        for wait in waits:
+            wait.cancel()
+        if got_ready:
+            waits[0].result()
+        return got_ready
 
     async def _stop(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         """The last part started is the first told to stop; all share one deadline."""

@@ -26,7 +26,7 @@ def mosquitto() -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if mosquitto() is None:
-        absent = pytest.mark.skip(reason="mosquitto is not installed: the real broker was not tried")
+        absent = pytest.mark.skip(reason="no mosquitto: the real broker was not tried")
         for item in items:
             if item.get_closest_marker("broker"):
                 item.add_marker(absent)

@@ -41,7 +41,7 @@ BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "util", "helper
 FILE_LINES = 450
 FUNCTION_LINES = 60
 CLASS_METHODS = 20
-#: Boundaries where anything may be caught (DESIGN section 2): file, and why.
+#: Boundaries where anything may be caught (docs/decisions.md): file, and why.
 BROAD = {
     "agent/watch/runner.py": "watcher call",
     "agent/supervise.py": "task top, and a call handed to a thread",

@@ -6,7 +6,7 @@ except that nothing can be changed without a daemon. Called by main and by the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -99,6 +99,29 @@ class Channels(Protocol):
         ...
 
 
+class Telemetry(Protocol):
+    """The way to the fleet's broker."""
+
+    @property
+    def configured(self) -> bool: ...
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def queued(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def alarm(self) -> str: ...
+    @property
+    def last_error(self) -> str: ...
+    @property
+    def last_reason(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who this agent is."""
@@ -120,6 +143,7 @@ class Ports:
     channels: Channels | None  #: None: not known without a daemon
     identity: Identity
     clock: Clock
+    telemetry: Callable[[], Telemetry] | None = None  #: None: not known without a daemon
     actor: str = "agent"  #: kept in the history of what is changed
 
     @property

@@ -11,6 +11,7 @@ from agent.wire.views import (
     ChannelOut,
     StatusOut,
     StoreOut,
+    TelemetryOut,
     alarm_out,
 )
 
@@ -59,4 +60,22 @@ async def run(ports: Ports, args: Nothing) -> StatusOut:
             )
             for c in channels
         ],
+        telemetry=_telemetry(ports),
+    )
+
+
+def _telemetry(ports: Ports) -> TelemetryOut | None:
+    if ports.telemetry is None:
+        return None
+    view = ports.telemetry()
+    return TelemetryOut(
+        configured=view.configured,
+        connected=view.connected,
+        endpoint=view.endpoint,
+        protocol=view.protocol,
+        queued=view.queued,
+        lost=view.lost,
+        alarm=view.alarm,
+        error=view.last_error,
+        reason=view.last_reason,
     )

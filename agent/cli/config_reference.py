@@ -79,6 +79,7 @@ MEANINGS: Mapping[str, str] = {
     "telemetry.reconnect_base_s": "First wait after a lost connection; doubles, with jitter.",
     "telemetry.reconnect_cap_s": "Longest wait after a lost connection.",
     "telemetry.puback_timeout_s": "How long the broker may take to acknowledge.",
+    "telemetry.will_delay_s": "How long the broker waits before it says `lost`; MQTT 5 only.",
     "telemetry.window": "Messages on their way at once.",
     "telemetry.health_period_s": "How often health is reported without a change.",
     "telemetry.full_period_s": "How often everything is reported.",

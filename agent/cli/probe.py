@@ -44,7 +44,9 @@ async def _ask(session: Session, config: Config, name: str) -> tuple[Outcome, in
         one.component: one
         for one in watchers(config, clock=SystemClock(), blocking=DaemonThreads())
     }
-    watcher = known.get(name)
+    # By the name of the component or by the word `status` shows for it.
+    shown = {session.words.word("component", one): one for one in known}
+    watcher = known.get(shown.get(name, name))
     if watcher is None:
         names = ", ".join(known)
         said = session.words("error.no_component", name=name, names=names)

@@ -20,7 +20,13 @@ from agent.core.why.text import Money, format_money
 WATCH_EVERY_S = 2.0
 #: What the agent reports of itself; "uplink: ok" beside a channel in trouble would confuse.
 _ITSELF = frozenset({"agent", "queue", "uplink"})
-_LABELS = ("status.unsent", "status.channels", "status.alarms", "status.components")
+_LABELS = (
+    "status.unsent",
+    "status.channels",
+    "status.fleet",
+    "status.alarms",
+    "status.components",
+)
 
 
 def status(session: Session) -> int:
@@ -75,6 +81,7 @@ class Page:
         self._screen.text(self._identity(), style="dim")
         self._unsent()
         self._channels()
+        self._fleet()
         self._alarms()
         self._components()
 
@@ -154,6 +161,22 @@ class Page:
                 parts.append(t("status.last", at=self._at(channel["last_success_at"])))
             lines.append(parts)
         self._row("status.channels", lines or [[t("status.no_channels")]])
+
+    def _fleet(self) -> None:
+        t, fleet = self._words, self._told["telemetry"]
+        if fleet is None:
+            return
+        if not fleet["configured"]:
+            self._row("status.fleet", [[t("status.no_broker")]])
+            return
+        parts = [t("status.connected" if fleet["connected"] else "status.disconnected")]
+        parts.append(f"{fleet['endpoint']} (MQTT {fleet['protocol']})" if fleet["endpoint"] else "")
+        if fleet["queued"]:
+            parts.append(t("status.kept", count=fleet["queued"]))
+        lines = [[part for part in parts if part]]
+        if not fleet["connected"] and fleet["error"]:
+            lines.append([t("pair", name=fleet["error"], value=fleet["reason"])])
+        self._row("status.fleet", lines)
 
     def _alarms(self) -> None:
         t = self._words

@@ -15,6 +15,10 @@ BUILD_FLOOR_MS = 1_793_491_200_000
 #: Nor is it likely to be more than fifteen years younger.
 BUILD_CEILING_MS = BUILD_FLOOR_MS + 15 * 365 * 86_400_000
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
@@ -61,15 +65,18 @@ def at_most_ms(since: Stamp, now: Moment, boot_no: int) -> int | None:
 
 def at_ms(wall_ms: int) -> datetime:
     """UTC datetime of milliseconds since 1970, clamped to what `datetime` can hold."""
-    clamped = min(max(wall_ms, -62_135_596_800_000), 253_402_300_799_000)
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=clamped)
+    if not _EARLIEST_MS <= wall_ms <= _LATEST_MS:
+        wall_ms = min(max(wall_ms, _EARLIEST_MS), _LATEST_MS)
+    return _EPOCH + wall_ms * _MS
 
 
 def to_ms(at: datetime) -> int:
     """Milliseconds since 1970 of an aware datetime. Raises ValueError on a naive one."""
     if at.tzinfo is None:
         raise ValueError("a naive datetime has no place in a payment record")
-    return round((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
+    since = at - _EPOCH
+    # Not one division of time spans: this runs four times for every row (2 µs instead of 0.4).
+    return since.days * 86_400_000 + since.seconds * 1000 + round(since.microseconds / 1000)
 
 
 def plausible(wall_ms: int, last_seen_ms: int) -> bool:

@@ -1,7 +1,7 @@
 """Periodic work on one grid, so that a quiet terminal wakes up for all of it at once.
 
 Fifteen timers with periods of their own cost twice the wake-ups of fifteen timers on a common grid
-(runtime facts, "Idle"). Periods are rounded up to the grid; every job starts on the first tick.
+(docs/decisions.md). Periods are rounded up to the grid; every job starts on the first tick.
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ request closes its connection. Nothing is ever sent twice here: trying again is 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
-
-import h11
 
 from agent.errors import InternalError, RemoteError
 from agent.http.line import Garbled, Line
@@ -23,6 +22,14 @@ from agent.http.outcome import Answered, Layer, NotSent, Origin, Outcome, Unansw
 __all__ = ["Answered", "Client", "Dial", "NotSent", "Origin", "Outcome", "Unanswered"]
 
 CLOSE_S = 1.0
+#: A line at rest for so long is watched for its end; before, it is looked at when it is used.
+REST_S = 0.05
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_START = re.compile(_TOKEN + r" [!-~]+ HTTP/1\.1\r\n")
+_FIELDS = re.compile(rf"(?:{_TOKEN}: [\t -~]*\r\n)*")
+#: How a message is framed, and what becomes of the connection, is decided here and nowhere else.
+_OURS = frozenset({"content-length", "transfer-encoding", "connection", "upgrade"})
 
 
 class Dial(Protocol):
@@ -84,7 +91,7 @@ class Client:
         `before_first_byte` is awaited once, with TCP and TLS up and before any byte is written; if
         it raises, nothing was sent and the exception passes through.
         """
-        request = self._head(method, target, headers, body)
+        head = self._head(method, target, headers, body)
         line = self._kept() or await self._opened()
         if isinstance(line, NotSent):
             return line
@@ -101,7 +108,7 @@ class Client:
                 if not await line.still_open():
                     line.abort()
                     return self._closed_at_once(line)
-            outcome = await self._exchange(line, request, body, answer_timeout_s)
+            outcome = await self._exchange(line, method, head, body, answer_timeout_s)
         except BaseException:
             line.abort()
             raise
@@ -131,20 +138,23 @@ class Client:
 
     def _head(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> h11.Request:
+    ) -> bytes:
+        """The request up to its body. What it says may be a credential, so no error quotes it."""
         names = {name.lower() for name, _ in headers}
         lines = [("host", self.origin.authority)] if "host" not in names else []
         lines += headers
         lines.append(("accept-encoding", "identity"))
         if body or method not in {"GET", "HEAD", "DELETE", "OPTIONS"}:
             lines.append(("content-length", str(len(body))))
-        try:
-            return h11.Request(method=method, target=target, headers=lines)
-        except (h11.LocalProtocolError, UnicodeEncodeError):
-            # h11 quotes the value, which may be a credential.
+        start = f"{method} {target} HTTP/1.1\r\n"
+        fields = "".join([f"{name}: {value}\r\n" for name, value in lines])
+        # Counted, because a value with a line break in it would read as two good headers.
+        whole = fields.count("\n") == len(lines) and _FIELDS.fullmatch(fields)
+        if not whole or not _START.fullmatch(start) or not names.isdisjoint(_OURS):
             raise InternalError(
                 "http.client", "a request line or header has characters HTTP does not allow"
-            ) from None
+            )
+        return f"{start}{fields}\r\n".encode("ascii")
 
     async def _opened(self) -> Line | NotSent:
         origin = self.origin
@@ -158,12 +168,12 @@ class Client:
         return Line(reader, writer, self._max_answer_bytes)
 
     async def _exchange(
-        self, line: Line, request: h11.Request, body: bytes, answer_timeout_s: float
+        self, line: Line, method: str, head: bytes, body: bytes, answer_timeout_s: float
     ) -> Outcome:
         deadline = asyncio.timeout(answer_timeout_s)
         try:
             async with deadline:
-                return await line.exchange(request, body)
+                return await line.exchange(method, head, body)
         except Garbled as garbled:
             reason, code = f"{self._where}: {garbled}", ""
         except OSError as error:  # TimeoutError is one
@@ -197,7 +207,7 @@ class Client:
             if line.expiry is not None:
                 line.expiry.cancel()
                 line.expiry = None
-            if not line.watch.done():
+            if line.silent():
                 return line
             line.abort()
         return None
@@ -207,8 +217,15 @@ class Client:
             line.close()
             return
         self._idle.append(line)
-        line.expiry = asyncio.get_running_loop().call_later(self._keep_alive_s, self._retire, line)
-        line.watch.add_done_callback(lambda _watch: self._retire(line))
+        pause_s = min(REST_S, self._keep_alive_s)
+        line.expiry = asyncio.get_running_loop().call_later(pause_s, self._rest, line, pause_s)
+
+    def _rest(self, line: Line, rested_s: float) -> None:
+        """It was not used at once: from now on its end is noticed, and its time runs."""
+        line.watch(lambda: self._retire(line))
+        line.expiry = asyncio.get_running_loop().call_later(
+            self._keep_alive_s - rested_s, self._retire, line
+        )
 
     def _retire(self, line: Line) -> None:
         """Its time is up, or the host has closed it: release the socket now, not at next use."""

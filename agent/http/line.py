@@ -7,8 +7,10 @@ wrong with an answer. Deadlines, dialing and keeping are the client's business.
 from __future__ import annotations
 
 import asyncio
+import functools
 import select
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
 
 import h11
 
@@ -38,12 +40,33 @@ class Line:
         self._max_answer_bytes = max_answer_bytes
         self._wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
         self._spoiled = False
-        self._watch = self._watcher()
+        self._watch: asyncio.Task[bytes] | None = None
+        self._fault: BaseException | None = None
 
-    @property
-    def watch(self) -> asyncio.Task[bytes]:
-        """Done as soon as the peer closes or says anything unasked; either makes it useless."""
-        return self._watch
+    def watch(self, ended: Callable[[], object]) -> None:
+        """Have `ended` called when the peer closes or says anything unasked: both make it useless.
+
+        Only for a line that rests: a task for every request costs as much as the request.
+        """
+        self._watch = asyncio.get_running_loop().create_task(self._reader.read(1))
+        self._watch.add_done_callback(_seen)
+        self._watch.add_done_callback(lambda _watch: ended())
+
+    def silent(self) -> bool:
+        """Whether the peer has neither closed nor said anything, as far as the loop has seen."""
+        if self._watch is not None:
+            return not self._watch.done()
+        # One step of a read: it ends at once if there is anything to know, and waits otherwise.
+        reading = self._reader.read(1)
+        try:
+            reading.send(None)
+        except StopIteration:
+            return False
+        except OSError as error:
+            self._fault = error
+            return False
+        reading.close()
+        return not self._writer.transport.is_closing()
 
     async def still_open(self) -> bool:
         """Whether a request may be written now; ends the watch."""
@@ -51,25 +74,28 @@ class Line:
             # Over TLS this may be a session ticket, so let the loop look at it.
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-        if not self._watch.done():
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
-        gone = self._reader.at_eof() or self._writer.transport.is_closing()
-        return self._watch.cancelled() and not gone
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            if not watch.done():
+                watch.cancel()
+                await asyncio.wait([watch])
+            if not watch.cancelled():
+                self._fault = watch.exception()
+                return False
+        return self.silent()
 
     def fault(self) -> BaseException | None:
         """Why it is not open, if anything but a plain end."""
-        if self._watch.done() and not self._watch.cancelled():
-            return self._watch.exception()
-        return None
+        return self._fault
 
-    async def exchange(self, request: h11.Request, body: bytes) -> Answered:
+    async def exchange(self, method: str, head: bytes, body: bytes) -> Answered:
         """Send and read the whole answer. Raises Garbled or OSError; no deadline of its own."""
         self.sent_bytes = 0
-        data = self._wire.send(request)
-        if body:
-            data += self._wire.send(h11.Data(data=body))
-        data += self._wire.send(h11.EndOfMessage())
+        # h11 only has to know that a request is under way: its own check of a dozen headers, one
+        # by one, takes as long as everything else here. `head` was checked as a whole.
+        self._wire.send(_followed(method))
+        self._wire.send(_SENT)
+        data = head + body
         if len(data) <= PIECE_BYTES:
             self._write(data)
             return await self._answer()
@@ -90,7 +116,6 @@ class Line:
         if not done or self._spoiled or self._wire.trailing_data[0]:
             return False
         self._wire.start_next_cycle()
-        self._watch = self._watcher()
         return True
 
     def close(self) -> None:
@@ -110,11 +135,6 @@ class Line:
         except OSError:
             return  # it is closed, which is all that was asked
 
-    def _watcher(self) -> asyncio.Task[bytes]:
-        task = asyncio.get_running_loop().create_task(self._reader.read(1))
-        task.add_done_callback(_seen)
-        return task
-
     def _readable(self) -> bool:
         sock = self._writer.get_extra_info("socket")
         if sock is None or sock.fileno() < 0:
@@ -124,7 +144,8 @@ class Line:
         return bool(poll.poll(0))
 
     def _end(self) -> None:
-        self._watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self.expiry is not None:
             self.expiry.cancel()
             self.expiry = None
@@ -144,10 +165,11 @@ class Line:
 
     async def _answer(self) -> Answered:
         head: h11.Response | None = None
+        headers: dict[str, str] = {}
         body = bytearray()
         received_bytes = 0
+        event: object = h11.NEED_DATA
         while True:
-            event = self._next(head)
             if event is h11.NEED_DATA:
                 data = await self._reader.read(PIECE_BYTES)
                 received_bytes += len(data)
@@ -159,18 +181,17 @@ class Line:
                     raise Garbled(f"the host closed the connection {part}")
                 self._wire.receive_data(data)
             elif isinstance(event, h11.Response):
-                _check_head(event, self._max_answer_bytes)
-                head = event
+                head, headers = event, folded(event.headers)
+                _check_head(headers, self._max_answer_bytes)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > self._max_answer_bytes:
                     raise Garbled(f"the answer exceeds {self._max_answer_bytes} bytes")
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return Answered(
-                    status=head.status_code, headers=folded(head.headers), body=bytes(body)
-                )
+                return Answered(status=head.status_code, headers=headers, body=bytes(body))
             elif not isinstance(event, h11.InformationalResponse):
                 raise Garbled("the answer broke the rules of HTTP/1.1")
+            event = self._next(head)
 
     def _next(self, head: h11.Response | None) -> object:
         try:
@@ -183,8 +204,16 @@ class Line:
             raise Garbled("the answer is not well-formed HTTP/1.1") from None
 
 
-def _check_head(head: h11.Response, max_answer_bytes: int) -> None:
-    fields = folded(head.headers)
+_SENT = h11.EndOfMessage()
+
+
+@functools.lru_cache(maxsize=16)
+def _followed(method: str) -> h11.Request:
+    """What h11 is told of a request: of all it says, only the method matters for the answer."""
+    return h11.Request(method=method, target="/", headers=[("host", "followed")])
+
+
+def _check_head(fields: dict[str, str], max_answer_bytes: int) -> None:
     if fields.get("content-encoding", "identity") != "identity":
         raise Garbled("the answer is compressed, which was not accepted")
     length = fields.get("content-length")

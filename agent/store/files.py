@@ -155,7 +155,7 @@ class Counters:
     """The counters file: two slots, written in turn, so that a torn write costs one step at most.
 
     `lost` is True when neither slot could be read: the outbox id is new then, and whoever relies
-    on sequences must know (DESIGN section 7: read-only commands only).
+    on sequences must know (commands that change anything must then be refused).
     """
 
     def __init__(self, path: Path) -> None:

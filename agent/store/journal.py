@@ -11,7 +11,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent.core.moment import Moment, Stamp, at_ms, to_ms
 from agent.core.money.journal import (
@@ -29,6 +29,7 @@ from agent.core.money.lanes import Order, lane_of, root_of
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
+from agent.store.known import Known, KnownRows
 from agent.store.rows import (
     NUMBER,
     STATES,
@@ -40,6 +41,9 @@ from agent.store.rows import (
 )
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
+
+#: Payloads up to this size come with the page of work: 64 of them are 256 KiB at most.
+SMALL_PAYLOAD_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class Due:
     records: list[Record]
     after_seq: int | None  #: where the next page begins; None: this was the last
     next_boot_ms: int | None  #: on the last page: when the earliest back-off ends
+    payloads: Mapping[int, Payload] = field(default_factory=dict)  #: the small ones, by seq
 
 
 class Journal:
@@ -74,6 +79,7 @@ class Journal:
         self.born_ms = born_ms
         self.tally = Tally()
         self.aside = Aside(db)
+        self._known = KnownRows()
 
     # -- taking over -----------------------------------------------------------------------
 
@@ -97,7 +103,7 @@ class Journal:
         mac = self._sealer.mac(record, business, digest)
         self._db.execute(QUERIES["insert_tx"], inserted_columns(record, mac, business, digest))
         self._db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
-        self._remember(record, "submitted", Change(event=Event.RELEASE), now)
+        self._remember(record, "submitted", Change(event=Event.RELEASE), now, 1)
         self._next_seq += 1
         self.tally.moved(None, record)
         return Appended(record=record, created=True)
@@ -112,7 +118,7 @@ class Journal:
         elif t.attempts:
             state, in_doubt = State.WAITING, True
             note = f"the payment app had tried {t.attempts} times before it handed this over"
-        elif to_ms(t.occurred_at) < self.born_ms:
+        elif to_ms(t.occurred_at) < self.born_ms // 1000 * 1000:  # apps often give whole seconds
             # Money rule 8: this journal is younger than the payment, so an older journal may
             # have sent it already.
             state, in_doubt = State.WAITING, True
@@ -193,12 +199,29 @@ class Journal:
             record = self._believed(row, now)
             if record is not None and self.lane_free(record):
                 found.append(record)
+                self._known.keep(Known.of(row, record))
+        payloads = self._small_payloads(found)
         if len(rows) == limit:
-            return Due(records=found, after_seq=rows[-1]["seq"], next_boot_ms=None)
+            return Due(
+                records=found, after_seq=rows[-1]["seq"], next_boot_ms=None, payloads=payloads
+            )
         soonest = self._one("next_due", uplink, self.boot_no, now.boot_ms)
         return Due(
-            records=found, after_seq=None, next_boot_ms=None if soonest is None else soonest[0]
+            records=found,
+            after_seq=None,
+            next_boot_ms=None if soonest is None else soonest[0],
+            payloads=payloads,
         )
+
+    def _small_payloads(self, records: list[Record]) -> dict[int, Payload]:
+        """What a page of work can carry with it; the large ones are fetched one by one."""
+        found: dict[int, Payload] = {}
+        for record in records:
+            number = record.seq * 256 + record.payload_version
+            row = self._one("small_payload", number, SMALL_PAYLOAD_BYTES)
+            if row is not None:
+                found[record.seq] = Payload(content_type=row[0], body=bytes(row[1]))
+        return found
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
         """Unsent requests that have a time limit."""
@@ -219,6 +242,9 @@ class Journal:
         Raises CallerError `record.changed` or `record.unknown`, IllegalMoveError where the
         transition table says no.
         """
+        known = self._known.at(seq, version)
+        if known is not None and (after := self._moved(known, change, now)) is not None:
+            return after
         row = self._one("by_seq", seq)
         before = None if row is None else self._believed(row, now)
         if row is None or before is None:
@@ -230,6 +256,14 @@ class Journal:
         return self._advanced(row, before, change, now)
 
     def _advanced(self, row: sqlite3.Row, before: Record, change: Change, now: Moment) -> Record:
+        after = self._moved(Known.of(row, before), change, now)
+        if after is None:
+            raise InternalError("store.lost_update", f"row {before.seq} is not at {before.version}")
+        return after
+
+    def _moved(self, known: Known, change: Change, now: Moment) -> Record | None:
+        """Write the change and its history; None if the row is not what is known of it."""
+        before = known.record
         state, in_doubt = move(before.state, before.in_doubt, change.event)
         stamp = Stamp(now.wall_ms, now.boot_ms, self.boot_no)
         attempt = change.event is Event.ATTEMPT
@@ -252,16 +286,17 @@ class Journal:
             last_sent=stamp if attempt else before.last_sent,
             result=change.result or before.result,
         )
-        self._write(row, before, after)
-        self._remember(after, change.event.value, change, now)
-        return after
-
-    def _write(self, row: sqlite3.Row, before: Record, after: Record) -> None:
-        mac = self._sealer.mac(after, row["business_fp"], row["payload_fp"])
-        values = (*changing_columns(after, mac), after.seq, before.version)
+        mac = self._sealer.mac(after, known.business_fp, known.payload_fp)
+        values = (*changing_columns(after, mac), *known.guard)
         if self._db.execute(QUERIES["update_tx"], values).rowcount != 1:
-            raise InternalError("store.lost_update", f"row {after.seq} is not at {before.version}")
+            self._known.drop(before.seq)
+            return None
+        self._known.keep(Known(after, mac, known.business_fp, known.payload_fp))
         self.tally.moved(before, after)
+        # The first step has a history of one row, and a final event cannot have happened before.
+        plain = before.version == 1 or (before.version == 2 and after.final)
+        self._remember(after, change.event.value, change, now, after.version if plain else 0)
+        return after
 
     def recover(self, now: Moment, damage: str) -> dict[str, int]:
         """Start-up: what was being sent is in doubt (U22); after damage all unsent is held."""
@@ -328,9 +363,17 @@ class Journal:
         row: sqlite3.Row | None = self._db.execute(QUERIES[name], values).fetchone()
         return row
 
-    def _remember(self, record: Record, event: str, change: Change, now: Moment) -> None:
-        """The history row; the same trouble again only raises the count of its row."""
-        tail = self._db.execute(QUERIES["history_tail"], (record.seq,)).fetchall()
+    def _remember(
+        self, record: Record, event: str, change: Change, now: Moment, n: int = 0
+    ) -> None:
+        """The history row; the same trouble again only raises the count of its row.
+
+        `n`: the number of the new row where it is known that it is new.
+        """
+        tail: list[sqlite3.Row] = []
+        if not n:
+            tail = self._db.execute(QUERIES["history_tail"], (record.seq,)).fetchall()
+            n = tail[0]["n"] + 1 if tail else 1
         for row in tail:
             if (row["event"], row["cause"], row["note"]) == (event, change.cause, change.note):
                 self._db.execute(
@@ -338,7 +381,6 @@ class Journal:
                     (now.wall_ms, NUMBER[record.state], record.in_doubt, record.seq, row["n"]),
                 )
                 return
-        n = tail[0]["n"] + 1 if tail else 1
         self._db.execute(
             QUERIES["history_add"],
             (

@@ -2,7 +2,7 @@
 
 A snapshot is taken under a shared lock (the daemon, starting meanwhile, is told who holds it and
 waits its turn) and read as a copy, because a reader of the real files would leave a shared-memory
-file behind or ignore the write-ahead log (runtime facts, "Offline readers").
+file behind or ignore the write-ahead log (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -9,14 +9,17 @@ INSERT INTO tx (
 ) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 
 -- name: update_tx
--- Compare-and-set: nothing happens unless the row is still at the version that was read.
+-- Compare-and-set: nothing happens unless the row is still what was read, in every column the
+-- row MAC covers.
 UPDATE tx SET
     state = ?, in_doubt = ?, version = ?, sent = ?, tried = ?, not_found = ?,
     next_wall_ms = ?, next_boot_ms = ?, boot_no = ?, changed_ms = ?,
     first_sent_ms = ?, first_sent_boot_ms = ?, first_sent_boot_no = ?,
     last_sent_ms = ?, last_sent_boot_ms = ?, last_sent_boot_no = ?,
     cause = ?, note = ?, result = ?, mac = ?
-WHERE seq = ? AND version = ?
+WHERE seq = ? AND version = ? AND mac = ? AND key = ? AND state = ? AND in_doubt = ? AND sent = ?
+AND payload_version = ? AND amount_minor IS ? AND currency IS ? AND uplink = ? AND terminal_id = ?
+AND posting = ? AND business_fp = ? AND payload_fp = ?
 
 -- name: insert_payload
 INSERT INTO payload (id, seal, key_id, content_type, body, query_body, reversals)
@@ -24,6 +27,9 @@ VALUES (?, 0, 0, ?, ?, ?, ?)
 
 -- name: payload
 SELECT content_type, body, seal FROM payload WHERE id = ?
+
+-- name: small_payload
+SELECT content_type, body FROM payload WHERE id = ? AND seal = 0 AND length(body) <= ?
 
 -- name: by_key
 SELECT * FROM tx WHERE key = ?

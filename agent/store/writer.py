@@ -4,7 +4,7 @@ Whatever waits when a commit ends goes into the next one together, so 64 submitt
 An answer leaves only after the commit it depends on. Errors are read strictly: on a full disk the
 batch is rolled back and tried one by one; an IO error means nobody knows what is on the flash, so
 the batch is answered "unknown", the store stops for good, and the process must end and reopen it
-(delivery facts, section 2: going on after a failed fsync overwrites what may have been written).
+(going on after a failed fsync overwrites what may have been written: docs/rules.md, L5).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from agent.errors import AgentError, StoreError
 from agent.store import opening
 from agent.store.journal import Journal
 from agent.store.opening import JournalFacts, family, sqlite_name
+from agent.store.space import TRY_S, Space
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Writer:
         self._refusal: StoreError | None = None  # why nothing can be stored at the moment
         self._fatal = False
         self._reopen_at_s = 0.0  # monotonic
+        self._space = Space()
+        self._state_failures = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -112,7 +115,7 @@ class Writer:
 
     @property
     def refusal(self) -> StoreError | None:
-        return self._refusal
+        return self._refusal or self._space.refusal
 
     # -- the thread ------------------------------------------------------------------------
 
@@ -151,6 +154,8 @@ class Writer:
         timeout: float | None = None if idle else IDLE_S
         if self._opened is None and not self._fatal:
             timeout = max(0.0, self._reopen_at_s - time.monotonic())
+        elif self._space.refusal is not None:
+            timeout = TRY_S
         try:
             return self._queue.get(timeout=timeout)
         except queue.Empty:
@@ -174,27 +179,31 @@ class Writer:
         return self._opened.facts
 
     def _when_idle(self) -> None:
-        if self._opened is None:
-            self._reopen()
-            return
-        if self._wal_bytes() >= CHECKPOINT_BYTES:
+        self._try_again()
+        if self._opened is not None and _wal_bytes(self._directory) >= CHECKPOINT_BYTES:
             self._checkpoint()
 
-    def _reopen(self) -> None:
-        """Try again what failed, at most every REOPEN_S: also while callers keep asking."""
-        if self._fatal or time.monotonic() < self._reopen_at_s:
-            return
-        if isinstance(self._open(), JournalFacts):
+    def _try_again(self) -> None:
+        """Look now and then whether what failed works again: also while callers keep asking."""
+        if self._opened is not None:
+            try:
+                self._space.try_again(self._opened.journal_db)
+            except sqlite3.Error as error:
+                self._fail_stop(sqlite_name(error), [])
+        elif (
+            not self._fatal
+            and time.monotonic() >= self._reopen_at_s
+            and isinstance(self._open(), JournalFacts)
+        ):
             log.info("event=store_reopened path=%s", self._directory)
 
     def _serve(self, batch: list[_Item]) -> None:
-        if self._opened is None:
-            self._reopen()
+        self._try_again()
         journal = [item for item in batch if item.target is Target.JOURNAL]
         state = [item for item in batch if item.target is Target.STATE]
         for item in batch:
             if item.target is Target.FILES:
-                self._outside(item)
+                _outside(item, self._directory)
         if self._opened is None:
             for item in (*journal, *state):
                 item.error = self._refusal
@@ -215,48 +224,75 @@ class Writer:
             return
         if state:
             self._commit_state(self._opened.state_db, state)
-        if self._wal_bytes() >= CHECKPOINT_HARD_BYTES:
+        if _wal_bytes(self._directory) >= CHECKPOINT_HARD_BYTES:
             self._checkpoint()
 
     def _commit(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
+        changes = db.total_changes
         try:
             self._transaction(db, journal, items)
+            if db.total_changes != changes:
+                self._space.wrote()
         except sqlite3.Error as error:
             kind = family(error)
             if kind == "full" and len(items) > 1:
                 for item in items:
                     item.result = item.error = None
-                    self._commit(db, journal, [item])
+                    if self._opened is None:  # the storage failed at one of those before
+                        item.error = self._refusal
+                    else:
+                        self._commit(db, journal, [item])
             elif kind == "full":
-                items[0].error = StoreError(
-                    "store.full",
-                    "no space left on this terminal's storage; not recorded",
-                    "free storage, then repeat with the same key",
-                )
+                items[0].error = self._space.ran_out()
             else:
                 self._fail_stop(sqlite_name(error), items)
 
     def _transaction(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
         try:
-            db.execute("BEGIN IMMEDIATE")
-            for item in items:
-                mark = journal.tally.mark()
-                db.execute("SAVEPOINT item")
-                try:
-                    item.result = item.work(journal)
-                except sqlite3.Error:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a caller's fault must not spoil the batch
-                    item.error = error
-                    db.execute("ROLLBACK TO item")
-                    journal.tally.rollback(mark)
-                db.execute("RELEASE item")
-            db.execute("COMMIT")
+            if not self._together(db, journal, items):
+                self._one_by_one(db, journal, items)
         except sqlite3.Error:
             journal.tally.rollback()
             _roll_back(db)
             raise
         journal.tally.commit()
+
+    def _together(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> bool:
+        """All in one go, without the cost of savepoints. False, and nothing done, if one of
+        several fails by its caller's fault."""
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for item in items:
+                item.result = item.work(journal)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the caller, or met again one by one
+            db.execute("ROLLBACK")
+            journal.tally.rollback()
+            if len(items) > 1:
+                return False
+            items[0].error = error
+            return True
+        db.execute("COMMIT")
+        return True
+
+    def _one_by_one(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
+        """Still one commit, but a caller's fault spoils only its own item."""
+        db.execute("BEGIN IMMEDIATE")
+        for item in items:
+            item.result = None
+            mark = journal.tally.mark()
+            db.execute("SAVEPOINT item")
+            try:
+                item.result = item.work(journal)
+            except sqlite3.Error:
+                raise
+            except Exception as error:  # noqa: BLE001 - a caller's fault must not spoil the batch
+                item.error = error
+                db.execute("ROLLBACK TO item")
+                journal.tally.rollback(mark)
+            db.execute("RELEASE item")
+        db.execute("COMMIT")
 
     def _commit_state(self, db: sqlite3.Connection, items: list[_Item]) -> None:
         """state.db has no money: a failure is an error for the caller and nothing more."""
@@ -265,8 +301,16 @@ class Writer:
             for item in items:
                 item.result = item.work(db)
             db.execute("COMMIT")
+            if self._state_failures:
+                log.info("event=state_written_again failures=%d", self._state_failures)
+                self._state_failures = 0
         except sqlite3.Error as error:
-            log.warning("event=state_write_failed code=%s", sqlite_name(error))
+            self._state_failures += 1
+            log.log(
+                logging.WARNING if self._state_failures == 1 else logging.DEBUG,
+                "event=state_write_failed code=%s",
+                sqlite_name(error),
+            )
             refusal = StoreError("store.state", f"state.db: {sqlite_name(error)}")
             for item in items:
                 item.result, item.error = None, refusal
@@ -275,12 +319,6 @@ class Writer:
             for item in items:
                 item.result, item.error = None, error
             _roll_back(db)
-
-    def _outside(self, item: _Item) -> None:
-        try:
-            item.result = item.work(None)
-        except OSError as error:
-            item.error = opening.refused(error, self._directory)
 
     def _fail_stop(self, code: str, items: list[_Item]) -> None:
         unknown = StoreError(
@@ -303,12 +341,6 @@ class Writer:
             self._abandoned = opened
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._on_fatal, code)
-
-    def _wal_bytes(self) -> int:
-        try:
-            return (self._directory / (opening.JOURNAL + "-wal")).stat().st_size
-        except OSError:
-            return 0
 
     def _checkpoint(self) -> None:
         assert self._opened is not None
@@ -365,3 +397,18 @@ def _resolve(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]
             future.set_exception(error)
         else:
             future.set_result(result)
+
+
+def _outside(item: _Item, directory: Path) -> None:
+    """Work on files of their own, outside any transaction."""
+    try:
+        item.result = item.work(None)
+    except OSError as error:
+        item.error = opening.refused(error, directory)
+
+
+def _wal_bytes(directory: Path) -> int:
+    try:
+        return (directory / (opening.JOURNAL + "-wal")).stat().st_size
+    except OSError:
+        return 0

@@ -29,7 +29,6 @@ def build(
     identity: Identity,
     tls: Callable[[], ssl.SSLContext],
     next_attempt_ms: Callable[[], int | None] = lambda: None,
-    will_delay_s: int = 120,
 ) -> Publisher:
     """The part `telemetry`. `tls` is called in the connecting thread, it may read files."""
     return Publisher(
@@ -38,7 +37,6 @@ def build(
             tenant=identity.tenant,
             device_id=identity.device_id,
             tls=tls,
-            will_delay_s=will_delay_s,
         ),
         outbox=outbox,
         counters=counters,

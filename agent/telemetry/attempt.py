@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.core.fleet.session import Connected, Dialect, Origin
+from agent.core.fleet.dialect import Dialect
+from agent.core.fleet.session import Connected, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Will:
 
     topic: str
     payload: bytes
-    delay_s: int = 120
+    delay_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,11 @@ class Attempt:
     username: str = ""
     password: Callable[[], str] | None = None  #: called in the thread: it may read a file
     trust: Trust | None = None  #: present for TLS endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """TCP and TLS are up, the CONNECT goes out now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class Closed:
     reason: str
 
 
-Heard = Opened | Puback | Closed
+Heard = Greeted | Opened | Puback | Closed
 
 
 class Trust:

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from agent import config
 from agent.clock import Clock
 from agent.core.fleet import messages
+from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.messages import Kind, StateMessage
 from agent.core.fleet.session import (
     Acked,
     Action,
     Announce,
     Connect,
-    Dialect,
     Drop,
     Origin,
     Policy,
@@ -40,6 +40,7 @@ from agent.telemetry.attempt import (
     Attempt,
     Closed,
     Endpoint,
+    Greeted,
     Heard,
     Opened,
     Puback,
@@ -68,7 +69,6 @@ class Line:
     tenant: str
     device_id: str
     tls: Callable[[], ssl.SSLContext]
-    will_delay_s: int = 120
 
     def policy(self) -> Policy:
         """The session's numbers. A cap below a spread caps that too (tests, demos)."""
@@ -214,6 +214,8 @@ class Conversation:
             if connection is not wire.connection:
                 continue  # a dropped one that still had something to say
             match heard:
+                case Greeted():
+                    session.greeted(self._now())
                 case Opened(granted=granted):
                     self._log_opened()
                     actions += session.connected(self._now(), granted)
@@ -280,7 +282,9 @@ class Conversation:
             client_id=line.device_id,
             keepalive_s=line.settings.keepalive_s,
             will=Will(
-                topic=line.topic(Kind.STATE), payload=mqtt.encode(lost), delay_s=line.will_delay_s
+                topic=line.topic(Kind.STATE),
+                payload=mqtt.encode(lost),
+                delay_s=line.settings.will_delay_s,
             ),
             username=line.settings.username,
             password=line.password if line.settings.password_file else None,

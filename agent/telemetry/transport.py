@@ -27,9 +27,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.core.fleet.session import Connected, Dialect, Origin
+from agent.core.fleet.dialect import Dialect
+from agent.core.fleet.session import Connected, Origin
 from agent.errors import AgentError, RemoteError
-from agent.telemetry.attempt import Attempt, Closed, Heard, Opened, Puback, Trust
+from agent.telemetry.attempt import Attempt, Closed, Greeted, Heard, Opened, Puback, Trust
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Connection:
     def _run(self) -> None:
         try:
             client = self._connect()
+            self._tell(Greeted())
             # A select of at most a third of the keepalive: paho pings only when it wakes, and
             # the broker gives up after one and a half. publish() wakes it through a socket pair.
             while not (self._over or self._dropped):

@@ -202,6 +202,25 @@ class ChannelOut(Struct, frozen=True, kw_only=True):
     in_flight: int
 
 
+class TelemetryOut(Struct, frozen=True, kw_only=True):
+    """The way to the fleet's broker, and what waits for it."""
+
+    configured: bool
+    """False: no broker is configured; reports are kept on this terminal."""
+    connected: bool
+    endpoint: str
+    protocol: str
+    """MQTT version in use or tried last."""
+    queued: int
+    """Messages the broker has not acknowledged yet."""
+    lost: int
+    """Messages given up because there was no room or the broker refuses them."""
+    alarm: str
+    error: str
+    """Code of the last failure while not connected, or empty."""
+    reason: str
+
+
 class StoreOut(Struct, frozen=True, kw_only=True):
     """Where the money lies."""
 
@@ -231,6 +250,8 @@ class StatusOut(Struct, frozen=True, kw_only=True):
     backlog: BacklogOut | None
     alarms: list[AlarmOut]
     channels: list[ChannelOut]
+    telemetry: TelemetryOut | None
+    """null: not known without a daemon."""
 
 
 class Moved(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ async def _fin(visit: Visit) -> None:
 
 async def _rst(visit: Visit) -> None:
     visit.reset()
+    await asyncio.sleep(0)  # the transport closes its socket one turn later
 
 
 async def _unasked(visit: Visit) -> None:

@@ -75,7 +75,7 @@ def test_l3_one_key_is_one_payment(tmp_path: Path) -> None:
 
 
 def test_the_whole_record_survives_a_restart(tmp_path: Path) -> None:
-    """Every field of DESIGN section 3 comes back as it was handed over."""
+    """Every field of the record comes back as it was handed over."""
     clock = FakeClock()
     now = clock.now().at
     full = submission(

@@ -165,6 +165,7 @@ def quick(endpoints: Sequence[str] = (), **changed: Any) -> Telemetry:
         "reconnect_cap_s": 0.1,
         "health_period_s": 1,
         "backlog_period_s": 1,
+        "will_delay_s": 0,
     }
     return Telemetry(endpoints=tuple(endpoints), **(settings | changed))
 
@@ -180,7 +181,6 @@ def rigged(
     db: StateDb | None = None,
     clock: Clock | None = None,
     device_id: str = "T-1",
-    will_delay_s: int = 0,
 ) -> Rig:
     """A part, not yet running."""
     db = db or StateDb()
@@ -201,7 +201,6 @@ def rigged(
         backlog=backlog,
         identity=Identity(tenant="acme", device_id=device_id, agent_version="0.1.0", site="S7"),
         tls=tls,
-        will_delay_s=will_delay_s,
     )
     rigs.append(Rig(part, outbox, db, counters, timers, health, clock))
     return rigs[0]

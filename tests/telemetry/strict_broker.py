@@ -19,7 +19,7 @@ class StrictBroker:
     puback_code: int = 0
     hold_pubacks: bool = False
     refuse: int = 0  #: CONNACK code for a v5 client
-    v311_only: str = ""  #: "connack": answers 0x01; "hang_up": just closes
+    v311_only: str = ""  #: "connack": answers 0x01; "hang_up": just closes; "silence": does nothing
     max_packet_bytes: int = 0
     server_keepalive_s: int = 0
     connects: list[dict[str, object]] = field(default_factory=list)
@@ -118,7 +118,7 @@ class StrictBroker:
         if version == V5 and self.v311_only:
             if self.v311_only == "connack":
                 writer.write(b"\x20\x02\x00\x01")
-            return False
+            return self.v311_only == "silence"
         if version != V5:
             writer.write(b"\x20\x02\x00\x00")
             return True

@@ -95,7 +95,7 @@ def test_the_will_tells_of_a_killed_agent() -> None:
 
     async def story() -> None:
         async with Broker() as broker, watched(broker) as watcher:
-            rig = rigged(quick([broker.url]), will_delay_s=0)
+            rig = rigged(quick([broker.url]))
             task = asyncio.create_task(rig.part.run(asyncio.Event()))
             assert await watcher.expect(lambda: states(watcher) == [("online", 1)])
             task.cancel()

@@ -9,13 +9,15 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
-from agent.core.fleet.session import NOT_AUTHORISED
+from agent.core.fleet.session import NOT_AUTHORISED, Policy
 from agent.core.health.tracker import What
 from agent.core.money.journal import Amounts, Backlog
 from agent.errors import OperatorError, StoreError
+from agent.telemetry import conversation
 from agent.telemetry.publisher import STUCK_MS
 from tests.fakes import FakeClock
 from tests.telemetry.rig import EMPTY, Rig, quick, rigged, running
@@ -134,6 +136,31 @@ def test_a_broker_without_v5_is_spoken_to_in_3_1_1(how: str) -> None:
                 await rig.until(lambda: rig.outbox.drained and len(broker.seqs()) == 5)
                 assert rig.part.view().protocol == "3.1.1"
             assert [each["version"] for each in broker.connects] == [5, 4]
+
+    asyncio.run(story())
+
+
+def test_a_broker_that_never_answers_v5_is_spoken_to_in_3_1_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silence after the CONNECT is a no as well, and is said as such."""
+    monkeypatch.setattr(conversation, "Policy", partial(Policy, connack_timeout_s=0.3))
+
+    async def story() -> None:
+        async with strict(v311_only="silence") as broker:
+            rig = rigged(quick([url(broker)]))
+            rig.events(5)
+            async with running(rig):
+                await rig.until(lambda: rig.part.view().last_reason == "connack timeout")
+                assert rig.part.view().last_error == "broker.no_answer"
+                await rig.until(lambda: rig.outbox.drained and len(broker.seqs()) == 5)
+                assert rig.part.view().protocol == "3.1.1"
+                # The broker is updated and restarts: 5 is tried again.
+                broker.v311_only = ""
+                broker.hang_up()
+                await rig.until(lambda: rig.part.view().protocol == "5")
+                await rig.until(lambda: rig.part.view().connected)
+            assert [each["version"] for each in broker.connects] == [5, 4, 5]
 
     asyncio.run(story())
 

@@ -15,12 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Dialect(StrEnum):
-    """The protocol versions spoken."""
-
-    V5 = "5"
-    V311 = "3.1.1"
+from agent.core.fleet.dialect import Dialect, Tongue
 
 
 class Phase(StrEnum):
@@ -38,6 +33,7 @@ class Origin(StrEnum):
     REFUSED = "refused"  #: a CONNACK said no
     SERVER = "server"  #: a DISCONNECT packet, or the far side closed
     NETWORK = "network"  #: never reached, timed out, or dropped by us
+    SILENCE = "silence"  #: our CONNECT arrived and was not answered
 
 
 BUSY = frozenset({0x88, 0x89, 0x8B, 0x97, 0x9C, 0x9D, 0x9F})
@@ -65,6 +61,7 @@ class Policy:
     cap_s: float = 300.0
     puback_timeout_s: float = 60.0
     connect_timeout_s: float = 60.0  #: DNS + TCP + TLS + CONNACK; weak links need 30 s for TLS
+    connack_timeout_s: float = 20.0  #: where it is not known whether the broker understands us
     steady_s: float = 60.0
     server_close_s: float = 60.0
     busy_s: float = 300.0
@@ -158,8 +155,8 @@ class Session:
         self.alarm = ""
         self._policy = policy
         self._endpoint = 0
-        self._dialects = [policy.dialect or Dialect.V5] * policy.endpoints
-        self._proven: set[int] = set()
+        self._tongues = [Tongue(policy.dialect) for _ in range(policy.endpoints)]
+        self._greeted = False  # CONNECTING, and the CONNECT is on its way
         self._failures = 0
         self._due_ms = 0
         self._live: _Live | None = None
@@ -174,7 +171,7 @@ class Session:
     @property
     def dialect(self) -> Dialect:
         """The protocol in use or next to be tried."""
-        return self._dialects[self._endpoint]
+        return self._tongues[self._endpoint].dialect
 
     @property
     def failures(self) -> int:
@@ -218,17 +215,31 @@ class Session:
             return ()
         if self.phase is Phase.WAITING:
             self.phase = Phase.CONNECTING
+            self._greeted = False
             self._due_ms = now_ms + _ms(self._policy.connect_timeout_s)
-            return (Connect(self._endpoint, self.dialect),)
-        why = "connect timeout" if self.phase is Phase.CONNECTING else "puback timeout"
-        return (Drop(why), *self.closed(now_ms, 0, Origin.NETWORK, jitter))
+            return (Connect(self._endpoint, self._tongues[self._endpoint].choose(now_ms)),)
+        why, origin = "puback timeout", Origin.NETWORK
+        if self.phase is Phase.CONNECTING and self._greeted:
+            why, origin = "connack timeout", Origin.SILENCE
+        elif self.phase is Phase.CONNECTING:
+            why = "connect timeout"
+        return (Drop(why), *self.closed(now_ms, 0, origin, jitter))
+
+    def greeted(self, now_ms: int) -> None:
+        """DNS, TCP and TLS are done and the CONNECT is on its way."""
+        if self.phase is not Phase.CONNECTING:
+            return
+        self._greeted = True
+        if self._tongues[self._endpoint].doubtful:
+            soon_ms = now_ms + _ms(self._policy.connack_timeout_s)
+            self._due_ms = min(self._due_ms, soon_ms)
 
     def connected(self, now_ms: int, granted: Connected) -> tuple[Action, ...]:
         """A CONNACK said yes."""
         if self.phase is not Phase.CONNECTING:
             return ()
         self.phase = Phase.CONNECTED
-        self._proven.add(self._endpoint)
+        self._tongues[self._endpoint].understood()
         window = min(self._policy.window, granted.receive_maximum or 65_535)
         self._live = _Live(since_ms=now_ms, window=window, granted=granted)
         if self.alarm == NOT_AUTHORISED:
@@ -271,9 +282,14 @@ class Session:
         self._failures += 1
         self.phase = Phase.WAITING
         self._due_ms = now_ms + _ms(self._stay_away_s(code, origin, live is not None, jitter))
-        if self._misunderstood(code, origin, live):
-            self._other_dialect()
-        elif live is None or self._failures > 1 or code in MOVED:
+        tongue = self._tongues[self._endpoint]
+        if self._misunderstood(code, origin, live, tongue):
+            if tongue.refused(now_ms):
+                self._endpoint = (self._endpoint + 1) % self._policy.endpoints
+            return tuple(actions)
+        if live is not None and live.acks and origin is Origin.SERVER:
+            tongue.ended(now_ms)
+        if live is None or self._failures > 1 or code in MOVED:
             self._endpoint = (self._endpoint + 1) % self._policy.endpoints
         else:
             # A steady connection ended. Fail back: the first endpoint is the preferred one.
@@ -307,27 +323,17 @@ class Session:
             ceiling_s = max(ceiling_s, policy.server_close_s)
         return ceiling_s * jitter
 
-    def _misunderstood(self, code: int, origin: Origin, live: _Live | None) -> bool:
+    @staticmethod
+    def _misunderstood(code: int, origin: Origin, live: _Live | None, tongue: Tongue) -> bool:
         """Whether the broker seems not to speak our dialect."""
-        if self._policy.dialect is not None:
+        if tongue.fixed:
             return False
         if code in OTHER_VERSION:
             return True
         if live is not None:
             return code in BROKEN_PROTOCOL and not live.acks
-        # Some 3.1.1 brokers just hang up on a v5 CONNECT. So does one that is restarting, hence
-        # only where this dialect has never worked.
-        hung_up = origin is Origin.SERVER or code in BROKEN_PROTOCOL
-        return hung_up and self._endpoint not in self._proven
-
-    def _other_dialect(self) -> None:
-        at = self._endpoint
-        self._proven.discard(at)
-        if self._dialects[at] is Dialect.V5:
-            self._dialects[at] = Dialect.V311
-        else:
-            self._dialects[at] = Dialect.V5
-            self._endpoint = (at + 1) % self._policy.endpoints
+        unanswered = origin in (Origin.SERVER, Origin.SILENCE) or code in BROKEN_PROTOCOL
+        return unanswered and tongue.unanswered()
 
 
 def _ms(seconds: float) -> int:

@@ -5,7 +5,7 @@ payment app is told to hand over ciphertext, tokens and masked numbers only. Wha
 is refused at the border (wire) or masked on its way into a log.
 
 A hit needs an issuer's prefix with a length that issuer uses, and the Luhn check digit. Without
-the prefix table one timestamp in ten would look like a card (delivery facts, section 5); with it
+the prefix table one timestamp in ten would look like a card (200,000 of them tried); with it
 none of 200,000 did. It does not know where a text came from.
 """
 
@@ -62,7 +62,8 @@ PRINTED_GROUPS = frozenset({(4, 4, 4, 4), (4, 4, 4, 4, 2), (4, 4, 4, 4, 3), (4, 
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0D: "-", 0x3000: " "}
 #: At least 13 digits, one space or hyphen between any two. Not behind a digit, and not behind
 #: `digit.`: that is the fraction of a number, and repr(float) makes 16-digit fractions.
-_RUN = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9](?:[ -]?[0-9]){12,}")
+#: The looks behind come after the first digit: a pattern that begins with one is thrice as slow.
+_RUN = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])(?:[ -]?[0-9]){12,}")
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _DIGITS = re.compile(r"[0-9]+")

@@ -4,7 +4,7 @@
 an answer into the change to commit. It does not know HTTP or ISO 8583 (the uplinks translate
 their answers into `Reply`), nor rows, nor time of its own. Called by the uploader.
 
-The edges U0-U26 are those of the delivery facts: a bound answer is the only thing that takes doubt
+The edges U0-U26 are listed in docs/rules.md: a bound answer is the only thing that takes doubt
 away, nothing is sent late for a customer who has gone, and no answer is ever read as a refusal.
 """
 

@@ -38,7 +38,7 @@ UNSENT = frozenset(State) - FINAL
 
 
 class Event(StrEnum):
-    """What can happen to a record. The money edges (L…, U…) are those of the delivery facts."""
+    """What can happen to a record. The edges (L…, U…) are listed in docs/rules.md."""
 
     ATTEMPT = "attempt"  #: U0 committed before the first byte leaves
     NOT_SENT = "not_sent"  #: U1 zero bytes left

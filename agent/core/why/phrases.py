@@ -270,6 +270,6 @@ APP_STAGES_UNKNOWN = Text(
     "收款应用没有报告发送进度", "The payment app has not reported how far it came"
 )
 NOT_REACHED = Text(
-    "主机是否可用：还没有数据到达主机，无法判断",
-    "Whether the host works is unknown: nothing has reached it yet",
+    "主机现在是否可用：眼下没有数据能到达主机，无法判断",
+    "Whether the host works now is unknown: nothing reaches it at the moment",
 )

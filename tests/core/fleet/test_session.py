@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.core.fleet.dialect import AT_MOST_EVERY_MS, DAY_MS, PATIENCE, Dialect
 from agent.core.fleet.session import (
     DUPLICATE_ID,
     NOT_AUTHORISED,
@@ -12,7 +13,6 @@ from agent.core.fleet.session import (
     Announce,
     Connect,
     Connected,
-    Dialect,
     Drop,
     Origin,
     Phase,
@@ -295,6 +295,106 @@ def test_hanging_up_on_v5_tries_3_1_1_and_back(code: int, origin: Origin) -> Non
     assert seen == [(0, Dialect.V5), (0, Dialect.V311), (1, Dialect.V5), (1, Dialect.V311)]
     assert session.endpoint == 0
     assert session.dialect is Dialect.V5
+
+
+def silent(session: Session) -> Dialect:
+    """An attempt whose CONNECT arrives and is never answered; the version it was in."""
+    order = dialled(session)
+    now_ms = session.wake_at_ms() or 0
+    session.greeted(now_ms - 60_000)
+    now_ms = session.wake_at_ms() or 0
+    assert session.tick(now_ms, 0.0) == (Drop("connack timeout"), Release())
+    return order.dialect
+
+
+def served(session: Session, now_ms: int, origin: Origin = Origin.SERVER) -> Dialect:
+    """A connection that works, until it is ended at `now_ms`; the version it was in."""
+    order = dialled(session, now_ms)
+    session.connected(now_ms, Connected())
+    session.sent(1, 1, now_ms)
+    session.puback(1, 0, now_ms, 0.0)
+    session.closed(now_ms, 0, origin, 0.0)
+    return order.dialect
+
+
+def test_a_broker_that_never_answers_v5_is_soon_spoken_to_in_3_1_1() -> None:
+    """Some misread a v5 CONNECT and stay silent: 20 s of it are enough, 3.1.1 is waited for."""
+    session = started(connect_timeout_s=60, connack_timeout_s=20)
+    dialled(session)
+    assert session.wake_at_ms() == 60_000
+    session.greeted(3_000)
+    assert session.tick(22_999, 0.0) == ()
+    assert session.tick(23_000, 0.0) == (Drop("connack timeout"), Release())
+    assert dialled(session, 23_000).dialect is Dialect.V311
+    session.greeted(23_500)
+    assert session.wake_at_ms() == 83_000
+    session.connected(24_000, Connected())
+    assert session.phase is Phase.CONNECTED
+    session.greeted(24_000)
+    assert session.wake_at_ms() is None
+
+
+def test_a_slow_handshake_is_not_given_the_whole_wait_for_an_answer_again() -> None:
+    """Everything up to the CONNACK takes a minute at most."""
+    session = started(connect_timeout_s=60, connack_timeout_s=20)
+    dialled(session)
+    session.greeted(55_000)
+    assert session.wake_at_ms() == 60_000
+
+
+def test_silence_before_the_greeting_says_nothing_about_the_version() -> None:
+    """DNS, TCP or TLS that hangs is no reason for 3.1.1."""
+    session = started()
+    for _ in range(20):
+        assert dialled(session).dialect is Dialect.V5
+        now_ms = session.wake_at_ms() or 0
+        assert session.tick(now_ms, 0.0) == (Drop("connect timeout"), Release())
+
+
+def test_a_version_that_has_worked_is_doubted_only_after_many_silences() -> None:
+    """A broker that restarts or is overloaded is silent too; one that was replaced stays so."""
+    session = started()
+    assert served(session, 0) is Dialect.V5
+    cycle = [silent(session) for _ in range(PATIENCE + 2)]
+    assert cycle == [Dialect.V5] * (PATIENCE + 1) + [Dialect.V311]
+    # 3.1.1 fares no better: it was not the version, and 5 is believed in again.
+    cycle = [silent(session) for _ in range(PATIENCE + 2)]
+    assert cycle == [Dialect.V5] * (PATIENCE + 1) + [Dialect.V311]
+
+
+def test_v5_is_tried_again_after_the_broker_ended_a_connection() -> None:
+    """It may have been updated: one try, and not again for an hour whatever it does."""
+    session = started()
+    assert silent(session) is Dialect.V5
+    now_ms = session.wake_at_ms() or 0
+    assert served(session, now_ms) is Dialect.V311
+    assert dialled(session, now_ms).dialect is Dialect.V5
+    session.closed(now_ms, 0x84, Origin.REFUSED, 0.0)
+    for later_ms in (0, 1, AT_MOST_EVERY_MS - 1):
+        assert served(session, now_ms + later_ms) is Dialect.V311
+    assert dialled(session, now_ms + AT_MOST_EVERY_MS).dialect is Dialect.V5
+    session.connected(now_ms + AT_MOST_EVERY_MS, Connected())
+    assert session.dialect is Dialect.V5
+
+
+def test_v5_is_tried_again_after_a_day() -> None:
+    """A lost network says nothing about the broker, but nobody speaks 3.1.1 for ever."""
+    session = started()
+    dialled(session)
+    session.closed(0, 0x84, Origin.REFUSED, 0.0)
+    for now_ms in (0, AT_MOST_EVERY_MS, DAY_MS - 1):
+        assert served(session, now_ms, Origin.NETWORK) is Dialect.V311
+    assert served(session, DAY_MS, Origin.NETWORK) is Dialect.V5
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_configured_protocol_outlives_silence_and_days(dialect: Dialect) -> None:
+    """`protocol = "3.1.1"` stays 3.1.1, `"5"` stays 5, whatever the broker does."""
+    session = started(dialect=dialect)
+    for _ in range(PATIENCE + 3):
+        assert silent(session) is dialect
+    assert served(session, 2 * DAY_MS) is dialect
+    assert dialled(session).dialect is dialect
 
 
 def test_a_protocol_error_right_after_connack_falls_back() -> None:

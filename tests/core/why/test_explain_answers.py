@@ -202,7 +202,7 @@ def test_what_the_host_posted(result: HostResult, t: Any, words: str) -> None:
 def test_host_behind_a_broken_way_is_unknown() -> None:
     """Behind a broken network the host's health is called unknown."""
     answer = verdict(record(), conditions=(condition("network.no_link"),))
-    assert "Whether the host works is unknown" in said(answer.unknowns)
+    assert "Whether the host works now is unknown" in said(answer.unknowns)
     assert verdict(record()).unknowns == ()
 
 

@@ -56,7 +56,7 @@ def test_payment_in_english() -> None:
         "   Follows from it: acquirer host unreachable (network.host_unreachable)",
         "",
         "Not known:",
-        "   - Whether the host works is unknown: nothing has reached it yet",
+        "   - Whether the host works now is unknown: nothing reaches it at the moment",
         "",
         (
             "References: TID T0000001, MID M00000000000001, STAN 000123, CNY 12.50,"
