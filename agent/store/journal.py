@@ -200,7 +200,7 @@ class Journal:
             if record is not None and self.lane_free(record):
                 found.append(record)
                 self._known.keep(Known.of(row, record))
-        payloads = self._small_payloads(found)
+        payloads = _small_payloads(self._db, found)
         if len(rows) == limit:
             return Due(
                 records=found, after_seq=rows[-1]["seq"], next_boot_ms=None, payloads=payloads
@@ -212,16 +212,6 @@ class Journal:
             next_boot_ms=None if soonest is None else soonest[0],
             payloads=payloads,
         )
-
-    def _small_payloads(self, records: list[Record]) -> dict[int, Payload]:
-        """What a page of work can carry with it; the large ones are fetched one by one."""
-        found: dict[int, Payload] = {}
-        for record in records:
-            number = record.seq * 256 + record.payload_version
-            row = self._one("small_payload", number, SMALL_PAYLOAD_BYTES)
-            if row is not None:
-                found[record.seq] = Payload(content_type=row[0], body=bytes(row[1]))
-        return found
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
         """Unsent requests that have a time limit."""
@@ -388,6 +378,17 @@ class Journal:
                 change.note, change.actor, now.wall_ms, now.wall_ms,
             ),
         )  # fmt: skip
+
+
+def _small_payloads(db: sqlite3.Connection, records: list[Record]) -> dict[int, Payload]:
+    """What a page of work can carry with it; the large ones are fetched one by one."""
+    found: dict[int, Payload] = {}
+    for record in records:
+        number = record.seq * 256 + record.payload_version
+        row = db.execute(QUERIES["small_payload"], (number, SMALL_PAYLOAD_BYTES)).fetchone()
+        if row is not None:
+            found[record.seq] = Payload(content_type=row[0], body=bytes(row[1]))
+    return found
 
 
 def _payload_columns(record: Record, submission: Submission) -> tuple[object, ...]:
