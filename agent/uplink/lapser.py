@@ -46,6 +46,10 @@ class Lapser:
         if t.posting is Posting.REQUEST and t.send_before is not None and not record.final:
             self._wake.set()
 
+    def wake(self) -> None:
+        """Time may have passed otherwise than we waited for: look now."""
+        self._wake.set()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""
         stopped = asyncio.create_task(stop.wait())
