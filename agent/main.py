@@ -154,6 +154,7 @@ def _telemetry(
         identity=identity,
         tls=lambda: client_context(settings.ca_file, settings.cert_file, settings.key_file),
         next_attempt_ms=channels.next_attempt_ms,
+        blocking_cause=channels.blocking_cause,
     )
 
 

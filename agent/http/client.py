@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from agent.errors import InternalError, RemoteError
-from agent.http.line import Garbled, Line
+from agent.http.answer import Garbled
+from agent.http.line import Line
 from agent.http.outcome import Answered, Layer, NotSent, Origin, Outcome, Unanswered
 
 __all__ = ["Answered", "Client", "Dial", "NotSent", "Origin", "Outcome", "Unanswered"]
@@ -112,7 +113,7 @@ class Client:
         except BaseException:
             line.abort()
             raise
-        if isinstance(outcome, Answered) and line.renew():
+        if isinstance(outcome, Answered) and line.fit:
             self._keep(line)
         else:
             line.abort()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,13 +17,14 @@ from agent.clock import Clock, SystemClock
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.lanes import Order
 from agent.core.money.transaction import Payload, Submission
-from agent.errors import OperatorError, StoreError
+from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
 from agent.store.files import Counters, LockFile, private_directory
-from agent.store.journal import Appended, Due, Journal
+from agent.store.item import Target
+from agent.store.journal import Appended, Due, Journal, Page
 from agent.store.opening import JournalFacts
-from agent.store.writer import Opened, Target, Writer
+from agent.store.writer import Opened, Writer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class Store:
         self._counters: Counters | None = None
         self._facts: JournalFacts | None = None
         self._sinks: list[Callable[[Record], None]] = []
+        self._tell = partial(_tell, self._sinks)
         self._writer = Writer(directory, self._open, clock, on_fatal or (lambda _code: None))
 
     async def start(self) -> None:
@@ -75,36 +78,51 @@ class Store:
             self._lock.acquire("daemon")
         if self._counters is None:
             self._counters = Counters(self.directory / "counters")
-        journal_db, journal, facts = opening.open_journal(self.directory, now, self._orders)
+        counters = self._counters
+        failures = counters.counts.failures
+        try:
+            journal_db, journal, facts = opening.open_journal(
+                self.directory, now, self._orders, failures
+            )
+        except StoreError as error:
+            if opening.unreadable(error.__cause__):
+                counters.failed(failures + 1)
+            raise
         try:
             state_db = opening.open_state(self.directory, now)
         except BaseException:
             journal_db.close()
             raise
-        if self._counters.counts.failures:
-            self._counters.save(failures=0)
+        if failures >= opening.ENOUGH:
+            counters.failed(0)  # a new journal has its own
         self._facts = facts
         if isinstance(self._clock, SystemClock):
             self._clock.seen(facts.last_seen_ms)
-        return Opened(journal_db=journal_db, journal=journal, state_db=state_db, facts=facts)
+        return Opened(
+            journal_db=journal_db,
+            journal=journal,
+            state_db=state_db,
+            facts=facts,
+            counters=counters,
+        )
 
     # -- money -----------------------------------------------------------------------------
 
     async def append(self, submission: Submission) -> Appended:
         """Take a payment over. Returns after the commit; see `Journal.append` for refusals."""
-        appended: Appended = await self.journal(
-            lambda journal: journal.append(submission, self._clock.now())
+        return await self.journal(
+            lambda journal: journal.append(submission, self._clock.now()), self._tell
         )
-        if appended.created:
-            for sink in self._sinks:
-                sink(appended.record)
-        return appended
 
     async def record(self, key: str) -> Record | None:
         return await self.journal(lambda journal: journal.record(key, self._clock.now()))
 
     async def payload(self, record: Record) -> Payload:
-        return await self.journal(lambda journal: journal.payload(record))
+        """The bytes as they were handed over. Raises CallerError for a record they are gone of."""
+        payload = await self.journal(lambda journal: journal.payload(record, self._clock.now()))
+        if payload is None:
+            raise CallerError("record.unknown", f"{record.key} was altered and put aside")
+        return payload
 
     async def steps(self, seq: int, limit: int = 100) -> list[Step]:
         return await self.journal(lambda journal: journal.steps(seq, limit))
@@ -112,13 +130,25 @@ class Store:
     async def page(
         self, *, states: frozenset[State] | None = None, after_seq: int = 0, limit: int = 100
     ) -> list[Record]:
-        return await self.journal(
-            lambda journal: journal.page(states, after_seq, limit, self._clock.now())
-        )
+        """At most 500 records after `after_seq`, in order of acceptance; fewer: there are no more.
 
-    async def due(self, uplink: str, after_seq: int, limit: int) -> Due:
+        Read in small pieces, so that a filter that fits nothing holds up nobody's payment.
+        """
+        found: list[Record] = []
+        after: int | None = after_seq
+        limit = min(limit, 500)
+        while after is not None and len(found) < limit:
+            piece: Page = await self.journal(
+                partial(_page, states, after, limit - len(found), self._clock)
+            )
+            found += piece.records
+            after = piece.after_seq
+        return found
+
+    async def due(self, uplink: str, after: int | str = 0, limit: int = 64) -> Due:
+        """A piece of a walk over the work of an uplink; see `Journal.due`."""
         return await self.journal(
-            lambda journal: journal.due(uplink, after_seq, limit, self._clock.now())
+            lambda journal: journal.due(uplink, after, limit, self._clock.now())
         )
 
     async def requests(self, after_seq: int, limit: int) -> list[Record]:
@@ -131,12 +161,12 @@ class Store:
 
     async def advance(self, seq: int, version: int, change: Change) -> Record:
         """Move a record on; history in the same commit. See `Journal.advance`."""
-        record: Record = await self.journal(
-            lambda journal: journal.advance(seq, version, change, self._clock.now())
+        moved: Record | CallerError = await self.journal(
+            lambda journal: journal.advance(seq, version, change, self._clock.now()), self._tell
         )
-        for sink in self._sinks:
-            sink(record)
-        return record
+        if isinstance(moved, CallerError):
+            raise moved
+        return moved
 
     async def facts(self) -> JournalFacts:
         """What start-up found. Raises StoreError while the journal cannot be opened."""
@@ -161,9 +191,14 @@ class Store:
 
     # -- what the others are made of -------------------------------------------------------
 
-    async def journal(self, work: Callable[[Journal], T]) -> T:
-        """Run `work` on the journal; what it changed is committed when this returns."""
-        result: T = await self._writer.submit(Target.JOURNAL, work)
+    async def journal(
+        self, work: Callable[[Journal], T], told: Callable[[T], None] | None = None
+    ) -> T:
+        """Run `work` on the journal; what it changed is committed when this returns.
+
+        `told` hears of the result also when the caller has been cancelled meanwhile.
+        """
+        result: T = await self._writer.submit(Target.JOURNAL, work, told)
         return result
 
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -183,6 +218,25 @@ class Store:
         if self._counters is None:
             raise self._writer.refusal or StoreError("store.unavailable", "the store is closed")
         return self._counters
+
+
+def _tell(sinks: list[Callable[[Record], None]], outcome: Appended | Record | CallerError) -> None:
+    """Everybody who wants to know of a record that was committed."""
+    match outcome:
+        case Appended(created=True):
+            record = outcome.record
+        case Record():
+            record = outcome
+        case _:
+            return
+    for sink in sinks:
+        sink(record)
+
+
+def _page(
+    states: frozenset[State] | None, after_seq: int, limit: int, clock: Clock, journal: Journal
+) -> Page:
+    return journal.page(states, after_seq, limit, clock.now())
 
 
 __all__ = ["Appended", "Due", "JournalFacts", "Quarantined", "Store", "StoreError"]

@@ -36,7 +36,8 @@ class Aside:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         #: Keys of rows that could not be believed; a repeat of one starts held and in doubt.
-        self.keys = {row["key"] for row in db.execute(QUERIES["quarantined_rows"])}
+        self.keys = self._keys()
+        self._added = False  # in the batch under way
 
     def keep(self, row: sqlite3.Row, reason: str, now: Moment) -> None:
         """Take a row out of the journal, exactly as it was found."""
@@ -51,6 +52,19 @@ class Aside:
         )
         self._db.execute(QUERIES["delete_tx"], (seq,))
         self.keys.add(key)
+        self._added = True
+
+    def commit(self) -> None:
+        self._added = False
+
+    def rollback(self) -> None:
+        """What was put aside in this batch is back where it was."""
+        if self._added:
+            self.keys = self._keys()
+            self._added = False
+
+    def _keys(self) -> set[str]:
+        return {row["key"] for row in self._db.execute(QUERIES["quarantined_rows"])}
 
     def journals(self) -> list[Quarantined]:
         """The journals put aside, oldest first."""

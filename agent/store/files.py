@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from agent.errors import OperatorError, StoreError
+
+log = logging.getLogger(__name__)
 
 KEY_BYTES = 32
 
@@ -193,6 +196,15 @@ class Counters:
             )
         )
         return self.counts
+
+    def failed(self, times: int) -> None:
+        """How often in a row the storage failed; on dead flash not even that can be kept."""
+        if times == self.counts.failures:
+            return
+        try:
+            self.save(failures=times)
+        except OSError as error:
+            log.warning("event=failure_not_counted reason=%s", error.strerror)
 
     def _write(self, counts: Counts) -> None:
         body = json.dumps(

@@ -8,9 +8,10 @@ here commits: a batch of calls becomes durable together, history included.
 from __future__ import annotations
 
 import base64
+import heapq
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.core.moment import Moment, Stamp, at_ms, to_ms
@@ -23,27 +24,27 @@ from agent.core.money.journal import (
     Record,
     State,
     Step,
-    move,
 )
-from agent.core.money.lanes import Order, lane_of, root_of
+from agent.core.money.lanes import TERMINAL_LANES, Order, lane_of, root_of, terminal_lanes
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
-from agent.store.known import Known, KnownRows
-from agent.store.rows import (
-    NUMBER,
-    STATES,
-    Sealer,
-    changing_columns,
-    inserted_columns,
-    record_of,
-    step_of,
-)
+from agent.store.rows import STATES, step_of
 from agent.store.sql import QUERIES
+from agent.store.table import UNREADABLE, Table
 from agent.store.tally import Tally
 
-#: Payloads up to this size come with the page of work: 64 of them are 256 KiB at most.
+#: One read takes so many records apart at most, and walks over so many rows: about 3 ms each.
+RECORDS = 100
+ROWS = 2_000
+#: Lanes whose heads one read looks at.
+LANES = 200
+#: While damage is being dealt with nothing is due; how soon to look again.
+SUSPICION_MS = 250
+#: Payloads up to this size come with the work: 64 of them are 256 KiB at most.
 SMALL_PAYLOAD_BYTES = 4_096
+#: What must not happen to a record under suspicion, however fast the caller was.
+_FORWARD = frozenset({Event.ATTEMPT, Event.LAPSE, Event.VOID})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,57 +56,64 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """One page of work for an uplink."""
+class Page:
+    """Some records, and from where to go on; None: there are no more."""
 
     records: list[Record]
-    after_seq: int | None  #: where the next page begins; None: this was the last
-    next_boot_ms: int | None  #: on the last page: when the earliest back-off ends
+    after_seq: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One piece of a walk over the work of an uplink."""
+
+    records: list[Record]
+    after: int | str | None  #: where the next piece begins; None: this was the last
+    next_boot_ms: int | None  #: when the earliest back-off met on this piece ends
     payloads: Mapping[int, Payload] = field(default_factory=dict)  #: the small ones, by seq
 
 
 class Journal:
     """journal.db through one connection, on one thread."""
 
-    def __init__(
-        self, db: sqlite3.Connection, sealer: Sealer, *,
-        boot_no: int, born_ms: int, next_seq: int, orders: Mapping[str, Order],
-    ) -> None:  # fmt: skip
-        self._db = db
-        self._sealer = sealer
-        self._orders = orders
-        self._next_seq = next_seq
-        self.boot_no = boot_no
+    def __init__(self, table: Table, *, born_ms: int, orders: Mapping[str, Order]) -> None:
+        self.table = table
         self.born_ms = born_ms
-        self.tally = Tally()
-        self.aside = Aside(db)
-        self._known = KnownRows()
+        self._orders = orders
+
+    @property
+    def tally(self) -> Tally:
+        return self.table.tally
+
+    @property
+    def aside(self) -> Aside:
+        return self.table.aside
+
+    @property
+    def boot_no(self) -> int:
+        return self.table.boot_no
 
     # -- taking over -----------------------------------------------------------------------
 
     def append(self, submission: Submission, now: Moment) -> Appended:
         """L1-L3. Raises CallerError `key.mismatch` for another payment under a known key."""
         t = submission.transaction
-        business = fingerprint(t, self._sealer.secret)
-        digest = payload_digest(submission, self._sealer.secret)
-        row = self._one("by_key", t.key)
+        business = fingerprint(t, self.table.sealer.secret)
+        digest = payload_digest(submission, self.table.sealer.secret)
+        row = self.table.one("by_key", t.key)
         if row is not None:
-            record = self._believed(row, now)
+            record = self.table.believed(row, now)
             if record is not None:
                 if (row["business_fp"], row["payload_fp"]) != (business, digest):
                     raise _mismatch(t.key)
                 return Appended(record=record, created=False)
         else:
-            stone = self._one("tombstone", t.key)
+            stone = self.table.one("tombstone", t.key)
             if stone is not None:
                 raise _retired(t.key, stone, business, digest)
         record = self._new_record(submission, now)
-        mac = self._sealer.mac(record, business, digest)
-        self._db.execute(QUERIES["insert_tx"], inserted_columns(record, mac, business, digest))
-        self._db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
-        self._remember(record, "submitted", Change(event=Event.RELEASE), now, 1)
-        self._next_seq += 1
-        self.tally.moved(None, record)
+        self.table.insert(record, business, digest, now)
+        self.table.db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
         return Appended(record=record, created=True)
 
     def _new_record(self, submission: Submission, now: Moment) -> Record:
@@ -126,269 +134,237 @@ class Journal:
         order = self._orders.get(t.uplink, Order.PAYMENT)
         root = None
         if t.refers_to is not None and order is Order.PAYMENT:
-            parent = self._one("by_key", t.refers_to)
+            parent = self.table.one("by_key", t.refers_to)
             root = None if parent is None else root_of(parent["key"], parent["lane"])
         return Record(
-            seq=self._next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1, sent=0,
-            tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at, next_wall_ms=0,
-            next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root), stored=stamp,
+            seq=self.table.next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1,
+            sent=0, tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at,
+            next_wall_ms=0, next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root),
+            stored=stamp,
         )  # fmt: skip
 
     # -- reading ---------------------------------------------------------------------------
 
     def record(self, key: str, now: Moment) -> Record | None:
-        row = self._one("by_key", key)
-        return None if row is None else self._believed(row, now)
+        row = self.table.one("by_key", key)
+        return None if row is None else self.table.believed(row, now)
 
-    def payload(self, record: Record) -> Payload:
-        """The bytes to send. Raises InternalError when the row has none."""
-        row = self._one("payload", record.seq * 256 + record.payload_version)
-        if row is None or row["seal"] != 0:
-            raise InternalError("store.no_payload", f"no readable payload for {record.key}")
-        return Payload(content_type=row["content_type"], body=bytes(row["body"]))
+    def payload(self, record: Record, now: Moment) -> Payload | None:
+        """The bytes to send, checked against what was handed over.
+
+        None after putting aside a record whose bytes are not those (T12: a flipped bit in them is
+        money too). Raises InternalError for bytes this version cannot open.
+        """
+        # Fingerprint and bytes may have been altered together: the row's MAC covers the one, and
+        # it is checked again by the change that goes before the first byte.
+        kept = self.table.one("payload", record.seq, record.seq * 256 + record.payload_version)
+        if kept is not None and kept["seal"] != 0:
+            raise InternalError("store.sealed", f"the payload of {record.key} is sealed")
+        payload = None if kept is None else self._checked(record, kept)
+        if payload is not None:
+            return payload
+        row = self.table.one("by_seq", record.seq)
+        if row is not None:
+            reason = "its payload is missing" if kept is None else "its payload was altered"
+            self.table.distrust(row, reason, now)
+        return None
+
+    def _checked(self, record: Record, kept: sqlite3.Row) -> Payload | None:
+        """The payload, if it is what was handed over."""
+        try:
+            handed_over = _submission(record, kept)
+        except UNREADABLE:
+            return None
+        digest = payload_digest(handed_over, self.table.sealer.secret)
+        return handed_over.payload if digest == kept["payload_fp"] else None
 
     def steps(self, seq: int, limit: int) -> list[Step]:
         """The newest `limit` steps, oldest first."""
-        rows = self._db.execute(QUERIES["history"], (seq, limit)).fetchall()
-        return [step_of(row) for row in reversed(rows)]
+        return [step_of(row) for row in reversed(self.table.many("history", seq, limit))]
 
     def page(
         self, states: frozenset[State] | None, after_seq: int, limit: int, now: Moment
-    ) -> list[Record]:
-        """Records after `after_seq` in order of acceptance: at most `limit` (≤ 500) of them.
+    ) -> Page:
+        """Some records after `after_seq` in order of acceptance; may be none although more follow.
 
         With only unsent states asked for, the index of the unsent is walked and never the whole
-        journal. A page may be short although more follow only when `states` filters it; callers
-        go on from the last seq until a page is empty.
+        journal.
         """
-        limit = min(limit, 500)
-        unsent_only = states is not None and not states & FINAL
-        name = "page_unsent" if unsent_only else "page_all"
-        found: list[Record] = []
-        while len(found) < limit:
-            rows = self._db.execute(QUERIES[name], (after_seq, limit)).fetchall()
-            for row in rows:
-                after_seq = row["seq"]
-                if states is not None and STATES[row["state"]] not in states:
-                    continue
-                record = self._believed(row, now)
-                if record is not None:
-                    found.append(record)
-                if len(found) == limit:
-                    break
-            if len(rows) < limit:
-                break
-        return found
-
-    def lane_free(self, record: Record) -> bool:
-        """Whether nothing unsent of the same lane was accepted before this record."""
-        if record.lane is None:
-            return True
-        if self._one("lane_head", record.lane, record.seq) is not None:
-            return False
-        root = root_of("", record.lane)
-        return not root or self._one("lane_root_unsent", root, record.seq) is None
-
-    def due(self, uplink: str, after_seq: int, limit: int, now: Moment) -> Due:
-        """Records of one uplink at the head of their lane whose back-off is over."""
-        rows = self._db.execute(
-            QUERIES["due"], (after_seq, uplink, now.boot_ms, self.boot_no, limit)
-        ).fetchall()
-        found: list[Record] = []
-        for row in rows:
-            record = self._believed(row, now)
-            if record is not None and self.lane_free(record):
-                found.append(record)
-                self._known.keep(Known.of(row, record))
-        payloads = _small_payloads(self._db, found)
-        if len(rows) == limit:
-            return Due(
-                records=found, after_seq=rows[-1]["seq"], next_boot_ms=None, payloads=payloads
-            )
-        soonest = self._one("next_due", uplink, self.boot_no, now.boot_ms)
-        return Due(
-            records=found,
-            after_seq=None,
-            next_boot_ms=None if soonest is None else soonest[0],
-            payloads=payloads,
+        limit = min(limit, RECORDS)
+        wanted = sum(
+            1 << number for number, s in enumerate(STATES) if states is None or s in states
         )
+        beyond: int | None
+        if states is not None and not states & FINAL:
+            rows = self._unsent(after_seq, RECORDS)
+            beyond = rows[-1]["seq"] if len(rows) == RECORDS else None
+            rows = [row for row in rows if wanted >> max(row["state"], 0) & 1]
+            if len(rows) > limit:
+                rows = rows[:limit]
+                beyond = rows[-1]["seq"]
+        else:
+            upto = after_seq + ROWS
+            rows = self.table.many("page_all", after_seq, upto, wanted, limit)
+            if len(rows) == limit:
+                upto = rows[-1]["seq"]
+            following = self.table.one("seq_after", upto)
+            next_seq = None if following is None else following[0]
+            beyond = None if next_seq is None else max(upto, next_seq - 1)
+        records = [r for row in rows if (r := self.table.believed(row, now)) is not None]
+        return Page(records=records, after_seq=beyond)
+
+    def _unsent(self, after_seq: int, limit: int) -> list[sqlite3.Row]:
+        """The unsent of all uplinks, in order of acceptance."""
+        parts = [
+            self.table.many("unsent", uplink, after_seq, limit) for uplink in self.table.uplinks()
+        ]
+        return list(heapq.merge(*parts, key=lambda row: row["seq"]))[:limit]
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
-        """Unsent requests that have a time limit."""
-        rows = self._db.execute(QUERIES["requests"], (after_seq, limit)).fetchall()
-        return [r for row in rows if (r := self._believed(row, now)) is not None]
+        """Unsent requests that have a time limit; none while unsent records are not believed."""
+        if self.table.suspicion is not None:
+            return []
+        rows = self.table.many("requests", after_seq, limit)
+        return [r for row in rows if (r := self.table.believed(row, now)) is not None]
 
     def backlog(self) -> Backlog:
-        oldest = self._one("oldest_unsent")
+        if self.tally.spoilt:
+            self.tally.load(self.table.many("tally"))
+        oldest = [
+            row
+            for uplink in self.table.uplinks()
+            if (row := self.table.one("oldest_unsent", uplink)) is not None
+        ]
+        first = min(oldest, key=lambda row: row["seq"], default=None)
         return self.tally.backlog(
-            None if oldest is None else at_ms(oldest["stored_ms"]), self.aside.amounts()
+            None if first is None else at_ms(first["stored_ms"]), self.aside.amounts()
         )
+
+    # -- what is due -----------------------------------------------------------------------
+
+    def due(self, uplink: str, after: int | str, limit: int, now: Moment) -> Due:
+        """Records of one uplink at the head of their lane whose back-off is over, from `after` on.
+
+        0 begins a walk. Nothing is due while unsent records are not believed.
+        """
+        if self.table.suspicion is not None:
+            return Due(records=[], after=None, next_boot_ms=now.boot_ms + SUSPICION_MS)
+        found = self._due(uplink, after, limit, now)
+        payloads: dict[int, Payload] = {}
+        for record in found.records:
+            number = record.seq * 256 + record.payload_version
+            kept = self.table.one("small_payload", record.seq, number, SMALL_PAYLOAD_BYTES)
+            if kept is not None and (payload := self._checked(record, kept)) is not None:
+                payloads[record.seq] = payload
+        return replace(found, payloads=payloads)
+
+    def _due(self, uplink: str, after: int | str, limit: int, now: Moment) -> Due:
+        by_terminal = self._orders.get(uplink, Order.PAYMENT) is Order.TERMINAL
+        if not by_terminal:
+            return self._walk(uplink, int(after), limit, now, "")
+        if isinstance(after, int) and after:
+            return self._walk(uplink, after, limit, now, TERMINAL_LANES)
+        heads = self._lane_heads(uplink, str(after or ""), limit, now)
+        if heads.records or heads.after is not None:
+            return heads
+        # What was taken over before the profile kept this order lies in no such lane.
+        rest = self._walk(uplink, 0, limit, now, TERMINAL_LANES)
+        return replace(rest, next_boot_ms=_sooner(heads.next_boot_ms, rest.next_boot_ms))
+
+    def _walk(self, uplink: str, after: int, limit: int, now: Moment, but_lanes: str) -> Due:
+        beyond = self.table.one("unsent_beyond", uplink, after, ROWS - 1)
+        upto = 2**62 if beyond is None else beyond[0]
+        rows = self.table.many(
+            "due", uplink, after, upto, now.boot_ms, self.boot_no, but_lanes, limit
+        )
+        if len(rows) == limit:
+            upto = rows[-1]["seq"]
+        found = [
+            record
+            for row in rows
+            if self._lane_free(row["lane"], row["seq"])
+            and (record := self.table.expected(row, now)) is not None
+        ]
+        soonest = self.table.one("next_due", uplink, after, upto, now.boot_ms, self.boot_no)
+        return Due(
+            records=found,
+            after=None if upto == 2**62 else upto,
+            next_boot_ms=None if soonest is None else soonest[0],
+        )
+
+    def _lane_heads(self, uplink: str, lane: str, limit: int, now: Moment) -> Due:
+        """The heads of the lanes of terminals: one step each, however long the lane is."""
+        first, last = terminal_lanes(uplink)
+        lane = lane or first
+        found: list[Record] = []
+        soonest: int | None = None
+        for _ in range(LANES):
+            row = self.table.one("next_lane", lane, last)
+            if row is None:
+                return Due(records=found, after=None, next_boot_ms=soonest)
+            lane = row["lane"]
+            record = self.table.expected(row, now)
+            held = record is None or record.state is State.SENDING
+            if record is None or held or (record.state is State.HELD and not record.in_doubt):
+                continue
+            if record.boot_no == self.boot_no and record.next_boot_ms > now.boot_ms:
+                soonest = _sooner(soonest, record.next_boot_ms)
+                continue
+            found.append(record)
+            if len(found) == limit:
+                break
+        return Due(records=found, after=lane, next_boot_ms=soonest)
+
+    def _lane_free(self, lane: str | None, seq: int) -> bool:
+        """Whether nothing of the lane that the agent must send was accepted before this record."""
+        if lane is None:
+            return True
+        if self.table.one("lane_head", lane, seq) is not None:
+            return False
+        root = root_of("", lane)
+        return not root or self.table.one("lane_root_unsent", root, seq) is None
 
     # -- moving on -------------------------------------------------------------------------
 
-    def advance(self, seq: int, version: int, change: Change, now: Moment) -> Record:
+    def advance(self, seq: int, version: int, change: Change, now: Moment) -> Record | CallerError:
         """Move a record on, if it is still at `version`; its history goes with it.
 
-        Raises CallerError `record.changed` or `record.unknown`, IllegalMoveError where the
-        transition table says no.
+        Raises IllegalMoveError where the transition table says no, CallerError `record.changed`
+        or `record.unknown`; these are returned where something had to be written beside them.
         """
-        known = self._known.at(seq, version)
-        if known is not None and (after := self._moved(known, change, now)) is not None:
+        known = None if self.table.suspicion else self.table.known.at(seq, version)
+        if known is not None and (after := self.table.moved(known, change, now)) is not None:
             return after
-        row = self._one("by_seq", seq)
-        before = None if row is None else self._believed(row, now)
-        if row is None or before is None:
-            raise CallerError("record.unknown", f"no record number {seq} in the journal")
+        row = self.table.one("by_seq", seq)
+        if row is None:
+            raise _unknown(seq)
+        before = self.table.believed(row, now)
+        if before is None:
+            return _unknown(seq)
         if before.version != version:
-            raise CallerError(
-                "record.changed", f"{before.key} has changed meanwhile", "look again and repeat"
-            )
-        return self._advanced(row, before, change, now)
-
-    def _advanced(self, row: sqlite3.Row, before: Record, change: Change, now: Moment) -> Record:
-        after = self._moved(Known.of(row, before), change, now)
-        if after is None:
-            raise InternalError("store.lost_update", f"row {before.seq} is not at {before.version}")
-        return after
-
-    def _moved(self, known: Known, change: Change, now: Moment) -> Record | None:
-        """Write the change and its history; None if the row is not what is known of it."""
-        before = known.record
-        state, in_doubt = move(before.state, before.in_doubt, change.event)
-        stamp = Stamp(now.wall_ms, now.boot_ms, self.boot_no)
-        attempt = change.event is Event.ATTEMPT
-        unsent_again = change.event is Event.NOT_SENT
-        after = replace(
-            before,
-            state=state,
-            in_doubt=in_doubt,
-            version=before.version + 1,
-            sent=before.sent + attempt - unsent_again,
-            tried=before.tried + attempt - (0 if change.counts else 1),
-            cause=before.cause if attempt else change.cause,
-            note=before.note if attempt else change.note,
-            changed_at=now.at,
-            next_wall_ms=change.next_wall_ms,
-            next_boot_ms=change.next_boot_ms,
-            boot_no=self.boot_no,
-            not_found=change.not_found,
-            first_sent=(before.first_sent or stamp) if attempt else before.first_sent,
-            last_sent=stamp if attempt else before.last_sent,
-            result=change.result or before.result,
-        )
-        mac = self._sealer.mac(after, known.business_fp, known.payload_fp)
-        values = (*changing_columns(after, mac), *known.guard)
-        if self._db.execute(QUERIES["update_tx"], values).rowcount != 1:
-            self._known.drop(before.seq)
-            return None
-        self._known.keep(Known(after, mac, known.business_fp, known.payload_fp))
-        self.tally.moved(before, after)
-        # The first step has a history of one row, and a final event cannot have happened before.
-        plain = before.version == 1 or (before.version == 2 and after.final)
-        self._remember(after, change.event.value, change, now, after.version if plain else 0)
-        return after
-
-    def recover(self, now: Moment, damage: str) -> dict[str, int]:
-        """Start-up: what was being sent is in doubt (U22); after damage all unsent is held."""
-        moved = {"doubt": 0, "held": 0}
-        for row in self._unsent():
-            before = self._believed(row, now)
-            if before is None:
-                continue
-            if damage:
-                change = Change(event=Event.DAMAGE, cause="queue.held", note=damage)
-                moved["held"] += 1
-            elif before.state is State.SENDING:
-                change = Change(
-                    event=Event.RESTART,
-                    cause="host.no_reply",
-                    note="the agent stopped while this was being sent",
-                )
-                moved["doubt"] += 1
-            else:
-                continue
-            self._advanced(row, before, change, now)
+            raise _changed(before)
+        if change.event in _FORWARD and self.table.suspects(before):
+            self.table.move(row, before, self.table.damage, now)
+            return _changed(before)
+        moved = self.table.move(row, before, change, now)
+        if change.event is not Event.RELEASE and self.table.suspects(moved):
+            return self.table.move_again(moved, self.table.damage, now)
         return moved
 
-    def _unsent(self) -> Iterator[sqlite3.Row]:
-        after_seq = 0
-        while rows := self._db.execute(QUERIES["page_unsent"], (after_seq, 500)).fetchall():
-            yield from rows
-            after_seq = rows[-1]["seq"]
 
-    # -- doubt about the rows themselves ---------------------------------------------------
-
-    def _believed(self, row: sqlite3.Row, now: Moment) -> Record | None:
-        """The record, or None after putting aside a row that is not what was written."""
-        try:
-            record = record_of(row)
-            if self._sealer.genuine(row, record):
-                return record
-            reason = "row MAC does not match"
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            reason = f"unreadable row: {type(error).__name__}"
-        self._distrust(row, reason, now)
-        return None
-
-    def _distrust(self, row: sqlite3.Row, reason: str, now: Moment) -> None:
-        """Put the row aside, and (rule 8) believe nothing unsent until somebody looked."""
-        self.aside.keep(row, reason, now)
-        damage = Change(
-            event=Event.DAMAGE,
-            cause="queue.held",
-            note=f"record {row['seq']} was found altered; nothing unsent is believed",
-        )
-        for other in self._unsent():
-            try:
-                record = record_of(other)
-            except (ValueError, KeyError, IndexError, TypeError):
-                continue  # its own turn comes when it is read
-            if self._sealer.genuine(other, record) and record.state is not State.HELD:
-                self._advanced(other, record, damage, now)
-        self.tally.load(self._db.execute(QUERIES["tally"]).fetchall())
-
-    # -- small things ----------------------------------------------------------------------
-
-    def _one(self, name: str, *values: object) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._db.execute(QUERIES[name], values).fetchone()
-        return row
-
-    def _remember(
-        self, record: Record, event: str, change: Change, now: Moment, n: int = 0
-    ) -> None:
-        """The history row; the same trouble again only raises the count of its row.
-
-        `n`: the number of the new row where it is known that it is new.
-        """
-        tail: list[sqlite3.Row] = []
-        if not n:
-            tail = self._db.execute(QUERIES["history_tail"], (record.seq,)).fetchall()
-            n = tail[0]["n"] + 1 if tail else 1
-        for row in tail:
-            if (row["event"], row["cause"], row["note"]) == (event, change.cause, change.note):
-                self._db.execute(
-                    QUERIES["history_again"],
-                    (now.wall_ms, NUMBER[record.state], record.in_doubt, record.seq, row["n"]),
-                )
-                return
-        self._db.execute(
-            QUERIES["history_add"],
-            (
-                record.seq, n, event, NUMBER[record.state], record.in_doubt, change.cause,
-                change.note, change.actor, now.wall_ms, now.wall_ms,
-            ),
-        )  # fmt: skip
+def _sooner(one: int | None, other: int | None) -> int | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
-def _small_payloads(db: sqlite3.Connection, records: list[Record]) -> dict[int, Payload]:
-    """What a page of work can carry with it; the large ones are fetched one by one."""
-    found: dict[int, Payload] = {}
-    for record in records:
-        number = record.seq * 256 + record.payload_version
-        row = db.execute(QUERIES["small_payload"], (number, SMALL_PAYLOAD_BYTES)).fetchone()
-        if row is not None:
-            found[record.seq] = Payload(content_type=row[0], body=bytes(row[1]))
-    return found
+def _submission(record: Record, kept: sqlite3.Row) -> Submission:
+    """As it was handed over, from its stored bytes."""
+    reversals = json.loads(kept["reversals"]) if kept["reversals"] is not None else {}
+    return Submission(
+        transaction=record.transaction,
+        payload=Payload(content_type=kept["content_type"], body=bytes(kept["body"])),
+        query_payload=None if kept["query_body"] is None else bytes(kept["query_body"]),
+        reversal_payloads={r: base64.b64decode(text) for r, text in reversals.items()},
+    )
 
 
 def _payload_columns(record: Record, submission: Submission) -> tuple[object, ...]:
@@ -403,6 +379,16 @@ def _payload_columns(record: Record, submission: Submission) -> tuple[object, ..
         submission.payload.body,
         submission.query_payload,
         reversals,
+    )
+
+
+def _unknown(seq: int) -> CallerError:
+    return CallerError("record.unknown", f"no record number {seq} in the journal")
+
+
+def _changed(record: Record) -> CallerError:
+    return CallerError(
+        "record.changed", f"{record.key} has changed meanwhile", "look again and repeat"
     )
 
 
@@ -424,4 +410,4 @@ def _retired(key: str, stone: sqlite3.Row, business: bytes, digest: bytes) -> Ca
     )
 
 
-__all__ = ["Appended", "Due", "IllegalMoveError", "Journal"]
+__all__ = ["Appended", "Due", "IllegalMoveError", "Journal", "Page"]

@@ -2,18 +2,17 @@
 
 A delivery moves the same row twice within milliseconds; reading and checking it each time costs
 more than the change. What is kept here is never trusted for itself: the UPDATE that uses it names
-every column the row MAC covers, and the MAC, with the values remembered (`update_tx`). A row that
-is anything else on the flash is not touched, and the caller reads and checks it afresh. So a
-rolled-back commit, another version and an altered row all end the same way: the slow one.
+every column with the value remembered (`update_tx`). A row that is anything else on the flash is
+not touched, and the caller reads and checks it afresh. So a rolled-back commit, another version
+and an altered row all end the same way: the slow one.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 from agent.core.money.journal import Record
-from agent.store.rows import NUMBER, seals_of
+from agent.store.rows import Values
 
 #: One page of work and what is in flight; about 2 kB each.
 MAX_ROWS = 128
@@ -21,27 +20,10 @@ MAX_ROWS = 128
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A row as it was last seen on the flash."""
+    """A row as it was last seen on the flash: what was made of it, and its columns."""
 
     record: Record
-    mac: bytes
-    business_fp: bytes
-    payload_fp: bytes
-
-    @classmethod
-    def of(cls, row: sqlite3.Row, record: Record) -> Known:
-        """`record` must be what was made of `row`, and believed."""
-        return cls(record, *seals_of(row))
-
-    @property
-    def guard(self) -> tuple[object, ...]:
-        """The WHERE values of `update_tx`, in its order."""
-        record, t = self.record, self.record.transaction
-        return (
-            record.seq, record.version, self.mac, t.key, NUMBER[record.state], record.in_doubt,
-            record.sent, record.payload_version, t.amount_minor, t.currency, t.uplink,
-            t.terminal_id, t.posting.value, self.business_fp, self.payload_fp,
-        )  # fmt: skip
+    values: Values
 
 
 class KnownRows:

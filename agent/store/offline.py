@@ -50,7 +50,14 @@ class OfflineStore:
     async def page(
         self, *, states: frozenset[State] | None = None, after_seq: int = 0, limit: int = 100
     ) -> list[Record]:
-        return self._journal.page(states, after_seq, limit, self._clock.now())
+        found: list[Record] = []
+        after: int | None = after_seq
+        limit = min(limit, 500)
+        while after is not None and len(found) < limit:
+            piece = self._journal.page(states, after, limit - len(found), self._clock.now())
+            found += piece.records
+            after = piece.after_seq
+        return found
 
     async def backlog(self) -> Backlog:
         return self._journal.backlog()

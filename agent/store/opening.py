@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from agent.core.moment import Moment, at_ms
@@ -25,9 +26,11 @@ from agent.core.money.lanes import Order
 from agent.errors import OperatorError, StoreError
 from agent.store import quarantine
 from agent.store.files import row_key, sync_directory
-from agent.store.journal import Journal
+from agent.store.journal import RECORDS, Journal
+from agent.store.recovery import AT_START, hold_suspects, restarted
 from agent.store.rows import Sealer
 from agent.store.sql import QUERIES, migration
+from agent.store.table import Table
 from agent.store.wal import missing_tail
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ APPLICATION_ID = 0x504F5341  # "POSA"
 CHECK_S = 1.0
 
 DAMAGE_CODES = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+#: Failures of the storage in a row after which a journal is put aside.
+ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ def sqlite_name(error: sqlite3.Error) -> str:
 
 
 def family(error: sqlite3.Error) -> str:
-    """full, damaged, io, busy or other: what an error means for the store as a whole."""
+    """full, damaged, io, busy, refused or other: what an error means for the store as a whole."""
     name = sqlite_name(error)
     if name == "SQLITE_FULL":
         return "full"
@@ -69,7 +74,16 @@ def family(error: sqlite3.Error) -> str:
         return "damaged"
     if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return "io"
+    if name.startswith(("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH")):
+        return "refused"  # one row was; the flash is well
     return "busy" if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) else "other"
+
+
+def unreadable(error: BaseException | None) -> bool:
+    """Whether blocks of the file itself cannot be read, which will be no better next time."""
+    return isinstance(error, sqlite3.Error) and sqlite_name(error) in (
+        "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS",
+    )  # fmt: skip
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -77,6 +91,9 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
     try:
         db.row_factory = sqlite3.Row
+        # A flipped bit in a text must come back as an altered row, not as an error that ends the
+        # daemon at every start.
+        db.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
         for pragma in (
             "trusted_schema = OFF",
             "locking_mode = EXCLUSIVE",  # before journal_mode: then there is no -shm file at all
@@ -98,10 +115,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def open_journal(
-    directory: Path, now: Moment, orders: Mapping[str, Order]
+    directory: Path, now: Moment, orders: Mapping[str, Order], failures: int = 0
 ) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
     """Open, or put a damaged journal aside and open a new one.
 
+    `failures`: how often in a row the storage has failed in it; at `ENOUGH` it is put aside too.
     Raises OperatorError for a journal of a newer agent or a bad key, StoreError where the flash
     refuses.
     """
@@ -114,6 +132,8 @@ def open_journal(
         damage = damage or "the key file was missing, so no stored row can be believed"
     start = _Start(path=path, secret=secret, now=now, orders=orders, damage=damage)
     try:
+        if failures >= ENOUGH and path.exists():
+            raise _DamagedError(f"the storage failed in it {failures} times in a row")
         db, journal, facts = _opened(start)
         return db, journal, _listed(db, journal, facts, now, kept)
     except sqlite3.Error as error:
@@ -168,7 +188,7 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         db.execute("BEGIN IMMEDIATE")
         journal, facts = _recovered(db, start, clean)
         db.execute("COMMIT")
-        journal.tally.load(db.execute(QUERIES["tally"]).fetchall())
+        journal.table.committed()
     except BaseException:
         db.close()
         raise
@@ -190,23 +210,22 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     now, damage = start.now, start.damage
     born_ms = int(_meta(db, "born_ms") or 0)
     database_id = bytes.fromhex(_meta(db, "database_id") or "")
-    last_seq = db.execute(QUERIES["last_seq"]).fetchone()[0] or 0
-    journal = Journal(
-        db,
-        Sealer(start.secret, database_id),
-        boot_no=_boot_no(db, now),
-        born_ms=born_ms,
-        next_seq=max(last_seq, int(_meta(db, "last_seq") or 0)) + 1,
-        orders=start.orders,
+    last_seq = max(db.execute(QUERIES["last_seq"]).fetchone()[0], int(_meta(db, "last_seq") or 0))
+    table = Table(
+        db, Sealer(start.secret, database_id), boot_no=_boot_no(db, now), next_seq=last_seq + 1
     )
+    journal = Journal(table, born_ms=born_ms, orders=start.orders)
+    table.tally.load(table.many("tally"))
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
         # they are read.
-        before = len(journal.aside.keys)
-        journal.page(None, max(0, last_seq - 500), 500, now)
-        if len(journal.aside.keys) > before:
-            damage = "a row of this journal was found altered"
-    moved = {"doubt": 0, "held": 0} if clean and not damage else journal.recover(now, damage)
+        journal.page(None, max(0, last_seq - RECORDS), RECORDS, now)
+    if damage:
+        table.suspect(damage)
+    if table.suspicion is not None:
+        damage = damage or table.suspicion.note
+        hold_suspects(table, now, AT_START)
+    doubtful = restarted(table, now)
     db.execute(QUERIES["set_meta"], ("clean", "0"))
     last_seen_ms = max(
         db.execute(QUERIES["last_changed"]).fetchone()[0] or 0,
@@ -218,7 +237,7 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         born_at=at_ms(born_ms),
         clean_start=clean,
         damage=damage,
-        doubtful=moved["doubt"],
+        doubtful=doubtful,
         last_seen_ms=last_seen_ms,
     )
 
@@ -294,13 +313,12 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
     db.execute("BEGIN IMMEDIATE")
     if State.SENDING in journal.backlog().by_state:
         # Attempts that were cut off by the stop: a clean start does not look for them.
-        journal.recover(now, "")
-        journal.tally.commit()
+        restarted(journal.table, now)
+        journal.table.committed()
     db.execute(QUERIES["set_meta"], ("clean", "1"))
     if now.trusted:
         db.execute(QUERIES["set_meta"], ("last_seen_ms", str(now.wall_ms)))
-    last_seq = db.execute(QUERIES["last_seq"]).fetchone()[0] or 0
-    db.execute(QUERIES["set_meta"], ("last_seq", str(last_seq)))
+    db.execute(QUERIES["set_meta"], ("last_seq", str(journal.table.next_seq - 1)))
     backlog = journal.backlog()
     db.execute(
         QUERIES["set_meta"],

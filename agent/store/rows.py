@@ -1,8 +1,9 @@
 """Journal rows and records: the one place that knows the column order, and the row MAC.
 
-The MAC covers what decides about money: state, doubt, amount, currency, uplink, fingerprints and
-the row's version, bound to this database and this row. An edited state, a swapped row or a row
-that `.recover` brought back from the dead does not match (docs/rules.md, rule 8).
+The MAC covers every column, because every one decides about money somewhere: a flipped `delivery`
+sends what the payment app sends itself, a flipped `not_found` ends a doubt. It is bound to this
+database, so that a swapped row does not match, nor one that `.recover` brought back from the dead
+(docs/rules.md, rule 8).
 """
 
 from __future__ import annotations
@@ -57,9 +58,14 @@ COLUMNS: tuple[str, ...] = (
     "business_fp", "payload_fp",
 )  # fmt: skip
 _MAC = COLUMNS.index("mac")
-_BUSINESS_FP = COLUMNS.index("business_fp")
-_PAYLOAD_FP = COLUMNS.index("payload_fp")
+_FIRST_CHANGING = COLUMNS.index("state")
 _FIRST_BUSINESS = COLUMNS.index("uplink")
+_FINGERPRINTS = COLUMNS.index("business_fp")
+
+#: A whole row, in the order of its columns.
+Values = tuple[Any, ...]
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 _KINDS = {str(kind): kind for kind in Kind}
 _POSTINGS = {str(posting): posting for posting in Posting}
@@ -74,20 +80,37 @@ class Sealer:
         self.secret = secret
         self._base = hashlib.blake2b(database_id, digest_size=16, key=secret, person=b"pos/row")
 
-    def mac(self, record: Record, business_fp: bytes, payload_fp: bytes) -> bytes:
+    def mac(self, columns: Values, fingerprints: Values) -> bytes:
+        """Over all columns but the MAC. Raises TypeError for values no column can hold."""
         digest = self._base.copy()
-        t = record.transaction
-        digest.update(
-            f"{record.seq}|{t.key}|{NUMBER[record.state]}|{record.in_doubt:d}|{record.version}|"
-            f"{record.sent}|{record.payload_version}|{t.amount_minor}|{t.currency}|{t.uplink}|"
-            f"{t.terminal_id}|{t.posting}|".encode()
-        )
-        digest.update(business_fp + payload_fp)
+        digest.update(_encode(columns).encode())
+        for fingerprint in fingerprints:
+            digest.update(fingerprint)
         return digest.digest()
 
-    def genuine(self, row: sqlite3.Row, record: Record) -> bool:
-        expected = self.mac(record, row[_BUSINESS_FP], row[_PAYLOAD_FP])
-        return hmac.compare_digest(expected, row[_MAC])
+    def genuine(self, row: sqlite3.Row) -> bool:
+        """Whether a `tx` row is as it was written. Raises TypeError for one that cannot be."""
+        values = tuple(row)
+        covered = values[:_MAC] + values[_MAC + 1 : _FINGERPRINTS]
+        return hmac.compare_digest(self.mac(covered, values[_FINGERPRINTS:]), values[_MAC])
+
+    def insertion(self, record: Record, *fingerprints: bytes) -> Values:
+        """A new row, sealed."""
+        before = (record.seq, record.key, *_changing_columns(record))
+        after = _fixed_columns(record)
+        return (*before, self.mac(before + after, fingerprints), *after, *fingerprints)
+
+    def changed(self, values: Values, after: Record) -> Values:
+        """The row with other changing columns, sealed again."""
+        before = values[:_FIRST_CHANGING] + _changing_columns(after)
+        rest = values[_MAC + 1 :]
+        mac = self.mac(before + values[_MAC + 1 : _FINGERPRINTS], values[_FINGERPRINTS:])
+        return (*before, mac, *rest)
+
+
+def update_values(before: Values, after: Values) -> Values:
+    """The values of `update_tx`: what to set, and everything the row must still be."""
+    return (*after[_FIRST_CHANGING : _MAC + 1], *before)
 
 
 def _at(wall_ms: int | None) -> datetime | None:
@@ -139,7 +162,7 @@ def record_of(row: sqlite3.Row) -> Record:
     ) = values[:_FIRST_BUSINESS]  # fmt: skip
     return Record(
         seq=seq,
-        transaction=_transaction(key, values[_FIRST_BUSINESS:_BUSINESS_FP]),
+        transaction=_transaction(key, values[_FIRST_BUSINESS:_FINGERPRINTS]),
         state=STATES[state],
         in_doubt=bool(in_doubt),
         version=version,
@@ -178,11 +201,6 @@ def result_text(result: HostResult | None) -> str | None:
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
-def seals_of(row: sqlite3.Row) -> tuple[bytes, bytes, bytes]:
-    """The row's MAC and its two fingerprints."""
-    return row[_MAC], row[_BUSINESS_FP], row[_PAYLOAD_FP]
-
-
 def result_of(text: str | None) -> HostResult | None:
     if text is None:
         return None
@@ -209,15 +227,16 @@ def _stamp_columns(stamp: Stamp | None) -> tuple[int | None, int | None, int | N
     return (None, None, None) if stamp is None else (stamp.wall_ms, stamp.boot_ms, stamp.boot_no)
 
 
-def changing_columns(record: Record, mac: bytes) -> tuple[object, ...]:
-    """The SET list of `update_tx`, in its order."""
+def _changing_columns(record: Record) -> tuple[object, ...]:
+    """From `state` to `result`."""
     return (
         NUMBER[record.state],
-        record.in_doubt,
+        int(record.in_doubt),
         record.version,
         record.sent,
         record.tried,
         record.not_found,
+        record.payload_version,
         record.next_wall_ms,
         record.next_boot_ms,
         record.boot_no,
@@ -227,14 +246,11 @@ def changing_columns(record: Record, mac: bytes) -> tuple[object, ...]:
         record.cause,
         record.note,
         result_text(record.result),
-        mac,
     )
 
 
-def inserted_columns(
-    record: Record, mac: bytes, business_fp: bytes, payload_fp: bytes
-) -> tuple[object, ...]:
-    """The value list of `insert_tx`, in its order."""
+def _fixed_columns(record: Record) -> tuple[object, ...]:
+    """From `stored_ms` to `app`: what was handed over."""
     t = record.transaction
 
     def ms(at: datetime | None) -> int | None:
@@ -244,14 +260,10 @@ def inserted_columns(
         return None if value is None else json.dumps(asdict(value), separators=(",", ":"))
 
     return (
-        t.key, NUMBER[record.state], record.in_doubt, record.version, record.sent, record.tried,
-        record.not_found, record.payload_version, record.next_wall_ms, record.next_boot_ms,
-        record.boot_no, to_ms(record.changed_at), record.cause, record.note,
-        result_text(record.result), mac, record.stored.wall_ms, record.stored.boot_ms,
-        record.stored.boot_no, record.lane, t.uplink, t.amount_minor, t.currency,
-        t.posted_amount_minor, t.terminal_id, t.merchant_id, t.kind.value, t.posting.value,
-        t.delivery.value, t.customer_saw.value, to_ms(t.occurred_at), ms(t.send_before),
-        ms(t.first_attempt_at), t.attempts, t.stan, t.batch, t.rrn, t.refers_to,
-        json.dumps(t.covers) if t.covers else None, t.reversal_key, text(t.card), text(t.app),
-        business_fp, payload_fp, record.seq,
+        record.stored.wall_ms, record.stored.boot_ms, record.stored.boot_no, record.lane,
+        t.uplink, t.amount_minor, t.currency, t.posted_amount_minor, t.terminal_id, t.merchant_id,
+        t.kind.value, t.posting.value, t.delivery.value, t.customer_saw.value,
+        to_ms(t.occurred_at), ms(t.send_before), ms(t.first_attempt_at), t.attempts, t.stan,
+        t.batch, t.rrn, t.refers_to, json.dumps(t.covers) if t.covers else None, t.reversal_key,
+        text(t.card), text(t.app),
     )  # fmt: skip

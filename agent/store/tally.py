@@ -25,13 +25,20 @@ class Tally:
         self._count: Counter[Cell] = Counter()
         self._minor: Counter[Cell] = Counter()
         self._pending: list[tuple[Record, int]] = []
+        #: Nobody can say how the counts moved (a row was put aside): they must be counted again.
+        self.spoilt = False
+        #: They were counted in the batch under way, which may yet be rolled back.
+        self._counted_here = False
 
     def load(self, rows: list[sqlite3.Row]) -> None:
         """Start from the `tally` query."""
         self._count.clear()
         self._minor.clear()
         self._pending.clear()
+        self.spoilt, self._counted_here = False, True
         for state, in_doubt, currency, cause, count, minor in rows:
+            if not 0 <= state < len(STATES):
+                continue  # a damaged row; it is put aside when it is read
             cell = (STATES[state], bool(in_doubt), currency or "", cause)
             self._count[cell] += count
             self._minor[cell] += minor
@@ -43,14 +50,19 @@ class Tally:
         if after is not None and not after.final:
             self._pending.append((after, 1))
 
+    def spoil(self) -> None:
+        self.spoilt = True
+
     def mark(self) -> int:
         return len(self._pending)
 
     def rollback(self, mark: int = 0) -> None:
         del self._pending[mark:]
+        self.spoilt = self.spoilt or self._counted_here
 
     def commit(self) -> None:
-        for record, sign in self._pending:
+        self._counted_here = False
+        for record, sign in self._pending if not self.spoilt else ():
             t = record.transaction
             cell = (record.state, record.in_doubt, t.currency or "", record.cause)
             self._count[cell] += sign
@@ -58,6 +70,10 @@ class Tally:
             if not self._count[cell]:
                 del self._count[cell], self._minor[cell]
         self._pending.clear()
+
+    def count(self, state: State) -> int:
+        """How many records are in this state."""
+        return sum(self._count[cell] for cell in list(self._count) if cell[0] is state)
 
     @property
     def unsent(self) -> int:

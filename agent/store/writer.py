@@ -17,15 +17,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from agent.clock import Clock
 from agent.errors import AgentError, StoreError
 from agent.store import opening
+from agent.store.commit import StateCommits, transaction
+from agent.store.files import Counters
+from agent.store.inbox import Inbox
+from agent.store.item import Answer, Item, Target, again, answers, closed, resolve
 from agent.store.journal import Journal
 from agent.store.opening import JournalFacts, family, sqlite_name
+from agent.store.recovery import hold_suspects
 from agent.store.space import TRY_S, Space
 
 log = logging.getLogger(__name__)
@@ -37,23 +41,9 @@ IDLE_S = 0.2
 CHECKPOINT_BYTES = 1 << 20
 CHECKPOINT_HARD_BYTES = 8 << 20
 REOPEN_S = 5.0
-
-
-class Target(Enum):
-    """What a piece of work touches."""
-
-    JOURNAL = "journal"
-    STATE = "state"
-    FILES = "files"  #: the counters file: synced by itself, outside any transaction
-
-
-@dataclass(slots=True)
-class _Item:
-    target: Target
-    work: Callable[[Any], Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
+PIECE_RETRY_S = 1.0
+#: What counts towards putting a journal aside after several failures in a row.
+FAILURES = ("SQLITE_IOERR", *opening.DAMAGE_CODES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +54,7 @@ class Opened:
     journal: Journal
     state_db: sqlite3.Connection
     facts: JournalFacts
+    counters: Counters
 
 
 class Writer:
@@ -77,13 +68,15 @@ class Writer:
         self._opener = opener
         self._clock = clock
         self._on_fatal = on_fatal
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._inbox: Inbox[Item] = Inbox()
         self._opened: Opened | None = None
         self._refusal: StoreError | None = None  # why nothing can be stored at the moment
         self._fatal = False
-        self._reopen_at_s = 0.0  # monotonic
+        self._abandoned: Opened | None = None
+        self._reopen_at_s = self._piece_at_s = 0.0  # monotonic
+        self._stopped = False
         self._space = Space()
-        self._state_failures = 0
+        self._state = StateCommits()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -99,15 +92,28 @@ class Writer:
         self._thread.start()
         return opened
 
-    def submit(self, target: Target, work: Callable[[Any], Any]) -> asyncio.Future[Any]:
-        """Queue a piece of work; the future resolves after its commit."""
+    def submit(
+        self,
+        target: Target,
+        work: Callable[[Any], Any],
+        told: Callable[[Any], None] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue a piece of work; the future resolves after its commit.
+
+        `told` gets the result on the loop's thread, also when nobody waits for the future any more:
+        what is committed must be known to whoever acts on it.
+        """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Item(target, work, future))
+        if self._stopped:
+            future.set_exception(closed())
+        else:
+            self._inbox.put(Item(target, work, future, told))
         return future
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what is queued, close cleanly, end the thread. False if it hangs in a sync."""
-        self._queue.put(None)
+        self._stopped = True
+        self._inbox.end()
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
@@ -115,49 +121,56 @@ class Writer:
 
     @property
     def refusal(self) -> StoreError | None:
-        return self._refusal or self._space.refusal
+        """Why nothing can be stored at the moment: a new error each time, to be raised."""
+        refusal = self._refusal or self._space.refusal
+        return None if refusal is None else again(refusal)
 
     # -- the thread ------------------------------------------------------------------------
 
     def _run(self, opened: asyncio.Future[JournalFacts | StoreError]) -> None:
         outcome = self._open()
-        self._tell([(opened, outcome, None)])
-        idle = False
-        while True:
+        started: list[Answer] = [(opened, outcome, None, None)]
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(resolve, started)
+        idle = ending = False
+        while not ending:
             item = self._next(idle)
-            if item is _IDLE:
-                idle = True
-                self._when_idle()
-                continue
-            if item is None:
-                break
-            assert isinstance(item, _Item)
-            batch = [item]
-            ending = False
-            while len(batch) < MAX_BATCH:
-                try:
-                    more = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    ending = True
-                    break
-                batch.append(more)
-            self._serve(batch)
-            idle = False
-            if ending:
-                break
+            batch: list[Item] = []
+            while isinstance(item, Item):
+                batch.append(item)
+                item = self._waiting() if len(batch) < MAX_BATCH else _IDLE
+            ending = item is None
+            idle = not batch
+            try:
+                self._serve(batch) if batch else self._when_idle()
+            except Exception as error:
+                # Thread top: a dead thread would leave every later caller waiting for ever.
+                log.exception("event=store_thread_failed")
+                self._fail_stop(type(error).__name__, batch)
+                self._tell(answers(batch))
         self._close()
+        while isinstance(item := self._waiting(), Item):
+            item.error = closed()
+            self._tell(answers([item]))
 
-    def _next(self, idle: bool) -> _Item | object | None:
+    def _next(self, idle: bool) -> Item | object | None:
         """Waits for ever when idle, so that a quiet terminal is not woken up for nothing."""
         timeout: float | None = None if idle else IDLE_S
-        if self._opened is None and not self._fatal:
-            timeout = max(0.0, self._reopen_at_s - time.monotonic())
+        if self._opened is None:
+            if not self._fatal:
+                timeout = max(0.0, self._reopen_at_s - time.monotonic())
+        elif self._opened.journal.table.suspicion is not None:
+            timeout = max(0.0, self._piece_at_s - time.monotonic())
         elif self._space.refusal is not None:
             timeout = TRY_S
         try:
-            return self._queue.get(timeout=timeout)
+            return self._inbox.get(timeout)
+        except queue.Empty:
+            return _IDLE
+
+    def _waiting(self) -> Item | object | None:
+        try:
+            return self._inbox.get_nowait()
         except queue.Empty:
             return _IDLE
 
@@ -175,13 +188,39 @@ class Writer:
         except OSError as error:
             self._refusal = opening.refused(error, self._directory)
             return self._refusal
+        except Exception as error:
+            log.exception("event=store_open_failed")
+            self._fatal = True
+            self._refusal = StoreError("store.internal", f"cannot open: {type(error).__name__}")
+            return self._refusal
         self._refusal = None
         return self._opened.facts
 
     def _when_idle(self) -> None:
         self._try_again()
-        if self._opened is not None and _wal_bytes(self._directory) >= CHECKPOINT_BYTES:
-            self._checkpoint()
+        if self._opened is not None:
+            self._look_after(self._opened, CHECKPOINT_BYTES)
+
+    def _look_after(self, opened: Opened, most_bytes: int) -> None:
+        """What belongs to nobody's request: damage to be dealt with, a log grown to its bound."""
+        self._hold_piece(opened)
+        if opened is self._opened and _wal_bytes(self._directory) >= most_bytes:
+            self._checkpoint(opened)
+
+    def _hold_piece(self, opened: Opened) -> None:
+        """Money rule 8, a few records at a time between the work of others."""
+        if opened.journal.table.suspicion is None or time.monotonic() < self._piece_at_s:
+            return
+        piece = Item(
+            Target.JOURNAL,
+            lambda journal: hold_suspects(journal.table, self._clock.now()),
+            None,
+        )
+        self._commit(opened.journal_db, opened.journal, [piece])
+        if piece.error is not None:
+            self._piece_at_s = time.monotonic() + PIECE_RETRY_S
+        elif piece.result:
+            log.warning("event=unsent_held backlog=%s", opened.journal.tally.unsent)
 
     def _try_again(self) -> None:
         """Look now and then whether what failed works again: also while callers keep asking."""
@@ -197,7 +236,7 @@ class Writer:
         ):
             log.info("event=store_reopened path=%s", self._directory)
 
-    def _serve(self, batch: list[_Item]) -> None:
+    def _serve(self, batch: list[Item]) -> None:
         self._try_again()
         journal = [item for item in batch if item.target is Target.JOURNAL]
         state = [item for item in batch if item.target is Target.STATE]
@@ -206,31 +245,30 @@ class Writer:
                 _outside(item, self._directory)
         if self._opened is None:
             for item in (*journal, *state):
-                item.error = self._refusal
+                item.error = self.refusal
         else:
             if journal:
                 self._commit(self._opened.journal_db, self._opened.journal, journal)
             # Money is answered before the telemetry of the same batch is written.
-            self._tell(_answers([item for item in batch if item.target is not Target.STATE]))
+            self._tell(answers([item for item in batch if item.target is not Target.STATE]))
             self._after_money(state)
             batch = state
-        self._tell(_answers(batch))
+        self._tell(answers(batch))
 
-    def _after_money(self, state: list[_Item]) -> None:
+    def _after_money(self, state: list[Item]) -> None:
         """What may wait: telemetry of the batch, and a log grown to its bound."""
         if self._opened is None:  # the batch just ended in an IO error
             for item in state:
-                item.error = self._refusal
+                item.error = self.refusal
             return
         if state:
-            self._commit_state(self._opened.state_db, state)
-        if _wal_bytes(self._directory) >= CHECKPOINT_HARD_BYTES:
-            self._checkpoint()
+            self._state.commit(self._opened.state_db, state)
+        self._look_after(self._opened, CHECKPOINT_HARD_BYTES)
 
-    def _commit(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
+    def _commit(self, db: sqlite3.Connection, journal: Journal, items: list[Item]) -> None:
         changes = db.total_changes
         try:
-            self._transaction(db, journal, items)
+            transaction(db, journal, items)
             if db.total_changes != changes:
                 self._space.wrote()
         except sqlite3.Error as error:
@@ -239,7 +277,7 @@ class Writer:
                 for item in items:
                     item.result = item.error = None
                     if self._opened is None:  # the storage failed at one of those before
-                        item.error = self._refusal
+                        item.error = self.refusal
                     else:
                         self._commit(db, journal, [item])
             elif kind == "full":
@@ -247,87 +285,14 @@ class Writer:
             else:
                 self._fail_stop(sqlite_name(error), items)
 
-    def _transaction(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
-        try:
-            if not self._together(db, journal, items):
-                self._one_by_one(db, journal, items)
-        except sqlite3.Error:
-            journal.tally.rollback()
-            _roll_back(db)
-            raise
-        journal.tally.commit()
-
-    def _together(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> bool:
-        """All in one go, without the cost of savepoints. False, and nothing done, if one of
-        several fails by its caller's fault."""
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            for item in items:
-                item.result = item.work(journal)
-        except sqlite3.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - handed to the caller, or met again one by one
-            db.execute("ROLLBACK")
-            journal.tally.rollback()
-            if len(items) > 1:
-                return False
-            items[0].error = error
-            return True
-        db.execute("COMMIT")
-        return True
-
-    def _one_by_one(self, db: sqlite3.Connection, journal: Journal, items: list[_Item]) -> None:
-        """Still one commit, but a caller's fault spoils only its own item."""
-        db.execute("BEGIN IMMEDIATE")
-        for item in items:
-            item.result = None
-            mark = journal.tally.mark()
-            db.execute("SAVEPOINT item")
-            try:
-                item.result = item.work(journal)
-            except sqlite3.Error:
-                raise
-            except Exception as error:  # noqa: BLE001 - a caller's fault must not spoil the batch
-                item.error = error
-                db.execute("ROLLBACK TO item")
-                journal.tally.rollback(mark)
-            db.execute("RELEASE item")
-        db.execute("COMMIT")
-
-    def _commit_state(self, db: sqlite3.Connection, items: list[_Item]) -> None:
-        """state.db has no money: a failure is an error for the caller and nothing more."""
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for item in items:
-                item.result = item.work(db)
-            db.execute("COMMIT")
-            if self._state_failures:
-                log.info("event=state_written_again failures=%d", self._state_failures)
-                self._state_failures = 0
-        except sqlite3.Error as error:
-            self._state_failures += 1
-            log.log(
-                logging.WARNING if self._state_failures == 1 else logging.DEBUG,
-                "event=state_write_failed code=%s",
-                sqlite_name(error),
-            )
-            refusal = StoreError("store.state", f"state.db: {sqlite_name(error)}")
-            for item in items:
-                item.result, item.error = None, refusal
-            _roll_back(db)
-        except Exception as error:  # noqa: BLE001 - one caller's fault fails its batch, not the thread
-            for item in items:
-                item.result, item.error = None, error
-            _roll_back(db)
-
-    def _fail_stop(self, code: str, items: list[_Item]) -> None:
+    def _fail_stop(self, code: str, items: list[Item]) -> None:
         unknown = StoreError(
             "store.unknown",
             f"the storage failed during the write ({code}): it may or may not be recorded",
             "repeat with the same key; the agent is restarting its store",
         )
         for item in items:
-            item.result, item.error = None, unknown
+            item.result, item.error = None, again(unknown)
         log.critical("event=store_failed code=%s", code)
         self._fatal = True
         self._refusal = StoreError(
@@ -339,13 +304,14 @@ class Writer:
         if opened is not None:
             # Not closed: closing would checkpoint over what the failed sync left behind.
             self._abandoned = opened
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._on_fatal, code)
+            if code.startswith(FAILURES):
+                opened.counters.failed(opened.counters.counts.failures + 1)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._on_fatal, code)
 
-    def _checkpoint(self) -> None:
-        assert self._opened is not None
+    def _checkpoint(self, opened: Opened) -> None:
         try:
-            busy, frames, done = self._opened.journal_db.execute(
+            busy, frames, done = opened.journal_db.execute(
                 "PRAGMA wal_checkpoint(TRUNCATE)"
             ).fetchone()
         except sqlite3.Error as error:
@@ -356,6 +322,8 @@ class Writer:
             return
         if busy or frames != done:
             log.warning("event=checkpoint_partial frames=%s done=%s", frames, done)
+            return
+        opened.counters.failed(0)  # everything was written and synced
 
     def _close(self) -> None:
         if self._opened is None:
@@ -363,48 +331,34 @@ class Writer:
         opened, self._opened = self._opened, None
         try:
             opening.close_cleanly(opened.journal_db, opened.journal, self._clock.now())
+            opened.counters.failed(0)
         except sqlite3.Error as error:
             log.warning("event=unclean_close code=%s", sqlite_name(error))
         opened.journal_db.close()
         opened.state_db.close()
 
-    def _tell(self, answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    def _tell(self, told: list[Answer]) -> None:
         """One wake-up of the loop for the whole batch."""
-        if answers and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_resolve, answers)
+        if told and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve, told)
+
+    def _resolve(self, told: list[Answer]) -> None:
+        """On the loop again."""
+        self._inbox.answered(len(told))
+        resolve(told)
 
 
 _IDLE = object()
 
 
-def _roll_back(db: sqlite3.Connection) -> None:
-    try:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        log.warning("event=rollback_failed code=%s", sqlite_name(error))
-
-
-def _answers(items: list[_Item]) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
-    return [(item.future, item.result, item.error) for item in items]
-
-
-def _resolve(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-    for future, result, error in answers:
-        if future.done():
-            continue  # the caller gave up; what was committed stays committed
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-
-def _outside(item: _Item, directory: Path) -> None:
+def _outside(item: Item, directory: Path) -> None:
     """Work on files of their own, outside any transaction."""
     try:
         item.result = item.work(None)
     except OSError as error:
         item.error = opening.refused(error, directory)
+    except Exception as error:  # noqa: BLE001 - a caller's fault must not end the thread
+        item.error = error
 
 
 def _wal_bytes(directory: Path) -> int:

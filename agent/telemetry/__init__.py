@@ -29,6 +29,7 @@ def build(
     identity: Identity,
     tls: Callable[[], ssl.SSLContext],
     next_attempt_ms: Callable[[], int | None] = lambda: None,
+    blocking_cause: Callable[[], str] = lambda: "",
 ) -> Publisher:
     """The part `telemetry`. `tls` is called in the connecting thread, it may read files."""
     return Publisher(
@@ -42,7 +43,11 @@ def build(
         counters=counters,
         timers=timers,
         sources=Sources(
-            clock=clock, health=health, backlog=backlog, next_attempt_ms=next_attempt_ms
+            clock=clock,
+            health=health,
+            backlog=backlog,
+            next_attempt_ms=next_attempt_ms,
+            blocking_cause=blocking_cause,
         ),
         identity=identity,
     )

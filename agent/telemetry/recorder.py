@@ -58,6 +58,7 @@ class Sources:
     health: HealthView
     backlog: Callable[[], Awaitable[Backlog]]
     next_attempt_ms: Callable[[], int | None]
+    blocking_cause: Callable[[], str]  #: why the channels send nothing, or ""
 
 
 @dataclass(slots=True)
@@ -143,6 +144,7 @@ class Recorder:
     async def _report_backlog(self, at: Moment) -> None:
         try:
             facts = await self._sources.backlog()
+            facts = messages.blocked(facts, self._sources.blocking_cause())
         except StoreError as error:
             log.debug("event=backlog_unreadable code=%s", error.code)
             return

@@ -11,9 +11,10 @@ from agent.core.money.channel import Channel, ChannelState
 from agent.core.money.delivery import OnUnknown, Profile
 from agent.http.client import Client, Dial, Origin
 from agent.link.tls import client_context
+from agent.uplink.attempt import Ports
 from agent.uplink.https import HttpsUplink
 from agent.uplink.lapser import Lapser
-from agent.uplink.uploader import Ports, Runner, Uploader
+from agent.uplink.uploader import Runner, Uploader
 
 
 class CauseOf(Protocol):

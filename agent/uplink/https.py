@@ -8,6 +8,7 @@ answer. It never retries, never decides what happens next (core.money.delivery),
 from __future__ import annotations
 
 import email.utils
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,7 +20,9 @@ from agent.core.money.transaction import Payload
 from agent.http.client import Answered, NotSent, Outcome, Unanswered
 from agent.wire.host import HostAnswer, host_answer
 
-#: HTTP status -> answer, where the body is not needed to tell. 2xx, 402, 409, 422 are read.
+log = logging.getLogger(__name__)
+
+#: HTTP status -> answer, where the body is not needed to tell. 2xx and 402 are read.
 STATUS: Mapping[int, Answer] = {
     400: Answer.REJECTED,
     401: Answer.UNAUTHORISED,
@@ -108,10 +111,26 @@ class HttpsUplink:
         )
         if not isinstance(outcome, Answered):
             return _silent(outcome)
+        return await self._heeded(record, self._posted(record, outcome))
+
+    def _posted(self, record: Record, outcome: Answered) -> Reply:
         answer = self._named.get(outcome.status) or STATUS.get(outcome.status)
-        if 200 <= outcome.status < 300 or outcome.status == 402 or answer is Answer.DECLINED:
+        if 200 <= outcome.status < 300:
             return _judged(record, outcome)
+        if outcome.status == 402 or answer is Answer.DECLINED:
+            reply = _judged(record, outcome)
+            if reply.answer in (Answer.POSTED, Answer.DUPLICATE):
+                note = f"the host answered {outcome.status} and says that it posted it"
+                return Reply(answer=Answer.UNREADABLE, note=note)
+            return reply
         return _by_status(outcome, answer)
+
+    async def _heeded(self, record: Record, reply: Reply) -> Reply:
+        """U5: whose connection answers for another payment, its next answer is another's too."""
+        if reply.answer is Answer.FOREIGN:
+            log.warning("event=foreign_answer seq=%s reason=%r", record.seq, reply.note)
+            await self._client.close()
+        return reply
 
     async def query(self, record: Record) -> Reply:
         """Ask what became of it."""
@@ -124,12 +143,15 @@ class HttpsUplink:
         )
         if not isinstance(outcome, Answered):
             return _silent(outcome)
+        return await self._heeded(record, self._found(record, outcome))
+
+    def _found(self, record: Record, outcome: Answered) -> Reply:
         if 200 <= outcome.status < 300:
             return _judged(record, outcome)
         if outcome.status in (404, 405, 501):
             # Only a body that names this payment makes a 404 authoritative; a proxy's or a wrong
             # path's 404 says nothing about anybody's money.
-            found = host_answer(outcome.body)
+            found = host_answer(outcome.body) if outcome.status == 404 else ""
             if isinstance(found, HostAnswer) and found.status == "not_found":
                 if found.key == record.key and found.terminal_id == record.transaction.terminal_id:
                     return Reply(answer=Answer.NOT_FOUND, note="the host does not know the payment")
@@ -165,7 +187,7 @@ def _headers(record: Record, payload: Payload, attempt: int) -> list[tuple[str, 
 def _silent(outcome: NotSent | Unanswered) -> Reply:
     if isinstance(outcome, NotSent):
         return Reply(answer=Answer.NOT_SENT, cause=outcome.code, note=outcome.reason)
-    return Reply(answer=Answer.NO_ANSWER, note=outcome.reason)
+    return Reply(answer=Answer.NO_ANSWER, cause=outcome.code, note=outcome.reason)
 
 
 def _by_status(outcome: Answered, answer: Answer | None) -> Reply:
@@ -212,16 +234,18 @@ def _judged(record: Record, outcome: Answered) -> Reply:
             answer=Answer.FOREIGN,
             note="the host's answer echoes another terminal, amount or currency",
         )
+    posted_at = found.posted_at
     result = HostResult(
-        reference=found.reference,
-        response_code=found.response_code,
-        rrn=found.rrn,
+        reference=_clipped(found.reference),
+        response_code=_clipped(found.response_code, 16),
+        rrn=_clipped(found.rrn),
         posted_amount_minor=found.posted_amount_minor,
-        posted_at=found.posted_at,
-        text=None if found.text is None else found.text[:120],
+        # Without a zone nobody can say when that was; it must not cost the payment its proof.
+        posted_at=None if posted_at is None or posted_at.tzinfo is None else posted_at,
+        text=_clipped(found.text, 120),
     )
     if found.status == "declined":
-        code = f" ({found.response_code})" if found.response_code else ""
+        code = f" ({result.response_code})" if result.response_code else ""
         return Reply(answer=Answer.DECLINED, note=f"the host declined it{code}", result=result)
     if found.duplicate:
         note = "the host had it already; this is its first result"
@@ -229,12 +253,19 @@ def _judged(record: Record, outcome: Answered) -> Reply:
     return Reply(answer=Answer.POSTED, result=result)
 
 
+def _clipped(text: str | None, most: int = 64) -> str | None:
+    """Plain text of bounded length: it is stored, shown and sent to the fleet."""
+    if text is None:
+        return None
+    return "".join(c if c.isprintable() else " " for c in text[:most])
+
+
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Retry-After in seconds. A date is read against the host's own Date, never our clock."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(min(int(text[:9]), 10**6))
     until, sent = _http_date(text), _http_date(headers.get("date", ""))
     if until is None or sent is None:
@@ -245,5 +276,5 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         return email.utils.parsedate_to_datetime(text).astimezone(UTC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None

@@ -11,32 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from agent.clock import Clock
 from agent.core.moment import Moment
-from agent.core.money.channel import Channel, ChannelState
-from agent.core.money.delivery import (
-    ASKED,
-    OUTCOMES,
-    Answer,
-    Plan,
-    Profile,
-    Reply,
-    Todo,
-    Trouble,
-    lapse,
-    must_hold,
-    plan,
-    settle_post,
-    settle_query,
-    troubled,
-)
-from agent.core.money.journal import Change, Event, IllegalMoveError, Record
+from agent.core.money.channel import Channel
+from agent.core.money.delivery import Plan, Profile, Todo, plan
+from agent.core.money.journal import Record, State
 from agent.core.money.transaction import Payload
-from agent.errors import CallerError, InternalError, StoreError
+from agent.errors import StoreError
+from agent.uplink.attempt import STORE_RETRY_S, Attempts, Ports, Uplink
 from agent.uplink.lapser import Lapser
 
 log = logging.getLogger(__name__)
@@ -45,72 +29,9 @@ log = logging.getLogger(__name__)
 PAGE = 64
 #: Nothing is due: look again after this long even without a sign (boot clock jumps, missed wakes).
 LONGEST_WAIT_S = 300.0
-#: The store refused to commit an outcome: try again this often, keeping the outcome in memory.
-STORE_RETRY_S = 1.0
-#: One answer that is no status answer may be a gateway's, during a deployment: ask again later.
-UNSUPPORTED_S = 900.0
-#: Records whose troubles are remembered; beyond it the oldest memory goes (it only costs retries).
-MAX_TROUBLES = 10_000
-
-
-class Due(Protocol):
-    """One page of work (`agent.store.journal.Due`)."""
-
-    @property
-    def records(self) -> list[Record]: ...
-    @property
-    def after_seq(self) -> int | None: ...
-    @property
-    def next_boot_ms(self) -> int | None: ...
-
-
-class Journal(Protocol):
-    """What the uploader needs of the store."""
-
-    async def due(self, uplink: str, after_seq: int, limit: int) -> Due: ...
-    async def requests(self, after_seq: int, limit: int) -> list[Record]: ...
-    async def payload(self, record: Record) -> Payload: ...
-    async def advance(self, seq: int, version: int, change: Change) -> Record: ...
-    async def boot_no(self) -> int: ...
-
-
-class Uplink(Protocol):
-    """A way to one host; `agent.uplink.https` is one."""
-
-    async def post(
-        self,
-        record: Record,
-        payload: Payload,
-        attempt: int,
-        before_first_byte: Callable[[], Awaitable[None]],
-    ) -> Reply: ...
-    async def query(self, record: Record) -> Reply: ...
-    async def close(self) -> None: ...
-
-
-@dataclass(slots=True, kw_only=True)
-class _Memory:
-    """What is remembered of records between attempts."""
-
-    troubles: dict[int, Trouble] = field(default_factory=dict)
-    asked: dict[int, int] = field(default_factory=dict)
-
-    def trouble(self, seq: int, trouble: Trouble) -> None:
-        self.troubles.pop(seq, None)
-        self.troubles[seq] = trouble
-        while len(self.troubles) > MAX_TROUBLES:
-            del self.troubles[next(iter(self.troubles))]
-
-    def asked_again(self, seq: int) -> int:
-        count = self.asked.pop(seq, 0) + 1
-        self.asked[seq] = count
-        while len(self.asked) > MAX_TROUBLES:
-            del self.asked[next(iter(self.asked))]
-        return count
-
-    def forget(self, seq: int) -> None:
-        self.troubles.pop(seq, None)
-        self.asked.pop(seq, None)
+#: After a walk in vain the next begins this many times later than it took, at most the cap.
+VAIN_SHARE = 10.0
+VAIN_CAP_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,16 +39,19 @@ class _Queue:
     """Candidates read ahead, so that a drain does not ask the journal once per payment."""
 
     ready: deque[Record] = field(default_factory=deque)
-    after_seq: int = 0
+    payloads: dict[int, Payload] = field(default_factory=dict)  #: small ones that came along
+    after: int | str = 0
+    next_boot_ms: int | None = None  #: the earliest end of a back-off met on this walk
+    vain_s: float = 0.0  #: spent on reading without finding anything
+    not_before_s: float = 0.0  #: of the loop's clock; when the next walk may begin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What every runner shares."""
+@dataclass(slots=True)
+class _Errand:
+    """One record being dealt with."""
 
-    journal: Journal
-    clock: Clock
-    draw: Callable[[], float]  #: uniform in [0, 1): the jitter
+    task: asyncio.Task[None]
+    answered: bool = False  #: the host is done with it, its outcome is being committed
 
 
 class Runner:
@@ -135,15 +59,11 @@ class Runner:
 
     def __init__(self, channel: Channel, profile: Profile, uplink: Uplink, ports: Ports) -> None:
         self.channel = channel
-        self._profile = profile
-        self._uplink = uplink
+        self._attempts = Attempts(channel, profile, uplink, ports)
         self._ports = ports
-        self._memory = _Memory()
         self._queue = _Queue()
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._busy: dict[int, _Errand] = {}
         self._wake = asyncio.Event()
-        self._asks_again_boot_ms = 0
-        self._boot_no = 0  # asked for when the store first answers
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -158,29 +78,31 @@ class Runner:
     def in_flight(self) -> int:
         return len(self._busy)
 
-    def _can_ask(self, now: Moment) -> bool:
-        return now.boot_ms >= self._asks_again_boot_ms
-
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; attempts under way get a moment to commit what they learn."""
         stopped = asyncio.create_task(stop.wait())
+        stopped.add_done_callback(lambda _: self._wake.set())
         try:
             while not stop.is_set():
                 self._wake.clear()
-                wait_s = await self._round()
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait(
-                    (stopped, woken), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                woken.cancel()
+                await self._woken(await self._round())
         finally:
             stopped.cancel()
             await self._let_finish()
-            await self._uplink.close()
+            await self._attempts.close()
+
+    async def _woken(self, limit_s: float) -> None:
+        if self._wake.is_set():
+            return
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def _let_finish(self) -> None:
         """Cancelled attempts stay `sending` and start in doubt; finished ones are committed."""
-        tasks = list(self._busy.values())
+        tasks = [errand.task for errand in self._busy.values()]
         if not tasks:
             return
         _done, late = await asyncio.wait(tasks, timeout=1.0)
@@ -197,8 +119,8 @@ class Runner:
         if wait_ms:
             return wait_ms / 1000
         try:
-            if not self._boot_no:
-                self._boot_no = await self._ports.journal.boot_no()
+            if not self._attempts.boot_no:
+                self._attempts.boot_no = await self._ports.journal.boot_no()
             return await self._fill()
         except StoreError as error:
             log.debug("event=store_closed uplink=%s code=%s", self.channel.name, error.code)
@@ -206,146 +128,85 @@ class Runner:
 
     async def _fill(self) -> float:
         """Hand out work until the slots are full or a walk over the journal found no more."""
-        while len(self._busy) < self.channel.slots(now := self._ports.clock.now()):
+        while self._free(now := self._ports.clock.now()):
             if not self._queue.ready:
                 wait_s = await self._refill(now)
                 if wait_s is not None:
                     return wait_s
                 continue
             record = self._queue.ready.popleft()
-            if record.seq in self._busy:
-                continue
-            decision = plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now))
-            if decision.todo not in (Todo.WAIT, Todo.NOTHING):
+            decision = self._decision(record, now)
+            if decision is not None:
                 self._start(record, decision)
         return LONGEST_WAIT_S  # an attempt that ends wakes us
 
-    async def _refill(self, now: Moment) -> float | None:
-        """Read the next page of candidates. None, or how long to wait at the end of a walk."""
-        page = await self._ports.journal.due(self.channel.name, self._queue.after_seq, PAGE)
-        self._queue.ready.extend(page.records)
-        self._queue.after_seq = page.after_seq or 0
-        if page.after_seq is not None or self._worth(page.records, now):
-            return None
-        self._queue.ready.clear()
-        if page.next_boot_ms is None:
-            return LONGEST_WAIT_S
-        return min(max(page.next_boot_ms - now.boot_ms, 20) / 1000, LONGEST_WAIT_S)
+    def _free(self, now: Moment) -> bool:
+        """Whether one more may be started.
 
-    def _worth(self, records: list[Record], now: Moment) -> bool:
-        """Whether anything on the last page can be started: else the walk would never end."""
-        return any(
-            record.seq not in self._busy
-            and plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now)).todo
-            not in (Todo.WAIT, Todo.NOTHING)
-            for record in records
+        The host's window counts what it has not answered: the next goes out while the last ones
+        are committed, and shares their sync. What waits for the flash alone is bounded as well.
+        """
+        slots = self.channel.slots(now)
+        if len(self._busy) >= 2 * slots:
+            return False
+        return len(self._busy) - sum(each.answered for each in self._busy.values()) < slots
+
+    async def _refill(self, now: Moment) -> float | None:
+        """Read on. None, or how long to wait at the end of a walk that found nothing to do."""
+        queue, clock_s = self._queue, asyncio.get_running_loop().time
+        began_s = clock_s()
+        if queue.after == 0 and began_s < queue.not_before_s:
+            return queue.not_before_s - began_s
+        page = await self._ports.journal.due(self.channel.name, queue.after, PAGE)
+        queue.vain_s = 0.0 if page.records else queue.vain_s + clock_s() - began_s
+        queue.ready.extend(page.records)
+        queue.payloads = dict(page.payloads)
+        queue.next_boot_ms = _sooner(queue.next_boot_ms, page.next_boot_ms)
+        queue.after = page.after or 0
+        if page.after is not None:
+            return None
+        soonest_ms, queue.next_boot_ms = queue.next_boot_ms, None
+        if any(self._decision(record, now) is not None for record in page.records):
+            return None
+        queue.ready.clear()
+        # A long journal with nothing to do in it must not be walked for every wink.
+        vain_s, queue.vain_s = queue.vain_s, 0.0
+        queue.not_before_s = clock_s() + min(VAIN_SHARE * vain_s, VAIN_CAP_S)
+        resting = [ms for r in page.records if (ms := self._attempts.memory.rests_ms(r.seq, now))]
+        wait_ms = round(LONGEST_WAIT_S * 1000)
+        if soonest_ms is not None:
+            wait_ms = min(wait_ms, max(soonest_ms - now.boot_ms, 20))
+        return min(wait_ms, *resting, wait_ms) / 1000
+
+    def _decision(self, record: Record, now: Moment) -> Plan | None:
+        """What to do with a candidate now; None: nothing."""
+        if record.seq in self._busy or self._attempts.memory.rests_ms(record.seq, now):
+            return None
+        attempts = self._attempts
+        decision = plan(
+            record, attempts.profile, now, attempts.boot_no, can_ask=attempts.can_ask(now)
         )
+        return None if decision.todo in (Todo.WAIT, Todo.NOTHING) else decision
 
     def _start(self, record: Record, decision: Plan) -> None:
-        task = asyncio.create_task(self._handle(record, decision), name=f"deliver-{record.seq}")
-        self._busy[record.seq] = task
+        payload = self._queue.payloads.pop(record.seq, None)
+
+        def answered() -> None:
+            errand.answered = True
+            self._wake.set()
+
+        handling = self._attempts.handle(record, decision, payload, answered)
+        task = asyncio.create_task(handling, name=f"deliver-{record.seq}")
+        errand = self._busy[record.seq] = _Errand(task)
         task.add_done_callback(lambda _: self._ended(record.seq))
 
     def _ended(self, seq: int) -> None:
         self._busy.pop(seq, None)
         self._wake.set()
 
-    async def _handle(self, record: Record, decision: Plan) -> None:
-        try:
-            match decision.todo:
-                case Todo.SEND:
-                    await self._send(record)
-                case Todo.ASK:
-                    await self._ask(record)
-                case Todo.LAPSE:
-                    await self._commit(record, lapse())
-                case Todo.HOLD:
-                    hold = Change(event=Event.HOLD, cause=decision.cause, note=decision.note)
-                    await self._commit(record, hold)
-                case _:
-                    raise InternalError("uploader.plan", f"nothing to do for {decision.todo}")
-        except CallerError as error:
-            # A person was quicker (void, hold, release): the record is read afresh next round.
-            log.info("event=overtaken seq=%s code=%s", record.seq, error.code)
-        except StoreError as error:
-            log.warning("event=attempt_not_stored seq=%s code=%s", record.seq, error.code)
-            self.channel.open_at_boot_ms = self._ports.clock.now().boot_ms + round(
-                STORE_RETRY_S * 1000
-            )
-        except (IllegalMoveError, InternalError) as error:
-            log.error("event=attempt_failed seq=%s reason=%r", record.seq, str(error))
-            self.channel.open_at_boot_ms = self._ports.clock.now().boot_ms + 60_000
 
-    async def _send(self, record: Record) -> None:
-        payload = await self._ports.journal.payload(record)
-        current = record
-
-        async def commit_sending() -> None:
-            nonlocal current
-            current = await self._ports.journal.advance(
-                record.seq, record.version, Change(event=Event.ATTEMPT)
-            )
-
-        reply = await self._uplink.post(record, payload, record.sent + 1, commit_sending)
-        now = self._ports.clock.now()
-        outcome = OUTCOMES[reply.answer]
-        changed = self.channel.turn(outcome, reply, now=now, drawn=self._ports.draw())
-        if changed:
-            self._report(reply)
-        if current is record:
-            return  # nothing left and nothing was written: the journal need not know
-        before = self._memory.troubles.get(record.seq)
-        trouble = troubled(before, reply.answer, now, self.channel.passed)
-        hold = must_hold(outcome, trouble, now, self.channel.passed)
-        change = settle_post(
-            record, reply, self._profile, trouble,
-            hold=hold, now=now, boot_no=self._boot_no, drawn=self._ports.draw(),
-        )  # fmt: skip
-        after = await self._commit(current, change)
-        if after.final or hold:
-            self._memory.forget(record.seq)
-        else:
-            self._memory.trouble(record.seq, trouble)
-
-    async def _ask(self, record: Record) -> None:
-        reply = await self._uplink.query(record)
-        now = self._ports.clock.now()
-        if self.channel.turn(ASKED[reply.answer], reply, now=now, drawn=self._ports.draw()):
-            self._report(reply)
-        if reply.answer is Answer.UNSUPPORTED:
-            self._asks_again_boot_ms = now.boot_ms + round(UNSUPPORTED_S * 1000)
-            log.warning("event=no_status_query uplink=%s", self.channel.name)
-        elif reply.answer is Answer.NOT_SENT:
-            return
-        asked = self._memory.asked_again(record.seq)
-        change = settle_query(
-            record, reply, self._profile, asked,
-            now=now, boot_no=self._boot_no, drawn=self._ports.draw(),
-        )  # fmt: skip
-        after = await self._commit(record, change)
-        if after.final or change.event is Event.NOT_FOUND:
-            self._memory.forget(record.seq)
-
-    async def _commit(self, record: Record, change: Change) -> Record:
-        """Write an outcome down. On a full disk it is kept in memory and tried again (U21)."""
-        while True:
-            try:
-                return await self._ports.journal.advance(record.seq, record.version, change)
-            except StoreError as error:
-                if error.code != "store.full":
-                    raise
-                log.warning("event=outcome_waits seq=%s reason=full", record.seq)
-                await asyncio.sleep(STORE_RETRY_S)
-
-    def _report(self, reply: Reply) -> None:
-        channel = self.channel
-        if channel.state is ChannelState.OK:
-            log.info("event=channel_open uplink=%s passed=%s", channel.name, channel.passed)
-        else:
-            log.warning(
-                "event=channel_%s uplink=%s cause=%s reason=%r",
-                channel.state, channel.name, channel.cause, reply.note,
-            )  # fmt: skip
+def _sooner(one: int | None, other: int | None) -> int | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 class Uploader:
@@ -368,7 +229,8 @@ class Uploader:
         """A record was committed: whoever carries its uplink may have work now."""
         self._lapser.heed(record)
         runner = self._runners.get(record.transaction.uplink)
-        if runner is not None:
+        # What is being sent is in hands already; its end is another change.
+        if runner is not None and record.state is not State.SENDING:
             runner.wake()
 
     def beat(self, now_ms: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +45,14 @@ class Channels:
             if (wait := runner.channel.wait_ms(now)) is not None
         ]
         return now.wall_ms + min(waits) if waits else None
+
+    def blocking_cause(self) -> str:
+        """Why nothing leaves: that of the channel in trouble longest; empty: nothing blocks."""
+        channels = [runner.channel for runner in self._uploader.runners.values()]
+        troubled = [c for c in channels if c.cause and c.state is not ChannelState.OK]
+        # A channel that was never well has no beginning: it comes last.
+        troubled.sort(key=lambda c: c.since_wall_ms or sys.maxsize)
+        return troubled[0].cause if troubled else ""
 
     async def kick(self, name: str | None) -> None:
         self._uploader.kick(name)

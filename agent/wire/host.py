@@ -39,6 +39,10 @@ def host_answer(body: bytes) -> HostAnswer | str:
     try:
         return _decoder.decode(body)
     except ValidationError as error:
-        return f"not the contract's answer: {error}"
+        # The message may quote a value; where it stood is all that may be told.
+        _, at, where = str(error).rpartition(" - at `")
+        return f"not the contract's answer ({where.rstrip('`') if at else 'not an object'})"
     except (DecodeError, UnicodeDecodeError):
         return "not JSON, or cut off"
+    except RecursionError:
+        return "JSON nested without end"

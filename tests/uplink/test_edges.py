@@ -248,7 +248,7 @@ def test_money_rule_7_one_poisonous_payment_does_not_stop_the_others(tmp_path: P
     async def story() -> None:
         async with scene(tmp_path) as it:
             await it.hand_over("poison", terminal_id="T-BAD")
-            real = it.runner._uplink.post
+            real = it.runner._attempts._uplink.post
 
             async def picky(record, payload, attempt, before):  # type: ignore[no-untyped-def]
                 if record.key == "poison":
@@ -257,7 +257,7 @@ def test_money_rule_7_one_poisonous_payment_does_not_stop_the_others(tmp_path: P
                 await it.fault("none")
                 return reply
 
-            it.runner._uplink.post = picky
+            it.runner._attempts._uplink.post = picky
             for i in range(6):
                 await it.hand_over(f"k{i}")
                 await it.reaches(f"k{i}", State.POSTED)
@@ -411,7 +411,7 @@ async def post_directly(it: Scene, key: str) -> None:
     async def nothing() -> None:
         return None
 
-    await it.runner._uplink.post(record, await it.store.payload(record), 1, nothing)
+    await it.runner._attempts._uplink.post(record, await it.store.payload(record), 1, nothing)
 
 
 def test_u21_an_outcome_that_finds_the_disk_full_is_kept_and_committed_later(

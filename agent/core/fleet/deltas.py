@@ -28,7 +28,9 @@ class Step:
 STEPS: Mapping[str, Step | None] = {
     "uptime_s": None,
     "_at_ms": None,
+    "_at": None,
     "_ts": None,
+    "_ago": None,
     "_percent": Step(5),
     "_dbm": Step(6),
     "_c": Step(3),
@@ -46,11 +48,11 @@ def moved(name: str, old: Value, new: Value) -> bool:
     """Whether a value differs enough from the one last sent."""
     if old == new and isinstance(old, bool) == isinstance(new, bool):
         return False
-    if not _number(old) or not _number(new):
-        return True
     step = next((step for unit, step in STEPS.items() if name.endswith(unit)), DEFAULT_STEP)
-    if step is None:
+    if step is None and old is not None and new is not None:
         return False
+    if step is None or not _number(old) or not _number(new):
+        return True
     difference = abs(float(new or 0) - float(old or 0))
     return difference >= step.absolute and difference >= step.relative * abs(float(old or 0))
 

@@ -9,7 +9,7 @@ is ever in here: counts, sums, ages and cause codes only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -283,11 +283,22 @@ def backlog(facts: Backlog, at: Moment, next_attempt_ms: int | None = None) -> B
         quarantined_count=None if facts.quarantined is None else facts.quarantined.count,
         cause=cause or None,
         cause_count=cause_count or None,
-        next_attempt_ts=next_attempt_ms,
+        next_attempt_ts=next_attempt_ms if facts.total.count else None,
         fields=_sums("", facts.total)
         | _sums("held_", facts.held)
         | _sums("in_doubt_", facts.in_doubt),
     )
+
+
+def blocked(facts: Backlog, cause: str) -> Backlog:
+    """The facts with what a channel in trouble adds: all that may leave waits for `cause`.
+
+    The payments themselves do not know it: nobody tries them one by one meanwhile.
+    """
+    free = facts.total.count - facts.held.count
+    if not cause or free < facts.held.count:
+        return facts
+    return replace(facts, by_cause={cause: free})
 
 
 def main_cause(facts: Backlog) -> tuple[str, int]:

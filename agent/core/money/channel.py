@@ -50,6 +50,7 @@ class Channel:
     passed: int = 0  #: records that got through since the start; money rule 7 compares it
     last_success_wall_ms: int = 0
     open_at_boot_ms: int = 0
+    closures: int = 0  #: failures counted since the start; an attempt remembers it (see `turn`)
 
     def __post_init__(self) -> None:
         self.state = self.switched
@@ -66,25 +67,35 @@ class Channel:
             return None
         return max(0, self.open_at_boot_ms - now.boot_ms)
 
-    def turn(self, outcome: Outcome, reply: Reply, *, now: Moment, drawn: float) -> bool:
-        """Take in what an attempt met. True when the published state changed."""
+    def turn(
+        self, outcome: Outcome, reply: Reply, *, begun: int, now: Moment, drawn: float
+    ) -> bool:
+        """Take in what an attempt met. True when the published state changed.
+
+        `begun`: `closures` when the attempt began. Those that were under way together and fail
+        together are one failure: else an outage of a second would close a channel of 32 for as
+        long as one of an hour.
+        """
         before = self.state
         cause, note = reply.cause or outcome.cause, reply.note
+        again = begun != self.closures
+        if again and outcome.channel is ChannelTurn.DOWN:
+            return False
         match outcome.channel:
             case ChannelTurn.NEUTRAL:
                 return False
             case ChannelTurn.UP:
                 self._opened(now)
             case ChannelTurn.DOWN:
-                self._closed(ChannelState.BACKING_OFF, cause, note, now)
+                self._closed(ChannelState.BACKING_OFF, cause, note, now, again)
                 self._rest(full_jitter_ms(self.failures, self.base_s, self.cap_s, drawn), now)
             case ChannelTurn.SLOW:
-                self._closed(ChannelState.BACKING_OFF, cause, note, now)
+                self._closed(ChannelState.BACKING_OFF, cause, note, now, again)
                 jitter_ms = full_jitter_ms(self.failures, self.base_s, self.cap_s, drawn)
                 asked_s = min(max(reply.retry_after_s or 0.0, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
                 self._rest(round(asked_s * 1000) + jitter_ms, now)
             case _:  # PAUSE
-                self._closed(ChannelState.PAUSED, cause, note, now)
+                self._closed(ChannelState.PAUSED, cause, note, now, again)
                 # Half to the whole pause: a fleet with one bad credential must not knock in step.
                 self._rest(round(self.pause_s * 1000 * (0.5 + drawn / 2)), now)
         return self.state is not before
@@ -103,8 +114,10 @@ class Channel:
             self.cause = self.note = ""
             self.since_wall_ms = now.wall_ms
 
-    def _closed(self, state: ChannelState, cause: str, note: str, now: Moment) -> None:
-        self.failures += 1
+    def _closed(self, state: ChannelState, cause: str, note: str, now: Moment, again: bool) -> None:
+        if not again:
+            self.failures += 1
+            self.closures += 1
         if self.state is not state or self.cause != cause:
             self.since_wall_ms = (
                 now.wall_ms if self.state is ChannelState.OK else self.since_wall_ms

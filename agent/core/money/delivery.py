@@ -11,7 +11,7 @@ away, nothing is sent late for a customer who has gone, and no answer is ever re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
@@ -86,13 +86,20 @@ OUTCOMES: Mapping[Answer, Outcome] = {
     Answer.IN_PROGRESS: Outcome(Event.NO_ANSWER, ChannelTurn.NEUTRAL, "host.no_reply"),
     Answer.MISMATCH: Outcome(Event.HOLD, ChannelTurn.UP, "queue.held"),
     Answer.REJECTED: Outcome(Event.REFUSED, ChannelTurn.DOWN, "host.format_error", hold_after=2),
-    Answer.UNAUTHORISED: Outcome(Event.REFUSED, ChannelTurn.PAUSE, "config.credential_expired"),
-    Answer.BUSY: Outcome(Event.REFUSED, ChannelTurn.SLOW, "host.busy"),
+    # A host may refuse one merchant's credential and not the next one's: money rule 7 decides.
+    Answer.UNAUTHORISED: Outcome(
+        Event.REFUSED, ChannelTurn.PAUSE, "config.credential_expired", hold_after=3
+    ),
+    Answer.BUSY: Outcome(
+        Event.REFUSED, ChannelTurn.SLOW, "host.busy", hold_after=10, hold_after_s=3600
+    ),
     # Stripe's first API replays a saved 500 for ever: hence a limit, but only after an hour.
     Answer.ERROR: Outcome(
         Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=10, hold_after_s=3600
     ),
-    Answer.REDIRECT: Outcome(Event.REFUSED, ChannelTurn.PAUSE, "network.config_invalid"),
+    Answer.REDIRECT: Outcome(
+        Event.REFUSED, ChannelTurn.PAUSE, "network.config_invalid", hold_after=3
+    ),
     # A host that answers a post with these two does not keep the contract: read as gibberish.
     Answer.NOT_FOUND: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
     Answer.UNSUPPORTED: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
@@ -100,10 +107,7 @@ OUTCOMES: Mapping[Answer, Outcome] = {
 
 #: Answers to a status query. Whatever is not final leaves the record as it was.
 ASKED: Mapping[Answer, Outcome] = {
-    **{
-        answer: Outcome(Event.ASKED, outcome.channel, outcome.cause)
-        for answer, outcome in OUTCOMES.items()
-    },
+    **{answer: replace(outcome, event=Event.ASKED) for answer, outcome in OUTCOMES.items()},
     Answer.POSTED: OUTCOMES[Answer.POSTED],
     Answer.DUPLICATE: OUTCOMES[Answer.DUPLICATE],
     Answer.DECLINED: OUTCOMES[Answer.DECLINED],
@@ -210,16 +214,29 @@ def lapse() -> Change:
 
 
 def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
-    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown."""
+    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown.
+
+    A record in doubt that we never sent was sent by somebody else (the payment app, a journal
+    that was lost), at the earliest when the payment took place.
+    """
+    t = record.transaction
     ages: list[int | None] = []
     if record.first_sent is not None:
         ages.append(at_most_ms(record.first_sent, now, boot_no))
-    app_first = record.transaction.first_attempt_at
-    if app_first is not None:
-        ages.append(at_most_ms(Stamp(to_ms(app_first), 0, -1), now, boot_no))
+    elsewhere = record.in_doubt and record.first_sent is None
+    if t.attempts or t.first_attempt_at is not None or elsewhere:
+        since = t.first_attempt_at or t.occurred_at
+        ages.append(at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no))
     if None in ages:
         return None
     return max((age for age in ages if age is not None), default=0)
+
+
+def forgotten(record: Record, profile: Profile, now: Moment, boot_no: int) -> bool:
+    """U16: whether the host may have forgotten the key, so that neither sending it again nor its
+    "not found" proves anything."""
+    age_ms = key_age_ms(record, now, boot_no)
+    return age_ms is None or age_ms > profile.key_window_s * 1000 * WINDOW_SHARE
 
 
 def plan(
@@ -266,12 +283,14 @@ def _plan_in_doubt(
         if ask:
             return Plan(todo=Todo.ASK)
         return _hold("the outcome of this request is unknown and it is too late to send it again")
-    age_ms = key_age_ms(record, now, boot_no)
-    if age_ms is None or age_ms > profile.key_window_s * 1000 * WINDOW_SHARE:
+    if forgotten(record, profile, now, boot_no):
         if ask:
             return Plan(todo=Todo.ASK)
-        return _hold("the host may have forgotten the key: sending again could post twice")
+        return _hold(FORGOTTEN)
     return Plan(todo=Todo.SEND)
+
+
+FORGOTTEN = "the host may have forgotten the key: sending again could post twice"
 
 
 def _hold(note: str) -> Plan:
@@ -331,9 +350,8 @@ def settle_post(
     """The change to commit after a post. `record` is the row as it was before the attempt."""
     outcome = OUTCOMES[reply.answer]
     cause = reply.cause or outcome.cause
-    if hold:
-        note = f"{reply.note}; the same answer {trouble.count} times while other payments passed"
-        return Change(event=Event.HOLD, cause=cause, note=note)
+    if hold and (record.in_doubt or outcome.event is Event.REFUSED):
+        return _held(cause, reply, trouble)
     event = outcome.event
     if event is Event.REFUSED and reply.answer is Answer.REJECTED and record.in_doubt:
         event = Event.NO_ANSWER  # U9 with doubt: stay in doubt and ask
@@ -358,12 +376,19 @@ def settle_post(
     )
 
 
+def _held(cause: str, reply: Reply, trouble: Trouble) -> Change:
+    note = f"{reply.note}; the same answer {trouble.count} times while other payments passed"
+    return Change(event=Event.HOLD, cause=cause, note=note)
+
+
 def settle_query(
-    record: Record, reply: Reply, profile: Profile, asked: int, *,
-    now: Moment, boot_no: int, drawn: float,
+    record: Record, reply: Reply, profile: Profile, trouble: Trouble, asked: int, *,
+    hold: bool, now: Moment, boot_no: int, drawn: float,
 ) -> Change:  # fmt: skip
     """The change to commit after a status query. `asked` counts the queries of this run."""
     outcome = ASKED[reply.answer]
+    if hold and record.state is not State.HELD:
+        return _held(reply.cause or outcome.cause, reply, trouble)
     event, not_found = outcome.event, record.not_found
     next_ms = _retry_ms(reply, asked, profile, drawn)
     if reply.answer is Answer.NOT_FOUND:
@@ -373,6 +398,10 @@ def settle_query(
         if quiet_ms < in_flight_ms:
             # Too early to count: the host may still be working on the post.
             next_ms = max(in_flight_ms - quiet_ms, 50)
+        elif forgotten(record, profile, now, boot_no):
+            not_found = 0
+            if record.state is not State.HELD:
+                return Change(event=Event.HOLD, cause="queue.held", note=FORGOTTEN)
         elif not_found:
             event, not_found, next_ms = Event.NOT_FOUND, 0, 0  # U18: twice, and late enough
         else:

@@ -1,9 +1,10 @@
 """Which payments must keep their order among themselves, and when one is free to go.
 
 Order is kept inside a lane and never across lanes. By profile a lane is one payment with all that
-refers to it (`payment`, the default) or everything of one terminal (`terminal`, as UnionPay asks:
-a pending reversal goes before the next payment). It does not know rows or SQL: the store asks for
-a lane's name when it writes a record and for the head of a lane when it reads one.
+refers to it (`payment`, the default) or everything one terminal sends to one host (`terminal`, as
+UnionPay asks: a pending reversal goes before the next payment). Only what the agent itself sends
+can be waited for. It does not know rows or SQL: the store asks for a lane's name when it writes a
+record and for the head of a lane when it reads one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ class Order(StrEnum):
     TERMINAL = "terminal"
 
 
+#: What the names of lanes that keep a terminal in order begin with.
+TERMINAL_LANES = "t:"
+
+
+def terminal_lanes(uplink: str) -> tuple[str, str]:
+    """Names just before and just after those of all terminal lanes of an uplink."""
+    return f"{TERMINAL_LANES}{uplink}:", f"{TERMINAL_LANES}{uplink};"
+
+
 def lane_of(transaction: Transaction, order: Order, root: str | None) -> str | None:
     """The lane's name, or None for a payment nothing has to wait for.
 
@@ -28,7 +38,7 @@ def lane_of(transaction: Transaction, order: Order, root: str | None) -> str | N
     refers to it uses the sale's key, which is how the sale is found to be ahead of it.
     """
     if order is Order.TERMINAL:
-        return f"t:{transaction.terminal_id}"
+        return f"{TERMINAL_LANES}{transaction.uplink}:{transaction.terminal_id}"
     if transaction.refers_to is None:
         return None
     return f"p:{root or transaction.refers_to}"

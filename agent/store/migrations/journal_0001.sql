@@ -16,7 +16,7 @@ CREATE TABLE boot (
 CREATE TABLE tx (
     seq                 INTEGER PRIMARY KEY,     -- order of acceptance; never reused
     key                 TEXT    NOT NULL UNIQUE,
-    -- what can change; mac covers it
+    -- what can change; mac covers every column
     state               INTEGER NOT NULL,        -- position in core.money.journal.State; < 4: unsent
     in_doubt            INTEGER NOT NULL,
     version             INTEGER NOT NULL,
@@ -69,10 +69,13 @@ CREATE TABLE tx (
     payload_fp          BLOB    NOT NULL
 );
 
--- The unsent, in order of acceptance; also what the uploader walks.
-CREATE INDEX tx_unsent ON tx (seq) WHERE state < 4;
+-- The unsent of each uplink, in order of acceptance: what the uploader walks. A host that has been
+-- dead for a week must not make the walk for another host any longer.
+CREATE INDEX tx_unsent ON tx (uplink, seq) WHERE state < 4;
 -- Order inside a lane; payments that nothing waits for are not in it.
-CREATE INDEX tx_lane ON tx (lane, seq) WHERE lane IS NOT NULL AND state < 4;
+CREATE INDEX tx_lane ON tx (lane, seq) WHERE lane IS NOT NULL AND state < 4 AND delivery = 'agent';
+-- Unsent requests with a time limit.
+CREATE INDEX tx_limit ON tx (seq) WHERE send_before_ms IS NOT NULL AND state < 4;
 
 -- The bytes. id = seq * 256 + version, so that the versions of one payload lie side by side.
 CREATE TABLE payload (

@@ -148,6 +148,26 @@ def test_backlog_in_counts_sums_age_and_cause() -> None:
     assert message.quarantined_count == 0
 
 
+def test_a_channel_in_trouble_is_what_all_that_may_leave_waits_for() -> None:
+    """Payments that were never tried have no cause of their own; held ones wait for a person."""
+    tried = a_backlog(by_cause={"host.timeout": 1})
+    message = messages.backlog(messages.blocked(tried, "network.dns_failed"), AT)
+    assert (message.cause, message.cause_count) == ("network.dns_failed", 3)
+    some_held = a_backlog(held=Amounts(count=1))
+    message = messages.backlog(messages.blocked(some_held, "network.dns_failed"), AT)
+    assert (message.cause, message.cause_count) == ("network.dns_failed", 2)
+    most_held = a_backlog(held=Amounts(count=2))
+    assert messages.blocked(most_held, "network.dns_failed") is most_held
+    assert messages.blocked(tried, "") is tried
+
+
+def test_without_unsent_payments_no_attempt_and_no_cause_is_told() -> None:
+    """A backlog that is gone waits for nothing."""
+    gone = messages.blocked(a_backlog(total=Amounts(), by_cause={}), "network.dns_failed")
+    message = messages.backlog(gone, AT, next_attempt_ms=AT.wall_ms)
+    assert (message.cause, message.cause_count, message.next_attempt_ts) == (None, None, None)
+
+
 def test_backlog_does_not_invent_what_it_cannot_know() -> None:
     """No cause, no trusted clock, nobody knows how many were quarantined: absent or null."""
     facts = a_backlog(by_cause={}, quarantined=None)

@@ -11,10 +11,13 @@ def channel(switched: ChannelState = ChannelState.OK) -> Channel:
     return Channel(name="host", base_s=2.0, cap_s=300.0, pause_s=300.0, width=4, switched=switched)
 
 
-def meets(it: Channel, answer: Answer, clock: FakeClock, **reply: object) -> bool:
+def meets(
+    it: Channel, answer: Answer, clock: FakeClock, begun: int | None = None, **reply: object
+) -> bool:
     return it.turn(
         OUTCOMES[answer],
         Reply(answer=answer, **reply),  # type: ignore[arg-type]
+        begun=it.closures if begun is None else begun,
         now=clock.now(),
         drawn=0.5,
     )
@@ -67,7 +70,11 @@ def test_an_answer_that_says_nothing_about_the_way_changes_nothing() -> None:
     """409 is about the payment."""
     clock, it = FakeClock(), channel()
     assert not it.turn(
-        ASKED[Answer.UNSUPPORTED], Reply(answer=Answer.UNSUPPORTED), now=clock.now(), drawn=0.5
+        ASKED[Answer.UNSUPPORTED],
+        Reply(answer=Answer.UNSUPPORTED),
+        begun=0,
+        now=clock.now(),
+        drawn=0.5,
     )
     assert it.state is ChannelState.OK
 
@@ -78,3 +85,19 @@ def test_a_switched_off_channel_never_opens() -> None:
     for state in (ChannelState.DISABLED, ChannelState.SHADOW):
         it = channel(state)
         assert (it.state, it.slots(clock.now()), it.wait_ms(clock.now())) == (state, 0, None)
+
+
+def test_attempts_under_way_together_fail_as_one() -> None:
+    """U26: an outage of a second must not close a wide channel for minutes."""
+    clock, it = FakeClock(), channel()
+    begun = it.closures
+    for _ in range(4):
+        meets(it, Answer.NO_ANSWER, clock, begun)
+    assert (it.failures, it.wait_ms(clock.now())) == (1, 1_000)
+    meets(it, Answer.UNAUTHORISED, clock, begun)
+    assert (it.state, it.failures) == (ChannelState.PAUSED, 1)
+    assert not meets(it, Answer.NO_ANSWER, clock, begun), "a late failure hides no pause"
+    assert it.state is ChannelState.PAUSED
+    clock.advance(300)
+    meets(it, Answer.NO_ANSWER, clock)
+    assert (it.state, it.failures) == (ChannelState.BACKING_OFF, 2)

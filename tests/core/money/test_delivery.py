@@ -235,9 +235,44 @@ def test_the_hosts_result_travels_with_the_posting() -> None:
 
 def test_a_held_record_says_how_often_it_met_the_same_answer() -> None:
     """Rule 7: the reason names the count."""
-    change = settle(Answer.UNREADABLE, count=5, hold=True, note="an empty body")
+    doubted = record(in_doubt=True)
+    change = settle(Answer.UNREADABLE, doubted, count=5, hold=True, note="an empty body")
     assert change.event is Event.HOLD
     assert "5 times" in change.note
+    assert settle(Answer.REJECTED, count=2, hold=True).event is Event.HOLD
+    assert settle(Answer.UNREADABLE, count=5, hold=True).event is Event.NO_ANSWER, "doubt first"
+
+
+def test_a_question_that_is_never_answered_properly_holds_the_record_in_doubt() -> None:
+    """U9, rule 7: a person must hear of it; what is held already stays held."""
+    change = ask(Answer.REJECTED, count=2, hold=True)
+    assert (change.event, "2 times" in change.note) == (Event.HOLD, True)
+    held = replace(doubtful(), state=State.HELD)
+    assert ask(Answer.REJECTED, held, count=2, hold=True).event is Event.ASKED
+
+
+def test_not_found_proves_nothing_once_the_host_may_have_forgotten_the_key() -> None:
+    """U16, U18: beyond the key window "not found" and "posted long ago" look alike."""
+    clock = FakeClock()
+    clock.advance(0.8 * 86_400 + 1)
+    once = replace(doubtful(), not_found=1)
+    change = ask(Answer.NOT_FOUND, once, clock)
+    assert (change.event, "forgotten" in change.note) == (Event.HOLD, True)
+    held = ask(Answer.NOT_FOUND, replace(once, state=State.HELD), clock)
+    assert (held.event, held.not_found) == (Event.ASKED, 0)
+    assert ask(Answer.POSTED, once, clock).event is Event.POSTED
+
+
+def test_the_key_of_what_somebody_else_may_have_sent_is_as_old_as_the_payment() -> None:
+    """A lost journal or the app sent it at some time since; nobody knows when."""
+    clock = FakeClock()
+    handed = record(
+        state=State.WAITING, in_doubt=True,
+        of={"occurred_at": at_ms(clock.wall_ms) - timedelta(days=2), "attempts": 1},
+    )  # fmt: skip
+    assert todo(handed, NO_QUERY, clock) is Todo.HOLD
+    older = replace(handed, transaction=replace(handed.transaction, attempts=0))
+    assert todo(older, NO_QUERY, clock) is Todo.HOLD
 
 
 def test_money_rule_7_a_record_is_held_only_if_others_got_through() -> None:
@@ -268,12 +303,14 @@ def test_server_errors_hold_a_record_only_after_an_hour_of_them() -> None:
 
 
 def ask(
-    answer: Answer, it: Record | None = None, clock: FakeClock | None = None, **reply: Any
-) -> Any:
+    answer: Answer, it: Record | None = None, clock: FakeClock | None = None, *,
+    count: int = 1, hold: bool = False, **reply: Any,
+) -> Any:  # fmt: skip
     clock = clock or FakeClock()
     return settle_query(
-        it or doubtful(), Reply(answer=answer, **reply), PROFILE, 1,
-        now=clock.now(), boot_no=1, drawn=0.5,
+        it or doubtful(), Reply(answer=answer, **reply), PROFILE,
+        Trouble(answer=answer, count=count, since_boot_ms=clock.boot_ms, others_then=0), 1,
+        hold=hold, now=clock.now(), boot_no=1, drawn=0.5,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core.money.lanes import Order, lane_of, root_of
+from agent.core.money.lanes import Order, lane_of, root_of, terminal_lanes
 from agent.core.money.transaction import (
     Card,
     CustomerSaw,
@@ -76,7 +76,8 @@ def test_a_payment_and_all_that_refers_to_it_share_a_lane() -> None:
     assert lane_of(sale, Order.PAYMENT, None) is None
     assert lane_of(void, Order.PAYMENT, None) == "p:sale"
     assert lane_of(transaction("rev", refers_to="void"), Order.PAYMENT, "sale") == "p:sale"
-    assert lane_of(sale, Order.TERMINAL, None) == "t:T0000001"
+    assert lane_of(sale, Order.TERMINAL, None) == "t:host:T0000001"
+    assert terminal_lanes("host") == ("t:host:", "t:host;")
     assert root_of("void", "p:sale") == "sale"
     assert root_of("sale", None) == "sale"
     assert root_of("sale", "t:T0000001") == "sale"
