@@ -88,7 +88,11 @@ class DaemonThreads:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(finish, result, error)
 
-        threading.Thread(target=work, name=f"call-{name}", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"call-{name}", daemon=True).start()
+        except RuntimeError:  # no more threads: it never began, so it does not hang
+            self._hanging.discard(name)
+            raise
         async with asyncio.timeout(deadline_s):
             return await future
 

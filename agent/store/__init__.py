@@ -20,6 +20,7 @@ from agent.core.money.transaction import Payload, Submission
 from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
+from agent.store.checkpoint import LogBound
 from agent.store.files import Counters, LockFile, private_directory
 from agent.store.item import Target
 from agent.store.journal import Appended, Due, Journal, Page
@@ -104,6 +105,7 @@ class Store:
             state_db=state_db,
             facts=facts,
             counters=counters,
+            log_bound=LogBound(self.directory / (opening.JOURNAL + "-wal")),
         )
 
     # -- money -----------------------------------------------------------------------------

@@ -39,7 +39,7 @@ RECORDS = 100
 ROWS = 2_000
 #: Lanes whose heads one read looks at.
 LANES = 200
-#: While damage is being dealt with nothing is due; how soon to look again.
+#: How soon to look again while damage is being dealt with.
 SUSPICION_MS = 250
 #: Payloads up to this size come with the work: 64 of them are 256 KiB at most.
 SMALL_PAYLOAD_BYTES = 4_096
@@ -221,10 +221,8 @@ class Journal:
         return list(heapq.merge(*parts, key=lambda row: row["seq"]))[:limit]
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
-        """Unsent requests that have a time limit; none while unsent records are not believed."""
-        if self.table.suspicion is not None:
-            return []
-        rows = self.table.many("requests", after_seq, limit)
+        """Unsent requests that have a time limit; none of those under suspicion."""
+        rows = self.table.many("requests", max(after_seq, self.table.suspect_seq), limit)
         return [r for row in rows if (r := self.table.believed(row, now)) is not None]
 
     def backlog(self) -> Backlog:
@@ -245,11 +243,12 @@ class Journal:
     def due(self, uplink: str, after: int | str, limit: int, now: Moment) -> Due:
         """Records of one uplink at the head of their lane whose back-off is over, from `after` on.
 
-        0 begins a walk. Nothing is due while unsent records are not believed.
+        0 begins a walk. What is under suspicion is not due before it is held.
         """
-        if self.table.suspicion is not None:
-            return Due(records=[], after=None, next_boot_ms=now.boot_ms + SUSPICION_MS)
         found = self._due(uplink, after, limit, now)
+        if self.table.suspicion is not None:
+            again_ms = _sooner(found.next_boot_ms, now.boot_ms + SUSPICION_MS)
+            found = replace(found, next_boot_ms=again_ms)
         payloads: dict[int, Payload] = {}
         for record in found.records:
             number = record.seq * 256 + record.payload_version
@@ -272,6 +271,7 @@ class Journal:
         return replace(rest, next_boot_ms=_sooner(heads.next_boot_ms, rest.next_boot_ms))
 
     def _walk(self, uplink: str, after: int, limit: int, now: Moment, but_lanes: str) -> Due:
+        after = max(after, self.table.suspect_seq)
         beyond = self.table.one("unsent_beyond", uplink, after, ROWS - 1)
         upto = 2**62 if beyond is None else beyond[0]
         rows = self.table.many(
@@ -304,8 +304,9 @@ class Journal:
                 return Due(records=found, after=None, next_boot_ms=soonest)
             lane = row["lane"]
             record = self.table.expected(row, now)
-            held = record is None or record.state is State.SENDING
-            if record is None or held or (record.state is State.HELD and not record.in_doubt):
+            if record is None or record.state is State.SENDING or self.table.suspects(record):
+                continue
+            if record.state is State.HELD and not record.in_doubt:
                 continue
             if record.boot_no == self.boot_no and record.next_boot_ms > now.boot_ms:
                 soonest = _sooner(soonest, record.next_boot_ms)

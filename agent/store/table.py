@@ -27,7 +27,7 @@ _META = "suspicion"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """Damage was found: no unsent record up to this number is believed until it is held."""
+    """Damage was found: no unsent record up to this number is believed before all are held."""
 
     below: int
     note: str
@@ -186,6 +186,11 @@ class Table:
         )
 
     @property
+    def suspect_seq(self) -> int:
+        """Up to here unsent records are not believed."""
+        return 0 if self.suspicion is None else self.suspicion.below
+
+    @property
     def damage(self) -> Change:
         """What happens to a record under suspicion."""
         note = "" if self.suspicion is None else self.suspicion.note
@@ -207,6 +212,10 @@ def _after(before: Record, change: Change, now: Moment, boot_no: int) -> Record:
     stamp = Stamp(now.wall_ms, now.boot_ms, boot_no)
     attempt = change.event is Event.ATTEMPT
     unsent_again = change.event is Event.NOT_SENT
+    # What was asked about a held record is history; why it is held stays with it.
+    held = before.state is State.HELD and state is State.HELD
+    keeps_cause = attempt or (held and change.event in (Event.ASKED, Event.NOT_FOUND))
+    keeps_note = attempt or (held and change.event is Event.ASKED)
     # Every field by name: replace() takes as long as the UPDATE.
     return Record(
         seq=before.seq,
@@ -216,8 +225,8 @@ def _after(before: Record, change: Change, now: Moment, boot_no: int) -> Record:
         version=before.version + 1,
         sent=before.sent + attempt - unsent_again,
         tried=before.tried + attempt - (0 if change.counts else 1),
-        cause=before.cause if attempt else change.cause,
-        note=before.note if attempt else change.note,
+        cause=before.cause if keeps_cause else change.cause,
+        note=before.note if keeps_note else change.note,
         stored_at=before.stored_at,
         changed_at=now.at,
         next_wall_ms=change.next_wall_ms,

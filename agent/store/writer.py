@@ -23,6 +23,7 @@ from typing import Any
 from agent.clock import Clock
 from agent.errors import AgentError, StoreError
 from agent.store import opening
+from agent.store.checkpoint import LogBound
 from agent.store.commit import StateCommits, transaction
 from agent.store.files import Counters
 from agent.store.inbox import Inbox
@@ -37,9 +38,6 @@ log = logging.getLogger(__name__)
 #: Enough to fill a slow sync, small enough that the first answer does not wait for the last.
 MAX_BATCH = 256
 IDLE_S = 0.2
-#: Checkpoints are few on purpose (each is two syncs and a chance to be cut), and bounded.
-CHECKPOINT_BYTES = 1 << 20
-CHECKPOINT_HARD_BYTES = 8 << 20
 REOPEN_S = 5.0
 PIECE_RETRY_S = 1.0
 #: What counts towards putting a journal aside after several failures in a row.
@@ -55,6 +53,7 @@ class Opened:
     state_db: sqlite3.Connection
     facts: JournalFacts
     counters: Counters
+    log_bound: LogBound
 
 
 class Writer:
@@ -199,12 +198,13 @@ class Writer:
     def _when_idle(self) -> None:
         self._try_again()
         if self._opened is not None:
-            self._look_after(self._opened, CHECKPOINT_BYTES)
+            self._look_after(self._opened, idle=True)
 
-    def _look_after(self, opened: Opened, most_bytes: int) -> None:
+    def _look_after(self, opened: Opened, *, idle: bool) -> None:
         """What belongs to nobody's request: damage to be dealt with, a log grown to its bound."""
         self._hold_piece(opened)
-        if opened is self._opened and _wal_bytes(self._directory) >= most_bytes:
+        changes = opened.journal_db.total_changes
+        if opened is self._opened and opened.log_bound.due(changes, idle=idle):
             self._checkpoint(opened)
 
     def _hold_piece(self, opened: Opened) -> None:
@@ -263,7 +263,7 @@ class Writer:
             return
         if state:
             self._state.commit(self._opened.state_db, state)
-        self._look_after(self._opened, CHECKPOINT_HARD_BYTES)
+        self._look_after(self._opened, idle=False)
 
     def _commit(self, db: sqlite3.Connection, journal: Journal, items: list[Item]) -> None:
         changes = db.total_changes
@@ -312,7 +312,7 @@ class Writer:
     def _checkpoint(self, opened: Opened) -> None:
         try:
             busy, frames, done = opened.journal_db.execute(
-                "PRAGMA wal_checkpoint(TRUNCATE)"
+                "PRAGMA wal_checkpoint(PASSIVE)"
             ).fetchone()
         except sqlite3.Error as error:
             if family(error) in ("full", "busy"):
@@ -323,6 +323,7 @@ class Writer:
         if busy or frames != done:
             log.warning("event=checkpoint_partial frames=%s done=%s", frames, done)
             return
+        opened.log_bound.carried_over(opened.journal_db.total_changes)
         opened.counters.failed(0)  # everything was written and synced
 
     def _close(self) -> None:
@@ -359,10 +360,3 @@ def _outside(item: Item, directory: Path) -> None:
         item.error = opening.refused(error, directory)
     except Exception as error:  # noqa: BLE001 - a caller's fault must not end the thread
         item.error = error
-
-
-def _wal_bytes(directory: Path) -> int:
-    try:
-        return (directory / (opening.JOURNAL + "-wal")).stat().st_size
-    except OSError:
-        return 0

@@ -256,13 +256,16 @@ class Attempts:
             if current is record:
                 raise
             reply = Reply(answer=Answer.NOT_SENT, note="its time limit passed before it was sent")
+            outcome = None
         else:
-            self._turn(OUTCOMES[reply.answer], reply, begun)
+            outcome = OUTCOMES[reply.answer]
         answered()
-        if current is record:
-            return  # nothing left and nothing was written: the journal need not know
         now = self._ports.clock.now()
         trouble, hold = self._troubled(record, OUTCOMES[reply.answer], reply, now)
+        if outcome is not None and not hold:  # what is one payment's trouble closes no channel
+            self._turn(outcome, reply, begun)
+        if current is record:
+            return  # nothing left and nothing was written: the journal need not know
         change = settle_post(
             record, reply, self.profile, trouble,
             hold=hold, now=now, boot_no=self.boot_no, drawn=self._ports.draw(),
@@ -277,15 +280,16 @@ class Attempts:
     async def _ask(self, record: Record) -> None:
         begun = self.channel.closures
         reply = await self._uplink.query(record)
-        self._turn(ASKED[reply.answer], reply, begun)
         now = self._ports.clock.now()
+        trouble, hold = self._troubled(record, ASKED[reply.answer], reply, now)
+        if not hold:
+            self._turn(ASKED[reply.answer], reply, begun)
         if reply.answer is Answer.UNSUPPORTED:
             self._asks_again_boot_ms = now.boot_ms + round(UNSUPPORTED_S * 1000)
             log.warning("event=no_status_query uplink=%s", self.channel.name)
         elif reply.answer is Answer.NOT_SENT:
             return
         asked = self.memory.asked_again(record.seq)
-        trouble, hold = self._troubled(record, ASKED[reply.answer], reply, now)
         change = settle_query(
             record, reply, self.profile, trouble, asked,
             hold=hold, now=now, boot_no=self.boot_no, drawn=self._ports.draw(),

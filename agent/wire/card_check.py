@@ -33,6 +33,8 @@ IDENTIFIERS = frozenset(
 #: begins like a card in whole provinces; amounts go up to 16 digits.
 KNOWN = frozenset({"amount_minor", "posted_amount_minor", "attempts"})
 MID_LENGTH = 15
+#: Of fewer digits than any card has; most numbers are.
+_SMALL = 10 ** (cards.SHORTEST - 1)
 #: Where the payload bytes themselves stand; looked at by `check_payload`.
 _BYTES = re.compile(r"(?:payload|query_payload|reversal_payloads\.[^.]*)\.(?:text|base64)")
 _BYTES_END = (".text", ".base64")
@@ -141,6 +143,8 @@ def _check_json(document: object, path: str) -> None:
                     todo.append(inner)
             case list():
                 todo += value
+            case int() if -_SMALL < value < _SMALL:
+                pass
             case str() | int() | float() if cards.contains(_text_of(value)):
                 raise _refuse(f"{path} holds a clear card number", path)
             case _:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-_FILLER = "x" * 512
 TERMINAL, MERCHANT, AMOUNT = "T0000001", "M00000000000001", 1250
+PAYLOAD_BYTES = 512
+#: What a till says of a sale; article numbers have 13 digits, which a search for cards must read.
+_LINES = (
+    '{"article":"6901234567892","name":"绿茶 500ml","quantity":2,"unit_minor":350},'
+    '{"article":"6923450657713","name":"饼干","quantity":1,"unit_minor":550}'
+)
 
 
 def text(number: int) -> str:
     """The payload's 512 bytes."""
-    start = f'{{"order":"A-{number:08d}","note":"'
-    return start + _FILLER[: 512 - len(start) - 2] + '"}'
+    start = (
+        f'{{"order":"A-20261122-{number:08d}","till":"3","cashier":"0042","total_minor":1250,'
+        f'"currency":"CNY","paid_at":"2026-11-22T10:11:12.345+08:00","lines":[{_LINES}],"note":"'
+    )
+    return start + "x" * (PAYLOAD_BYTES - len(start.encode()) - 2) + '"}'
 
 
 def submission(key: str, number: int) -> bytes:
@@ -30,7 +38,8 @@ def submission(key: str, number: int) -> bytes:
             "stan": f"{number % 1_000_000:06d}",
             "customer_saw": "approved",
             "payload": {"content_type": "application/json", "text": text(number)},
-        }
+        },
+        ensure_ascii=False,
     ).encode()
 
 

@@ -162,6 +162,10 @@ class Plan:
 WINDOW_SHARE = 0.8
 #: The first question after a lost answer; the host may need a moment to finish.
 FIRST_QUERY_S = 1.0
+#: No terminal keeps a payment for longer; receivers keep keys for at least this long.
+LOST_AFTER_MS = 180 * 86_400_000
+#: How often at most a host is asked about a key it may have forgotten.
+FORGOTTEN_ASK_S = 3600.0
 
 
 def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
@@ -216,17 +220,20 @@ def lapse() -> Change:
 def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     """Age of the oldest attempt the host may have seen; 0 without one, None when unknown.
 
-    A record in doubt that we never sent was sent by somebody else (the payment app, a journal
-    that was lost), at the earliest when the payment took place.
+    A record in doubt that neither we nor the app are known to have sent may have been sent by a
+    journal that was lost, at the earliest when the payment took place; an age nobody can tell, or
+    an absurd one (clocks that disagree by years), is no sign of that.
     """
     t = record.transaction
     ages: list[int | None] = []
     if record.first_sent is not None:
         ages.append(at_most_ms(record.first_sent, now, boot_no))
-    elsewhere = record.in_doubt and record.first_sent is None
-    if t.attempts or t.first_attempt_at is not None or elsewhere:
-        since = t.first_attempt_at or t.occurred_at
-        ages.append(at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no))
+    since = t.first_attempt_at or t.occurred_at
+    since_ms = at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no)
+    if t.attempts or t.first_attempt_at is not None:
+        ages.append(since_ms)
+    elif record.in_doubt and record.first_sent is None:
+        ages.append(since_ms if since_ms is not None and since_ms <= LOST_AFTER_MS else 0)
     if None in ages:
         return None
     return max((age for age in ages if age is not None), default=0)
@@ -399,9 +406,10 @@ def settle_query(
             # Too early to count: the host may still be working on the post.
             next_ms = max(in_flight_ms - quiet_ms, 50)
         elif forgotten(record, profile, now, boot_no):
-            not_found = 0
+            # Only "posted" can still be news, and that is not urgent.
+            not_found, next_ms = 0, round(FORGOTTEN_ASK_S * 1000 * (0.5 + drawn / 2))
             if record.state is not State.HELD:
-                return Change(event=Event.HOLD, cause="queue.held", note=FORGOTTEN)
+                event, reply = Event.HOLD, replace(reply, cause="queue.held", note=FORGOTTEN)
         elif not_found:
             event, not_found, next_ms = Event.NOT_FOUND, 0, 0  # U18: twice, and late enough
         else:

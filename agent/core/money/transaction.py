@@ -164,7 +164,7 @@ def fingerprint(transaction: Transaction, secret: bytes) -> bytes:
         t.delivery,
     )
     # Length-prefixed, so that no two different lists of fields run together into the same bytes.
-    canonical = b"".join(len(f.encode()).to_bytes(4, "big") + f.encode() for f in fields)
+    canonical = b"".join([len(f).to_bytes(4, "big") + f for f in [f.encode() for f in fields]])
     return hashlib.blake2b(canonical, digest_size=16, key=secret, person=b"pos/business").digest()
 
 

@@ -260,6 +260,7 @@ def test_not_found_proves_nothing_once_the_host_may_have_forgotten_the_key() -> 
     assert (change.event, "forgotten" in change.note) == (Event.HOLD, True)
     held = ask(Answer.NOT_FOUND, replace(once, state=State.HELD), clock)
     assert (held.event, held.not_found) == (Event.ASKED, 0)
+    assert held.next_boot_ms - clock.boot_ms == 2_700_000, "asked for ever, but seldom"
     assert ask(Answer.POSTED, once, clock).event is Event.POSTED
 
 
@@ -273,6 +274,11 @@ def test_the_key_of_what_somebody_else_may_have_sent_is_as_old_as_the_payment() 
     assert todo(handed, NO_QUERY, clock) is Todo.HOLD
     older = replace(handed, transaction=replace(handed.transaction, attempts=0))
     assert todo(older, NO_QUERY, clock) is Todo.HOLD
+    absurd = replace(older.transaction, occurred_at=at_ms(clock.wall_ms) - timedelta(days=3650))
+    assert todo(replace(older, transaction=absurd), NO_QUERY, clock) is Todo.SEND
+    clock.trusted = False
+    assert todo(handed, NO_QUERY, clock) is Todo.HOLD, "the app did send it, nobody knows when"
+    assert todo(older, NO_QUERY, clock) is Todo.SEND, "nobody is known to have sent it"
 
 
 def test_money_rule_7_a_record_is_held_only_if_others_got_through() -> None:
