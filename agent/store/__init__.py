@@ -15,7 +15,8 @@ from typing import TypeVar
 from agent.clock import Clock, SystemClock
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.lanes import Order
-from agent.core.money.transaction import Payload, Submission
+from agent.core.money.limits import Finding, Rules, Use
+from agent.core.money.transaction import Payload, Submission, Transaction
 from agent.errors import OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
@@ -37,10 +38,12 @@ class Store:
         clock: Clock,
         orders: Mapping[str, Order] | None = None,
         on_fatal: Callable[[str], None] | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.directory = directory
         self._clock = clock
         self._orders = dict(orders or {})
+        self._rules = rules
         self._lock = LockFile(directory / "lock")
         self._counters: Counters | None = None
         self._facts: JournalFacts | None = None
@@ -75,7 +78,9 @@ class Store:
             self._lock.acquire("daemon")
         if self._counters is None:
             self._counters = Counters(self.directory / "counters")
-        journal_db, journal, facts = opening.open_journal(self.directory, now, self._orders)
+        journal_db, journal, facts = opening.open_journal(
+            self.directory, now, self._orders, self._rules
+        )
         try:
             state_db = opening.open_state(self.directory, now)
         except BaseException:
@@ -125,6 +130,16 @@ class Store:
         return await self.journal(
             lambda journal: journal.requests(after_seq, limit, self._clock.now())
         )
+
+    async def examine(self, transaction: Transaction) -> tuple[Finding, ...]:
+        """All that speaks against taking this payment now; nothing is written."""
+        return await self.journal(
+            lambda journal: journal.examiner.findings(transaction, self._clock.now())
+        )
+
+    async def fullest(self) -> tuple[Use | None, bool]:
+        """The limit used up furthest, and whether it counts as reached."""
+        return await self.journal(lambda journal: journal.examiner.fullest(self._clock.now()))
 
     async def backlog(self) -> Backlog:
         return await self.journal(lambda journal: journal.backlog())

@@ -26,9 +26,11 @@ from agent.core.money.journal import (
     move,
 )
 from agent.core.money.lanes import Order, lane_of, root_of
+from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
+from agent.store.examiner import Examiner
 from agent.store.rows import (
     NUMBER,
     STATES,
@@ -65,6 +67,7 @@ class Journal:
     def __init__(
         self, db: sqlite3.Connection, sealer: Sealer, *,
         boot_no: int, born_ms: int, next_seq: int, orders: Mapping[str, Order],
+        rules: Rules | None = None,
     ) -> None:  # fmt: skip
         self._db = db
         self._sealer = sealer
@@ -72,8 +75,10 @@ class Journal:
         self._next_seq = next_seq
         self.boot_no = boot_no
         self.born_ms = born_ms
-        self.tally = Tally()
+        rules = rules or Rules()
+        self.tally = Tally(rules.window_s)
         self.aside = Aside(db)
+        self.examiner = Examiner(db, rules, self.tally, self.aside, boot_no)
 
     # -- taking over -----------------------------------------------------------------------
 
@@ -117,6 +122,10 @@ class Journal:
             # have sent it already.
             state, in_doubt = State.WAITING, True
             note = "the payment is older than this journal; the host is asked before it is sent"
+        ruling = self.examiner.ruling(submission, now, in_doubt=in_doubt)
+        if ruling.held_for is not None:
+            state, cause = State.HELD, ruling.held_for.cause
+            note = f"held by the check before it was sent: {ruling.held_for.code}"
         order = self._orders.get(t.uplink, Order.PAYMENT)
         root = None
         if t.refers_to is not None and order is Order.PAYMENT:
@@ -126,6 +135,7 @@ class Journal:
             seq=self._next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1, sent=0,
             tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at, next_wall_ms=0,
             next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root), stored=stamp,
+            flags=ruling.flags,
         )  # fmt: skip
 
     # -- reading ---------------------------------------------------------------------------

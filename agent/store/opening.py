@@ -22,6 +22,7 @@ from pathlib import Path
 from agent.core.moment import Moment, at_ms
 from agent.core.money.journal import State
 from agent.core.money.lanes import Order
+from agent.core.money.limits import Rules
 from agent.errors import OperatorError, StoreError
 from agent.store import quarantine
 from agent.store.files import row_key, sync_directory
@@ -98,7 +99,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def open_journal(
-    directory: Path, now: Moment, orders: Mapping[str, Order]
+    directory: Path, now: Moment, orders: Mapping[str, Order], rules: Rules | None = None
 ) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
     """Open, or put a damaged journal aside and open a new one.
 
@@ -112,7 +113,7 @@ def open_journal(
     kept = quarantine.keep_log(path, now) if damage else None
     if new_key and path.exists():
         damage = damage or "the key file was missing, so no stored row can be believed"
-    start = _Start(path=path, secret=secret, now=now, orders=orders, damage=damage)
+    start = _Start(path=path, secret=secret, now=now, orders=orders, rules=rules, damage=damage)
     try:
         db, journal, facts = _opened(start)
         return db, journal, _listed(db, journal, facts, now, kept)
@@ -169,6 +170,7 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         journal, facts = _recovered(db, start, clean)
         db.execute("COMMIT")
         journal.tally.load(db.execute(QUERIES["tally"]).fetchall())
+        journal.examiner.load(now)
     except BaseException:
         db.close()
         raise
@@ -183,6 +185,7 @@ class _Start:
     secret: bytes
     now: Moment
     orders: Mapping[str, Order]
+    rules: Rules | None
     damage: str
 
 
@@ -198,6 +201,7 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         born_ms=born_ms,
         next_seq=max(last_seq, int(_meta(db, "last_seq") or 0)) + 1,
         orders=start.orders,
+        rules=start.rules,
     )
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as

@@ -5,8 +5,8 @@ INSERT INTO tx (
     stored_ms, stored_boot_ms, stored_boot_no, lane, uplink, amount_minor, currency,
     posted_amount_minor, terminal_id, merchant_id, kind, posting, delivery, customer_saw,
     occurred_ms, send_before_ms, first_attempt_ms, attempts, stan, batch, rrn, refers_to,
-    covers, reversal_key, card, app, business_fp, payload_fp, seq
-) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+    covers, reversal_key, card, app, business_fp, payload_fp, flags, seq
+) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 
 -- name: update_tx
 -- Compare-and-set: nothing happens unless the row is still at the version that was read.
@@ -66,7 +66,13 @@ SELECT 1 FROM tx INDEXED BY tx_lane WHERE lane = ? AND state < 4 AND seq < ? LIM
 SELECT 1 FROM tx WHERE key = ? AND state < 4 AND seq < ? LIMIT 1
 
 -- name: oldest_unsent
-SELECT stored_ms FROM tx INDEXED BY tx_unsent WHERE state < 4 ORDER BY seq LIMIT 1
+SELECT stored_ms, stored_boot_ms, stored_boot_no FROM tx INDEXED BY tx_unsent
+WHERE state < 4 ORDER BY seq LIMIT 1
+
+-- name: recent
+-- The newest payments, for the index of twins in memory (store/recent.py); 4096 is its bound.
+SELECT seq, key, state, terminal_id, kind, currency, amount_minor, card, stan, batch, occurred_ms,
+stored_ms, stored_boot_ms, stored_boot_no FROM tx ORDER BY seq DESC LIMIT 4096
 
 -- name: history
 SELECT event, state, in_doubt, cause, note, count, first_ms, last_ms FROM history

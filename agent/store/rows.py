@@ -55,7 +55,7 @@ class Sealer:
         digest.update(
             f"{record.seq}|{t.key}|{NUMBER[record.state]}|{record.in_doubt:d}|{record.version}|"
             f"{record.sent}|{record.payload_version}|{t.amount_minor}|{t.currency}|{t.uplink}|"
-            f"{t.terminal_id}|{t.posting}|".encode()
+            f"{t.terminal_id}|{t.posting}|{' '.join(record.flags)}|".encode()
         )
         digest.update(business_fp + payload_fp)
         return digest.digest()
@@ -130,6 +130,7 @@ def record_of(row: sqlite3.Row) -> Record:
         payload_version=row["payload_version"],
         not_found=row["not_found"],
         result=result_of(row["result"]),
+        flags=tuple((row["flags"] or "").split()),
     )
 
 
@@ -213,5 +214,5 @@ def inserted_columns(
         t.delivery.value, t.customer_saw.value, to_ms(t.occurred_at), ms(t.send_before),
         ms(t.first_attempt_at), t.attempts, t.stan, t.batch, t.rrn, t.refers_to,
         json.dumps(t.covers) if t.covers else None, t.reversal_key, text(t.card), text(t.app),
-        business_fp, payload_fp, record.seq,
+        business_fp, payload_fp, " ".join(record.flags) or None, record.seq,
     )  # fmt: skip

@@ -169,6 +169,7 @@ class Record:
     payload_version: int = 1
     not_found: int = 0  #: authoritative "not found" answers in a row
     result: HostResult | None = None
+    flags: tuple[str, ...] = ()  #: what the check disliked when it was taken (`limits`)
 
     @property
     def key(self) -> str:

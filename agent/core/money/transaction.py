@@ -134,6 +134,7 @@ class Submission:
     payload: Payload
     query_payload: bytes | None = None
     reversal_payloads: Mapping[str, bytes] = field(default_factory=dict)  #: by reason code
+    confirmed: frozenset[str] = frozenset()  #: findings of the check the cashier looked at
 
 
 def fingerprint(transaction: Transaction, secret: bytes) -> bytes:

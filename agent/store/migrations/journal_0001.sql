@@ -66,7 +66,8 @@ CREATE TABLE tx (
     card                TEXT,                    -- JSON {scheme, masked}
     app                 TEXT,                    -- JSON {name, version}
     business_fp         BLOB    NOT NULL,
-    payload_fp          BLOB    NOT NULL
+    payload_fp          BLOB    NOT NULL,
+    flags               TEXT                     -- what the check disliked; mac covers it
 );
 
 -- The unsent, in order of acceptance; also what the uploader walks.

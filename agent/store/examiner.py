@@ -1,0 +1,95 @@
+"""Holds a payment against the rules on the writer thread, where no figure can change meanwhile.
+
+It gathers what `core.money.limits` judges by: the unsent money from the tally, what lies aside,
+the age of the oldest, the payments taken lately. Nothing is scanned and nothing written. Sixty-four
+tills that ask at once are answered one after the other, so no limit is passed by a race.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from agent.core.moment import Moment, Stamp, at_least_ms
+from agent.core.money.journal import Amounts
+from agent.core.money.limits import (
+    Exposure,
+    Finding,
+    Ground,
+    RefusedError,
+    Rules,
+    Ruling,
+    Use,
+    examine,
+    fullest,
+    rule_on,
+)
+from agent.core.money.transaction import Submission, Transaction
+from agent.store.aside import Aside
+from agent.store.sql import QUERIES
+from agent.store.tally import Tally
+
+#: A payment refused for the backlog keeps "limit reached" up this long: room for a small one is
+#: no room for the next.
+REFUSED_MS = 900_000
+
+
+class Examiner:
+    """The rules over one journal."""
+
+    def __init__(
+        self, db: sqlite3.Connection, rules: Rules, tally: Tally, aside: Aside, boot_no: int
+    ) -> None:
+        self.rules = rules
+        self._db = db
+        self._tally = tally
+        self._aside = aside
+        self._boot_no = boot_no
+        self._refused_boot_ms: int | None = None
+
+    def load(self, now: Moment) -> None:
+        """At the start: the payments of the window."""
+        if self._tally.recent.watching:
+            self._tally.recent.load(self._db.execute(QUERIES["recent"]), now, self._boot_no)
+
+    def findings(self, t: Transaction, now: Moment) -> tuple[Finding, ...]:
+        """All that speaks against taking it now."""
+        seen = self._tally.recent.like(t, now, self._boot_no)
+        bound = t.currency is not None and any(self.rules.limits_on(t.currency, t.posting))
+        exposure = self._exposure(t.currency or "", now) if bound else Exposure()
+        return examine(t, self.rules, exposure, seen, now)
+
+    def ruling(self, submission: Submission, now: Moment, *, in_doubt: bool) -> Ruling:
+        """What a submission meets. Raises RefusedError."""
+        t = submission.transaction
+        findings = self.findings(t, now)
+        try:
+            return rule_on(t, findings, self.rules, submission.confirmed, in_doubt=in_doubt)
+        except RefusedError as error:
+            if any(one.ground is Ground.LIMIT and not one.where for one in error.findings):
+                self._refused_boot_ms = now.boot_ms
+            raise
+
+    def fullest(self, now: Moment) -> tuple[Use | None, bool]:
+        """The limit used up furthest, and whether it counts as reached."""
+        if not self.rules.limits:
+            return None, False
+        currencies = {limit.currency for limit in self.rules.limits}
+        use = fullest(self.rules, {c: self._exposure(c, now) for c in currencies})
+        since = self._refused_boot_ms
+        lately = since is not None and now.boot_ms - since < REFUSED_MS
+        return use, use is not None and (use.percent >= 100 or (lately and use.found > 0))
+
+    def _exposure(self, currency: str, now: Moment) -> Exposure:
+        own = self._tally.exposure(currency)
+        aside = self._aside.amounts() or Amounts()
+        count = own.count + (aside.count if currency in aside.by_currency else 0)
+        oldest = self._db.execute(QUERIES["oldest_unsent"]).fetchone()
+        age_ms = None
+        if oldest is not None:
+            stamp = Stamp(oldest["stored_ms"], oldest["stored_boot_ms"], oldest["stored_boot_no"])
+            age_ms = at_least_ms(stamp, now, self._boot_no)
+        return Exposure(
+            count=count,
+            total_minor=own.by_currency.get(currency, 0) + aside.by_currency.get(currency, 0),
+            oldest_ms=age_ms,
+        )
