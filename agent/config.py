@@ -89,6 +89,64 @@ class Uplink(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """HTTP status -> what it means at this host, where it differs from the receiver contract."""
 
 
+Policy = Literal["refuse", "hold", "flag"]
+Minor = Annotated[int, Meta(ge=1, le=9_007_199_254_740_992)]
+
+
+class Check(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[check]: what a payment is held against before it is taken.
+
+    `POST /v1/check` tells what was found. Submitted all the same, an advice is taken and flagged;
+    a request meets `on_…`.
+    """
+
+    duplicate_window_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    """Same terminal, kind, amount and card within this; 0: not looked for."""
+    trace_window_s: Annotated[int, Meta(ge=0, le=604_800)] = 86_400
+    """Same terminal, kind, amount, STAN and batch within this; 0: not looked for."""
+    future_s: Annotated[int, Meta(ge=0, le=31_536_000)] = 300
+    """How far ahead of this terminal's clock a payment may be; 0: any."""
+    past_s: Annotated[int, Meta(ge=0, le=31_536_000)] = 86_400
+    """How far behind it a request may be; 0: any. Advices may be as old as they are."""
+    terminal_ids: tuple[Annotated[str, Meta(pattern=r"^[!-~]{1,16}$")], ...] = ()
+    """TIDs issued to this terminal; empty: any."""
+    merchant_ids: tuple[Annotated[str, Meta(pattern=r"^[!-~]{1,32}$")], ...] = ()
+    """MIDs issued to it; empty: any."""
+    currencies: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{3}$")], ...] = ()
+    """Taken here; empty: any."""
+    kinds: tuple[
+        Literal[
+            "sale", "refund", "void", "preauth", "preauth_completion", "preauth_void",
+            "preauth_completion_void", "adjustment", "qr_sale", "qr_cancel", "qr_refund",
+        ],
+        ...,
+    ] = ()  # fmt: skip
+    """Done here besides reversals, batch uploads and settlements; empty: all."""
+    on_limit: Policy = "refuse"
+    on_duplicate: Policy = "hold"
+    on_amount: Policy = "flag"
+    on_parameter: Policy = "refuse"
+
+
+class Limit(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[limit]]: how much may be taken, and how much may be unsent, in one currency."""
+
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    posting: Literal["any", "request", "advice"] = "any"
+    """Which payments it binds; advices are those the terminal approves itself."""
+    single_minor: Minor | None = None
+    """Largest single amount, in the minor unit (fen, cent)."""
+    confirm_minor: Minor | None = None
+    """From this amount on the cashier is asked to look again."""
+    total_minor: Minor | None = None
+    """Largest sum unsent."""
+    count: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    """Most payments unsent."""
+    age_s: Annotated[int, Meta(ge=60, le=31_536_000)] | None = None
+    """Oldest age of an unsent payment at which new ones are still taken."""
+    warn_percent: Annotated[int, Meta(ge=1, le=100)] = 80
+
+
 class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[telemetry]: the fleet's MQTT broker. No endpoint: recorded locally and said so."""
 
@@ -173,6 +231,8 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agent: Agent = field(default_factory=Agent)
     api: Api = field(default_factory=Api)
     uplink: tuple[Uplink, ...] = ()
+    check: Check = field(default_factory=Check)
+    limit: tuple[Limit, ...] = ()
     telemetry: Telemetry = field(default_factory=Telemetry)
     printer: Printer = field(default_factory=Printer)
     connectivity: Connectivity = field(default_factory=Connectivity)

@@ -19,6 +19,9 @@ TABLES: Mapping[str, str] = {
     "[api]": "The unix socket of the local API and who may do what on it.",
     "[[uplink]]": "One way to one host; repeat the table for more. Without any, payments are "
     "recorded and nothing is sent.",
+    "[check]": "What a payment is held against before it is taken (`POST /v1/check`). Submitted "
+    "all the same, an advice is taken and flagged; a request meets the keys `on_…`.",
+    "[[limit]]": "How much may be taken, and how much may be unsent, in one currency.",
     "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
     "[printer]": "An ESC/POS receipt printer on a serial line. Without a device: not fitted.",
     "[connectivity]": "The way from this terminal to its hosts.",
@@ -67,6 +70,26 @@ MEANINGS: Mapping[str, str] = {
     "uplink.host_in_flight_s": "How long the host may still work on a post it has not answered.",
     "uplink.on_unknown": "What to do about an unknown outcome.",
     "uplink.outcomes": "HTTP status = meaning, where this host differs from the contract.",
+    "check.duplicate_window_s": "Same terminal, kind, amount and card within this: a duplicate?",
+    "check.trace_window_s": "The same by STAN and batch instead of the card; 0: not looked for.",
+    "check.future_s": "How far ahead of this terminal's clock a payment may be; 0: any.",
+    "check.past_s": "How far behind it a request may be; 0: any. Advices may be older.",
+    "check.terminal_ids": "TIDs issued to this terminal; empty: any.",
+    "check.merchant_ids": "MIDs issued to this terminal; empty: any.",
+    "check.currencies": "Currencies taken here; empty: any.",
+    "check.kinds": "Kinds of payment done here; empty: all.",
+    "check.on_limit": "What a request over a limit meets.",
+    "check.on_duplicate": "What a suspected duplicate that nobody confirmed meets.",
+    "check.on_amount": "What an unconfirmed amount that looks mistyped meets.",
+    "check.on_parameter": "What a wrong date, TID, MID, currency or kind meets.",
+    "limit.currency": "Which currency, as in ISO 4217.",
+    "limit.posting": "Which payments it binds; advices are those approved by the terminal itself.",
+    "limit.single_minor": "Largest single amount in fen, cent …; unset: any.",
+    "limit.confirm_minor": "From this amount on the cashier is asked to look again; unset: never.",
+    "limit.total_minor": "Largest sum unsent; unset: any.",
+    "limit.count": "Most payments unsent; unset: any.",
+    "limit.age_s": "While a payment is unsent for this long no new one is taken; unset: any.",
+    "limit.warn_percent": "Part of a limit from which it is spoken of.",
     "telemetry.endpoints": "Brokers, tried in order; mqtt:// only to loopback.",
     "telemetry.protocol": "MQTT version; auto: 5, then 3.1.1.",
     "telemetry.username": "MQTT user; empty: none.",
@@ -115,6 +138,12 @@ MEANINGS: Mapping[str, str] = {
 _EXAMPLES: Mapping[str, str] = {
     "uplink.name": '"main"',
     "uplink.url": '"https://host.example/payments"',
+    "limit.currency": '"CNY"',
+    "limit.single_minor": "100000",
+    "limit.confirm_minor": "50000",
+    "limit.total_minor": "1000000",
+    "limit.count": "500",
+    "limit.age_s": "86400",
     "health.CODE.visible_after_s": "10.0",
     "health.CODE.clear_after_s": "10.0",
 }
@@ -126,8 +155,8 @@ _INTRODUCTION = """\
 agent/cli/config_reference.py, then write both documents again. -->
 
 `/etc/posagent/posagent.toml`, then `conf.d/*.toml` beside it in the order of their names. A later
-key wins; `[[uplink]]` entries add up. No file at all is fine: every default works, nothing is sent
-and nothing is reported until an uplink and an endpoint are set.
+key wins; `[[uplink]]` and `[[limit]]` entries add up. No file at all is fine: every default works,
+nothing is sent and nothing is reported until an uplink and an endpoint are set.
 
 Everything is checked before anything starts: `posagent config check` lists every problem with file,
 line, table, key, what was found and what is allowed; an unknown key is a problem and names the
@@ -139,7 +168,8 @@ Rules between and beside the bounds:
 - Files, their directories and `conf.d` must belong to root or the agent's own user and must not be
   writable by group or others; the complaint names the command that puts it right.
 - `http://` and `mqtt://` only to this machine; no user, password, `?` or `#` in an address.
-- `[[uplink]]` names are unique. `backoff_base_s` ≤ `backoff_cap_s`,
+- `[[uplink]]` names are unique; so is each `currency` with its `posting` among `[[limit]]`, and
+  each limits something. `backoff_base_s` ≤ `backoff_cap_s`,
   `reconnect_base_s` ≤ `reconnect_cap_s`, `reserved_for_submit` < `max_connections`.
 - Paths are absolute. Certificates, keys, passwords and manifests must be readable; a `key_file`
   needs its `cert_file`. The socket `run_dir/api.sock` must fit into 107 bytes.

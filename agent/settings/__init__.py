@@ -86,7 +86,7 @@ class _Document:
 
     file: Path
     lines: Lines
-    merged_uplinks: int  #: how many [[uplink]] earlier files brought
+    merged: Mapping[str, int]  #: how many entries of each [[table]] earlier files brought
 
 
 class _Reader:
@@ -135,7 +135,8 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             self._problem(config_file.syntax(file, text, error))
             return
-        document = _Document(file, Lines(text), len(self._merged.get("uplink", ())))
+        earlier = {name: len(self._merged.get(name, ())) for name in schema.ARRAYS}
+        document = _Document(file, Lines(text), earlier)
         self._lay_over(document, _Checker(self, document, self._references).check(raw))
 
     def _problem(self, problem: Problem) -> None:
@@ -160,8 +161,9 @@ class _Reader:
 
     def _remember(self, document: _Document, path: str, content: Mapping[str, Any]) -> None:
         merged = path
-        if path.startswith("uplink."):
-            merged = f"uplink.{int(path.split('.')[1]) + document.merged_uplinks}"
+        table, _, number = path.partition(".")
+        if table in document.merged:
+            merged = f"{table}.{int(number) + document.merged[table]}"
         for key in ("", *content):
             inside, outside = (f"{p}.{key}" if key else p for p in (path, merged))
             self.places[outside] = _Place(document.file, document.lines.find(inside))
@@ -294,8 +296,8 @@ def _at(path: str, place: _Place, kind: Kind, args: Mapping[str, str | Both]) ->
 def _place_words(path: str) -> tuple[str, str]:
     """`uplink.1.url` -> `[[uplink]] (2nd)`, `url`."""
     parts = path.split(".")
-    if parts[0] == "uplink" and len(parts) > 1:
-        return f"[[uplink]] #{int(parts[1]) + 1}", ".".join(parts[2:])
+    if parts[0] in schema.ARRAYS and len(parts) > 1:
+        return f"[[{parts[0]}]] #{int(parts[1]) + 1}", ".".join(parts[2:])
     if parts[0] == "health" and len(parts) > 2:
         return f"[health.{'.'.join(parts[1:-1])}]", parts[-1]
     if len(parts) == 1:

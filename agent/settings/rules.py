@@ -51,6 +51,7 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
     telemetry = merged.get("telemetry", {})
     yield from _ordered(telemetry, defaults, "telemetry", "reconnect_base_s", "reconnect_cap_s")
     yield from _certificate_with_key(telemetry, "telemetry")
+    yield from _limits(merged)
     api = merged.get("api", {})
     yield from _ordered(
         api, defaults, "api", "reserved_for_submit", "max_connections", strictly=True
@@ -168,6 +169,14 @@ def _run_dir(value: str) -> Both | None:
     return _absolute(value)
 
 
+def _currency(value: str) -> Both | None:
+    from agent.core.money.currencies import EXPONENT
+
+    if value in EXPONENT:
+        return None
+    return "not an ISO 4217 currency", "不是 ISO 4217 货币代码"
+
+
 def _account(value: str) -> Both | None:
     name = value.removeprefix("@")
     if name and not name.startswith(("@", "-")) and ":" not in name and " " not in name:
@@ -204,6 +213,26 @@ def _unique_names(merged: Mapping[str, Any]) -> Iterator[Trouble]:
                 ),
             )
         first.setdefault(name, number)
+
+
+def _limits(merged: Mapping[str, Any]) -> Iterator[Trouble]:
+    """One [[limit]] per currency and posting, and each must limit something."""
+    seen: set[tuple[Any, Any]] = set()
+    for number, limit in enumerate(merged.get("limit", ())):
+        currency, posting = limit.get("currency"), limit.get("posting", "any")
+        path = f"limit.{number}.currency"
+        if currency is None:
+            continue
+        if (currency, posting) in seen:
+            words = (
+                f"there is another limit of {currency} for posting {posting}",
+                f"{currency} 在 posting = {posting} 下已有另一条限额",
+            )
+            yield Trouble(path, shown("currency", currency), words)
+        seen.add((currency, posting))
+        if not limit.keys() - {"currency", "posting", "warn_percent"}:
+            words = ("it limits nothing", "这一条没有限制任何内容")
+            yield Trouble(path, shown("currency", currency), words)
 
 
 def _ordered(
@@ -243,6 +272,8 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "agent.state_dir": _absolute,
     "agent.run_dir": _run_dir,
     "uplink.url": _host_url,
+    "check.currencies": _currency,
+    "limit.currency": _currency,
     "telemetry.endpoints": _broker_url,
     "connectivity.hosts": _probe_target,
     "system.storage_path": _absolute,

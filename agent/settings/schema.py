@@ -29,6 +29,9 @@ _PATTERNS: Mapping[str, Both] = {
     ),
     r"^https?://": ("an https:// address", "https:// 地址"),
     r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
+    r"^[A-Z]{3}$": ("a currency such as CNY", "货币代码，如 CNY"),
+    r"^[!-~]{1,16}$": ("up to 16 characters without spaces", "最多 16 个字符，不含空格"),
+    r"^[!-~]{1,32}$": ("up to 32 characters without spaces", "最多 32 个字符，不含空格"),
     r"^[1-5][0-9][0-9]$": ("HTTP status 100 to 599", "HTTP 状态码 100 至 599"),
 }
 
@@ -144,6 +147,10 @@ def struct(record: type[msgspec.Struct]) -> shapes.StructType:
     shape = shapes.type_info(record)
     assert isinstance(shape, shapes.StructType)
     return shape
+
+
+#: Names of the arrays of tables.
+ARRAYS = tuple(header.strip("[]") for header in tables() if header.startswith("[["))
 
 
 def _default(entry: shapes.Field) -> Any:

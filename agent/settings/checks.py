@@ -1,0 +1,45 @@
+"""[check] and [[limit]] as the rules the core judges payments by. Called by main."""
+
+from __future__ import annotations
+
+from agent.config import Config
+from agent.core.money.limits import Ground, Limit, Policy, Rules
+from agent.core.money.transaction import Kind, Posting
+
+#: Never refused for their kind: they take back, upload or close what was taken.
+_ALWAYS = frozenset({Kind.REVERSAL, Kind.BATCH_UPLOAD, Kind.SETTLEMENT})
+
+
+def rules_of(config: Config) -> Rules:
+    """The rules of one configuration."""
+    check = config.check
+    kinds = frozenset(Kind(word) for word in check.kinds)
+    return Rules(
+        limits=tuple(
+            Limit(
+                currency=limit.currency,
+                posting=None if limit.posting == "any" else Posting(limit.posting),
+                single_minor=limit.single_minor,
+                confirm_minor=limit.confirm_minor,
+                total_minor=limit.total_minor,
+                count=limit.count,
+                age_s=limit.age_s,
+                warn_percent=limit.warn_percent,
+            )
+            for limit in config.limit
+        ),
+        duplicate_window_s=check.duplicate_window_s,
+        trace_window_s=check.trace_window_s,
+        future_s=check.future_s,
+        past_s=check.past_s,
+        terminal_ids=frozenset(check.terminal_ids),
+        merchant_ids=frozenset(check.merchant_ids),
+        currencies=frozenset(check.currencies),
+        kinds=kinds | _ALWAYS if kinds else kinds,
+        policies={
+            Ground.LIMIT: Policy(check.on_limit),
+            Ground.DUPLICATE: Policy(check.on_duplicate),
+            Ground.AMOUNT: Policy(check.on_amount),
+            Ground.PARAMETER: Policy(check.on_parameter),
+        },
+    )
