@@ -166,6 +166,8 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         clean = _meta(db, "clean") == "1"
         if existed and not clean:
             _check_structure(db)
+        if existed:
+            _fold(db)
         db.execute("BEGIN IMMEDIATE")
         journal, facts = _recovered(db, start, clean)
         db.execute("COMMIT")
@@ -259,6 +261,21 @@ def _check_structure(db: sqlite3.Connection) -> None:
         db.set_progress_handler(None, 0)
     if verdict != "ok":
         raise _DamagedError(f"quick_check: {verdict}")
+
+
+def _fold(db: sqlite3.Connection) -> None:
+    """Write what the log holds into the database, before anything is answered from it.
+
+    After a sync that failed, parts of the log can be readable and yet never reach the flash: the
+    kernel has marked them clean. Only writing them again makes them durable; a commit behind such
+    a part would be lost with it at the next power cut.
+    """
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        if family(error) != "full":
+            raise
+        log.warning("event=log_not_folded code=%s", sqlite_name(error))
 
 
 def _create(db: sqlite3.Connection, now: Moment) -> None:
