@@ -16,7 +16,8 @@ from enum import StrEnum
 
 from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
-from agent.core.money.transaction import Delivery
+from agent.core.money.reversing import automatic_reason, may_reverse
+from agent.core.money.transaction import Delivery, Kind, Posting
 
 
 class Answer(StrEnum):
@@ -38,12 +39,16 @@ class Answer(StrEnum):
     REDIRECT = "redirect"  #: U14
     NOT_FOUND = "not_found"  #: U18, to a status query only
     UNSUPPORTED = "unsupported"  #: U19, the host answers no status queries
+    LATER = "later"  #: refused without effect; the way and other payments are fine
+    UNSETTLED = "unsettled"  #: the host's own word that the outcome is open: never resent blindly
+    BLOCKED = "blocked"  #: not taken, and the same bytes will not be: somebody must act
 
 
 class ChannelTurn(StrEnum):
     """What an answer says about the way to the host, apart from the record."""
 
     UP = "up"  #: the host works
+    REACHED = "reached"  #: the host answers, though this record did not get through
     NEUTRAL = "neutral"  #: says nothing about the channel
     DOWN = "down"  #: back off, one record at a time until something works
     SLOW = "slow"  #: the host asks for time
@@ -96,6 +101,9 @@ OUTCOMES: Mapping[Answer, Outcome] = {
     # A host that answers a post with these two does not keep the contract: read as gibberish.
     Answer.NOT_FOUND: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
     Answer.UNSUPPORTED: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+    Answer.LATER: Outcome(Event.REFUSED, ChannelTurn.REACHED, "issuer.unavailable"),
+    Answer.UNSETTLED: Outcome(Event.NO_ANSWER, ChannelTurn.REACHED, "host.no_reply"),
+    Answer.BLOCKED: Outcome(Event.HOLD, ChannelTurn.REACHED, "queue.held"),
 }
 
 #: Answers to a status query. Whatever is not final leaves the record as it was.
@@ -110,6 +118,7 @@ ASKED: Mapping[Answer, Outcome] = {
     Answer.IN_PROGRESS: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
     Answer.NOT_FOUND: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
     Answer.UNSUPPORTED: Outcome(Event.ASKED, ChannelTurn.NEUTRAL, "host.no_reply"),
+    Answer.UNSETTLED: Outcome(Event.ASKED, ChannelTurn.REACHED, "host.no_reply"),
 }
 
 
@@ -119,6 +128,7 @@ class OnUnknown(StrEnum):
     QUERY = "query"
     RESEND = "resend"
     HOLD = "hold"
+    REVERSE = "reverse"  #: ask, and take a request back when the time is over (rule 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +141,11 @@ class Profile:
     host_in_flight_s: int
     backoff_base_s: float
     backoff_cap_s: float
+    #: False: a request whose answer was lost is never sent again. An idempotency key makes that
+    #: safe; a STAN does not.
+    resend_requests: bool = True
+    #: Host codes after which a payment in doubt may be sent again; any other code forbids it.
+    resend_codes: frozenset[str] = frozenset()
 
 
 class Todo(StrEnum):
@@ -142,6 +157,7 @@ class Todo(StrEnum):
     ASK = "ask"
     LAPSE = "lapse"
     HOLD = "hold"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +168,7 @@ class Plan:
     wait_ms: int = 0
     cause: str = ""
     note: str = ""
+    reason: str = ""  #: of a reversal
 
 
 #: Part of the host's key window in which a blind resend is still allowed (U16).
@@ -258,20 +275,47 @@ def _plan_in_doubt(
     record: Record, profile: Profile, now: Moment, boot_no: int, *, ask: bool
 ) -> Plan:
     """Ask if the host can be asked, resend only where that cannot post twice, else hold."""
-    if ask and not (profile.on_unknown is OnUnknown.RESEND and record.state is not State.HELD):
-        return Plan(todo=Todo.ASK)
+    reverse = profile.on_unknown is OnUnknown.REVERSE and may_reverse(record)
+    late_ms = _reversible_in_ms(record, profile, now, boot_no) if reverse else 0
+    if ask and (record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND):
+        if not (reverse and record.not_found and not late_ms):
+            return Plan(todo=Todo.ASK)
+    if reverse and record.state is not State.HELD:
+        if late_ms:
+            return Plan(todo=Todo.WAIT, wait_ms=late_ms)
+        return Plan(todo=Todo.REVERSE, reason=automatic_reason(record))
     if profile.on_unknown is OnUnknown.HOLD:
         return _hold("the outcome is unknown and this host cannot be asked")
+    if refusal := _resend_refused(record, profile, now, boot_no):
+        return Plan(todo=Todo.ASK) if ask else _hold(refusal)
+    return Plan(todo=Todo.SEND)
+
+
+def _reversible_in_ms(record: Record, profile: Profile, now: Moment, boot_no: int) -> int:
+    """How long until the time limit of rule 5 has passed; 0 = it has."""
+    if record.transaction.send_before is not None and not expired(record, now, boot_no):
+        left_ms = to_ms(record.transaction.send_before) - record.stored.wall_ms
+        gone_ms = now.boot_ms - record.stored.boot_ms
+        # After a reboot under an untrusted clock nobody can tell: look again in a minute.
+        return max(left_ms - gone_ms + 1, 50) if record.stored.boot_no == boot_no else 60_000
+    quiet_ms = at_least_ms(record.last_sent or record.stored, now, boot_no)
+    return max(0, profile.host_in_flight_s * 1000 - quiet_ms)
+
+
+def _resend_refused(record: Record, profile: Profile, now: Moment, boot_no: int) -> str:
+    """Why a payment in doubt may not be sent again, or nothing."""
+    t = record.transaction
+    if not profile.resend_requests and t.posting is Posting.REQUEST and t.kind is not Kind.REVERSAL:
+        return "the outcome of this request is unknown; sending it again could charge twice"
+    code = record.result.response_code if record.result is not None else None
+    if code is not None and code not in profile.resend_codes:
+        return f"the host answered {code}: it may have it, and sending it again could post twice"
     if expired(record, now, boot_no) is not False:
-        if ask:
-            return Plan(todo=Todo.ASK)
-        return _hold("the outcome of this request is unknown and it is too late to send it again")
+        return "the outcome of this request is unknown and it is too late to send it again"
     age_ms = key_age_ms(record, now, boot_no)
     if age_ms is None or age_ms > profile.key_window_s * 1000 * WINDOW_SHARE:
-        if ask:
-            return Plan(todo=Todo.ASK)
-        return _hold("the host may have forgotten the key: sending again could post twice")
-    return Plan(todo=Todo.SEND)
+        return "the host may have forgotten the key: sending again could post twice"
+    return ""
 
 
 def _hold(note: str) -> Plan:

@@ -54,6 +54,9 @@ class Event(StrEnum):
     VOID = "void"  #: L10
     LAPSE = "lapse"  #: money rule 2
     REVERSE = "reverse"  #: the reversal of this payment was accepted
+    FREEZE = "freeze"  #: a reversal of this payment was recorded (rule 5)
+    REPLACED = "replaced"  #: the app replaced the payload after key loss (rule 9)
+    LATE = "late"  #: U20 an answer to an old attempt; history only
     RESTART = "restart"  #: U22 the process died while sending
     DAMAGE = "damage"  #: money rule 8
 
@@ -102,7 +105,13 @@ def _table() -> Mapping[tuple[State, Event], Move]:
     add((State.WAITING,), Event.HURRY, State.WAITING, Doubt.KEEP)
     add(_LIVE, Event.VOID, State.VOIDED, Doubt.REFUSE)
     add(_LIVE, Event.LAPSE, State.LAPSED, Doubt.REFUSE)
-    add((State.WAITING, State.HELD), Event.REVERSE, State.REVERSED, Doubt.CLEAR)
+    # An approval the terminal could not use (wrong MAC, fault) is taken back after the fact.
+    add((State.WAITING, State.HELD, State.POSTED), Event.REVERSE, State.REVERSED, Doubt.CLEAR)
+    add((State.QUEUED, State.WAITING, State.HELD), Event.FREEZE, State.WAITING, Doubt.KEEP)
+    add((State.SENDING,), Event.FREEZE, State.WAITING, Doubt.SET)
+    add((State.WAITING, State.HELD), Event.REPLACED, State.WAITING, Doubt.KEEP)
+    for state in State:
+        add((state,), Event.LATE, state, Doubt.KEEP)
     add((State.SENDING,), Event.RESTART, State.WAITING, Doubt.SET)
     add(
         (State.QUEUED, State.SENDING, State.WAITING, State.HELD),
