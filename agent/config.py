@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from agent.core.money.iso8583_fields import NOTATION
+
 Seconds = Annotated[float, Meta(ge=0.05, le=86_400)]
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Directory = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -52,13 +54,10 @@ class Api(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_timeout_s: Seconds = 75.0
 
 
-class Uplink(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[uplink]]: one way to one host."""
+class UplinkBase(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every [[uplink]] has, whatever it speaks."""
 
     name: Identifier
-    type: Literal["https"] = "https"
-    url: Annotated[str, Meta(pattern=r"^https?://", max_length=500)]
-    """Where payments are posted; status is asked at `url/{key}`. http only to loopback."""
     enabled: bool = True
     """Kill switch: false records and explains, and sends nothing."""
     shadow: bool = False
@@ -66,27 +65,106 @@ class Uplink(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    in_flight: Annotated[int, Meta(ge=1, le=32)] = 4
-    order: Literal["payment", "terminal"] = "payment"
     connect_timeout_s: Seconds = 15.0
-    answer_timeout_s: Seconds = 30.0
-    keep_alive_s: Seconds = 55.0
     backoff_base_s: Seconds = 2.0
     backoff_cap_s: Seconds = 300.0
     pause_s: Seconds = 300.0
     """How long the channel rests after 401, 403 or a redirect before one record tries again."""
-    status_query: bool = True
-    """Whether the host answers `GET url/{key}` as the receiver contract says."""
     key_window_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 86_400
-    """How long the host remembers a key; resending stops at 80 % of it."""
+    """How long the host remembers a payment; resending stops at 80 % of it."""
     host_in_flight_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
     """How long the host may still be working on a post it has not answered."""
+
+
+class Uplink(
+    UplinkBase,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="https",
+):
+    """[[uplink]] type = "https" (the default): one way to one host that keeps the contract."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://", max_length=500)]
+    """Where payments are posted; status is asked at `url/{key}`. http only to loopback."""
+    in_flight: Annotated[int, Meta(ge=1, le=32)] = 4
+    order: Literal["payment", "terminal"] = "payment"
+    answer_timeout_s: Seconds = 30.0
+    keep_alive_s: Seconds = 55.0
+    status_query: bool = True
+    """Whether the host answers `GET url/{key}` as the receiver contract says."""
     on_unknown: Literal["query", "resend", "hold"] = "query"
     outcomes: dict[
         Annotated[str, Meta(pattern=r"^[1-5][0-9][0-9]$")],
         Literal["declined", "rejected", "busy", "error", "in_progress", "mismatch", "unauthorised"],
     ] = {}
     """HTTP status -> what it means at this host, where it differs from the receiver contract."""
+
+
+FieldNumber = Annotated[str, Meta(pattern=r"^([2-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$")]
+ResponseCode = Annotated[str, Meta(pattern=r"^[0-9A-Z]{2}$")]
+
+
+class Iso8583Uplink(
+    UplinkBase,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="iso8583",
+):
+    """[[uplink]] type = "iso8583": one way to one acquirer that speaks ISO 8583."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    port: Annotated[int, Meta(ge=1, le=65_535)]
+    tls: bool = True
+    in_flight: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Terminals on their way at once; one terminal never has two."""
+    order: Literal["payment", "terminal"] = "terminal"
+    answer_timeout_s: Seconds = 60.0
+    idle_s: Seconds = 55.0
+    """How long an idle connection is used again."""
+    length: Literal["binary", "bcd", "ascii"] = "binary"
+    tpdu: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{10})?$")] = ""
+    tpdu_check: Literal["swapped", "same", "any"] = "swapped"
+    header: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){0,32}$")] = ""
+    payload_begins: Literal["mti", "header", "tpdu"] = "mti"
+    """Where the app's bytes begin; the agent puts what is missing before them."""
+    dialect: Literal["bcd", "ascii", "hex"] = "bcd"
+    fields: dict[FieldNumber, Annotated[str, Meta(pattern=NOTATION)]] = {}
+    """Field -> notation (n6, n..19, ans...999, b64) where this host differs from UnionPay."""
+    bound: Annotated[
+        tuple[Literal["3", "11", "37", "41", "42"], ...], Meta(min_length=1, max_length=5)
+    ] = ("11", "41", "42")
+    protected_fields: tuple[Literal["2", "14", "35", "36", "45", "52", "55"], ...] = ()
+    """Card data fields the payment app hands over encrypted or tokenised; all others refused."""
+    codes: dict[
+        ResponseCode,
+        Literal[
+            "approved", "partial", "defective", "refused", "no_original", "working", "open",
+            "issuer", "host", "keys", "format", "enrolment", "batch", "unknown",
+        ],
+    ] = {}  # fmt: skip
+    """Field 39 -> what it means at this host, laid over UnionPay's table."""
+    query_codes: dict[
+        ResponseCode, Literal["posted", "declined", "not_found", "in_progress", "unsettled"]
+    ] = {}
+    """Field 39 of an answer to a query message -> what became of the payment."""
+    repeat: Literal["never", "advices"] = "never"
+    """Whether repeats of advices and reversals are marked in the message type (xxx1)."""
+    on_unknown: Literal["query", "resend", "reverse", "hold"] = "query"
+    batch_wait_s: Annotated[float, Meta(ge=0, le=604_800)] = 3_600.0
+    """How long a batch upload waits for what it covers before a person must choose."""
+    echo: Literal["none", "app", "own_tid"] = "none"
+    echo_period_s: Seconds = 60.0
+    echo_terminal_id: Annotated[str, Meta(pattern=r"^[!-~]{0,8}$")] = ""
+    echo_merchant_id: Annotated[str, Meta(pattern=r"^[!-~]{0,15}$")] = ""
+    echo_message: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){0,512}$")] = ""
+    """The payment app's own echo message from the message type on, in hexadecimal."""
+
+
+AnyUplink = Uplink | Iso8583Uplink
 
 
 Policy = Literal["refuse", "hold", "flag"]
@@ -230,7 +308,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     agent: Agent = field(default_factory=Agent)
     api: Api = field(default_factory=Api)
-    uplink: tuple[Uplink, ...] = ()
+    uplink: tuple[AnyUplink, ...] = ()
     check: Check = field(default_factory=Check)
     limit: tuple[Limit, ...] = ()
     telemetry: Telemetry = field(default_factory=Telemetry)

@@ -17,8 +17,10 @@ from agent.settings.schema import Key, keys
 TABLES: Mapping[str, str] = {
     "[agent]": "Who this terminal is and where it keeps things.",
     "[api]": "The unix socket of the local API and who may do what on it.",
-    "[[uplink]]": "One way to one host; repeat the table for more. Without any, payments are "
-    "recorded and nothing is sent.",
+    "[[uplink]]": "One way to one host that keeps the receiver contract; repeat the table for "
+    "more. Without any, payments are recorded and nothing is sent.",
+    '[[uplink]] # type = "iso8583"': "One way to one acquirer that speaks ISO 8583 over TCP or "
+    "TLS; the defaults are those of UnionPay terminals. docs/contracts/iso8583.md has the rest.",
     "[check]": "What a payment is held against before it is taken (`POST /v1/check`). Submitted "
     "all the same, an advice is taken and flagged; a request meets the keys `on_…`.",
     "[[limit]]": "How much may be taken, and how much may be unsent, in one currency.",
@@ -70,6 +72,40 @@ MEANINGS: Mapping[str, str] = {
     "uplink.host_in_flight_s": "How long the host may still work on a post it has not answered.",
     "uplink.on_unknown": "What to do about an unknown outcome.",
     "uplink.outcomes": "HTTP status = meaning, where this host differs from the contract.",
+    "uplink.iso8583.host": "Name or address of the acquirer.",
+    "uplink.iso8583.port": "Its port.",
+    "uplink.iso8583.tls": "Speak TLS; false only on a private line.",
+    "uplink.iso8583.in_flight": "Terminals on their way at once; one terminal never has two.",
+    "uplink.iso8583.pause_s": "Rest after 03, 58 or 97 to an advice before one tries again.",
+    "uplink.iso8583.idle_s": "How long an idle connection is used again.",
+    "uplink.iso8583.length": "How the length before a message is written; it excludes itself.",
+    "uplink.iso8583.tpdu": "TPDU in hexadecimal, such as 6000030000; empty: none.",
+    "uplink.iso8583.tpdu_check": "What an answer's TPDU must be: source and destination swapped, "
+    "the same, or anything.",
+    "uplink.iso8583.header": "Header behind the TPDU in hexadecimal; empty: none.",
+    "uplink.iso8583.payload_begins": "Where the app's bytes begin; the agent puts TPDU and header "
+    "before them if they are missing.",
+    "uplink.iso8583.dialect": "Digits packed two to a byte, as characters, or with the bitmap as "
+    "characters too.",
+    "uplink.iso8583.fields": "Field = notation, where this host differs from UnionPay.",
+    "uplink.iso8583.bound": "Fields an answer must repeat, beside the message type.",
+    "uplink.iso8583.protected_fields": "Card data fields the app hands over encrypted or "
+    "tokenised; the others are refused.",
+    "uplink.iso8583.codes": "Field 39 = meaning, laid over UnionPay's table.",
+    "uplink.iso8583.query_codes": "Field 39 of the answer to a query message = what became of the "
+    "payment.",
+    "uplink.iso8583.repeat": "Which repeats are marked in the message type (xxx1).",
+    "uplink.iso8583.on_unknown": "What to do about an unknown outcome; resend: advices and "
+    "reversals only.",
+    "uplink.iso8583.batch_wait_s": "How long a batch upload waits for what it covers before a "
+    "person must choose.",
+    "uplink.iso8583.echo": "Who makes echo messages on an idle line: nobody, the app "
+    "(echo_message), or the agent under a TID of its own.",
+    "uplink.iso8583.echo_period_s": "How long the line is idle before an echo.",
+    "uplink.iso8583.echo_terminal_id": "TID for echoes only (echo = own_tid).",
+    "uplink.iso8583.echo_merchant_id": "Its MID.",
+    "uplink.iso8583.echo_message": "The app's own echo message from the message type on, in "
+    "hexadecimal (echo = app).",
     "check.duplicate_window_s": "Same terminal, kind, amount and card within this: a duplicate?",
     "check.trace_window_s": "The same by STAN and batch instead of the card; 0: not looked for.",
     "check.future_s": "How far ahead of this terminal's clock a payment may be; 0: any.",
@@ -138,6 +174,9 @@ MEANINGS: Mapping[str, str] = {
 _EXAMPLES: Mapping[str, str] = {
     "uplink.name": '"main"',
     "uplink.url": '"https://host.example/payments"',
+    "uplink.iso8583.name": '"acquirer"',
+    "uplink.iso8583.host": '"acquirer.example"',
+    "uplink.iso8583.port": "8583",
     "limit.currency": '"CNY"',
     "limit.single_minor": "100000",
     "limit.confirm_minor": "50000",
@@ -195,7 +234,7 @@ def markdown() -> str:
         for key in entries:
             default = f"`{key.default}`" if key.default else "**must be given**"
             allowed = key.allowed[0].replace("|", "\\|")
-            lines.append(f"| `{key.name}` | {allowed} | {default} | {MEANINGS[_path(key)]} |")
+            lines.append(f"| `{key.name}` | {allowed} | {default} | {meaning(key)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -208,10 +247,9 @@ def toml() -> str:
         commented = table.startswith("[[") or "CODE" in table
         lines.append(("#" if commented else "") + table.replace("CODE", "printer.paper_out"))
         for key in entries:
-            path = _path(key)
-            meaning = f"{MEANINGS[path]} {key.allowed[0][0].upper()}{key.allowed[0][1:]}."
-            lines += [f"# {line}" for line in textwrap.wrap(meaning, 96)]
-            lines.append(f"#{key.name} = {_EXAMPLES.get(path, key.default)}")
+            said = f"{meaning(key)} {key.allowed[0][0].upper()}{key.allowed[0][1:]}."
+            lines += [f"# {line}" for line in textwrap.wrap(said, 96)]
+            lines.append(f"#{key.name} = {_EXAMPLES.get(key.path, key.default)}")
         lines.append("")
     return "\n".join(lines)
 
@@ -223,5 +261,7 @@ def _by_table() -> Iterator[tuple[str, list[Key]]]:
     yield from grouped.items()
 
 
-def _path(key: Key) -> str:
-    return f"{key.table.strip('[]')}.{key.name}"
+def meaning(key: Key) -> str:
+    """The key's one line. What every type of a table has is said once, with the first type."""
+    table, _, name = key.path.rpartition(".")
+    return MEANINGS.get(key.path) or MEANINGS[f"{table.partition('.')[0]}.{name}"]

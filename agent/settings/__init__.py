@@ -32,6 +32,7 @@ _SECRETS_APART: Both = ("secrets stay in files of their own", "密钥和密码�
 _ELSEWHERE: Both = ("that key belongs there", "该键属于那个表")
 _CODES: Both = ("condition code", "状态代码")
 _KEY: Both = ("key", "键")
+_A_TABLE: Both = ("a table", "一个表")
 _TABLE: Both = ("table", "表")
 
 
@@ -205,6 +206,11 @@ class _Checker:
     def _value(self, value: Any, shape: shapes.Type, path: str, rule: str) -> Any:
         """`value` if it may stay, else None after a complaint."""
         match shape, value:
+            case shapes.UnionType(), dict() if tags := schema.variants(shape):
+                return self._variant(value, tags, path, rule)
+            case shapes.UnionType(), _ if schema.variants(shape):
+                self._say(path, Kind.NOT_ALLOWED, found=shown("", value), allowed=_A_TABLE)
+                return None
             case shapes.UnionType(), _:
                 return self._value(value, schema.present(shape), path, rule)
             case shapes.StructType(), dict():
@@ -230,6 +236,20 @@ class _Checker:
             self._say(path, Kind.RULE, found=shown(key, value), rule=trouble)
             return None
         return value
+
+    def _variant(
+        self, found: Mapping[str, Any], tags: Mapping[str, shapes.StructType], path: str, rule: str
+    ) -> dict[str, Any] | None:
+        """A table whose `type` says which keys it has; without one it is of the first type."""
+        tag = found.get("type", next(iter(tags)))
+        shape = tags.get(tag) if isinstance(tag, str) else None
+        if shape is None:
+            words = ", ".join(shown("", one) for one in tags)
+            allowed = f"one of {words}", f"以下之一：{words}"
+            self._say(f"{path}.type", Kind.NOT_ALLOWED, found=shown("type", tag), allowed=allowed)
+            return None
+        rest = {key: value for key, value in found.items() if key != "type"}
+        return {"type": tag, **self._table(rest, shape, path, rule)}
 
     def _dict(
         self, found: Mapping[str, Any], shape: shapes.DictType, path: str, rule: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.core.money.iso8583_fields import form_of
 from agent.settings.problems import Both, shown
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
@@ -48,6 +49,8 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
         path = f"uplink.{number}"
         yield from _ordered(uplink, defaults, path, "backoff_base_s", "backoff_cap_s")
         yield from _certificate_with_key(uplink, path)
+        if uplink.get("type") == "iso8583":
+            yield from _acquirer(uplink, path)
     telemetry = merged.get("telemetry", {})
     yield from _ordered(telemetry, defaults, "telemetry", "reconnect_base_s", "reconnect_cap_s")
     yield from _certificate_with_key(telemetry, "telemetry")
@@ -69,6 +72,13 @@ def warnings(merged: Mapping[str, Any]) -> Iterator[Both]:
                     f"[health.{code}]: nothing watches this yet, so it has no effect",
                     f"[health.{code}]：目前没有监测项使用它，不起作用",
                 )
+    for entry in merged.get("uplink", ()):
+        if entry.get("tls") is False and not loopback(entry["host"]):
+            where = f"[[uplink]] {entry['name']} tls"
+            yield (
+                f"{where}: payments travel in clear to {entry['host']}; only for a private line",
+                f"{where}：交易以明文发往 {entry['host']}，仅限专线使用",
+            )
     tables = [(f"[[uplink]] {entry['name']}", entry) for entry in merged.get("uplink", ())]
     for table, entry in [*tables, ("[telemetry]", merged.get("telemetry", {}))]:
         for key in ("key_file", "password_file"):
@@ -257,6 +267,34 @@ def _ordered(
         shown(key, value),
         (f"{lower} must be {words} {upper} ({high})", f"{lower} 必须{words_zh} {upper}（{high}）"),
     )
+
+
+def _acquirer(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
+    """[[uplink]] type = "iso8583": keys that mean nothing without another."""
+    for file in ("ca_file", "cert_file", "key_file"):
+        if table.get(file) and table.get("tls") is False:
+            rule = "certificates need tls = true", "设置证书时必须使用 tls = true"
+            yield Trouble(f"{path}.{file}", shown(file, table[file]), rule)
+    echo = table.get("echo", "none")
+    needed = {"app": ("echo_message",), "own_tid": ("echo_terminal_id", "echo_merchant_id")}
+    for key in needed.get(echo, ()):
+        if not table.get(key):
+            rule = f'echo = "{echo}" needs {key}', f'echo = "{echo}" 时必须填写 {key}'
+            yield Trouble(f"{path}.echo", shown("echo", echo), rule)
+    for number, notation in table.get("fields", {}).items():
+        try:
+            form_of(notation)
+        except ValueError:
+            rule = "such a length is impossible", "不可能的长度"
+            yield Trouble(f"{path}.fields", f"{number} = {shown('', notation)}", rule)
+    if table.get("payload_begins", "mti") != "mti" and not (
+        table.get("tpdu") or table.get("header")
+    ):
+        rule = (
+            "tpdu or header must say how many bytes come before the message",
+            "必须用 tpdu 或 header 说明报文之前有多少字节",
+        )
+        yield Trouble(f"{path}.payload_begins", shown("", table["payload_begins"]), rule)
 
 
 def _certificate_with_key(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:

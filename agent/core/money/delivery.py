@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.moment import Moment, at_least_ms, to_ms
+from agent.core.money.deadlines import due_in_ms, expired, key_age_ms, lapse, lapses_in_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
 from agent.core.money.reversing import automatic_reason, may_reverse
 from agent.core.money.transaction import Delivery, Kind, Posting
@@ -177,68 +178,6 @@ WINDOW_SHARE = 0.8
 FIRST_QUERY_S = 1.0
 
 
-def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
-    """Milliseconds until the record's own back-off ends. Another boot's back-off is over."""
-    if record.boot_no != boot_no:
-        return 0
-    return max(0, record.next_boot_ms - now.boot_ms)
-
-
-def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
-    """Whether a request's `send_before` has passed; None when this terminal cannot tell.
-
-    Within the boot that took the request over, the time left is counted on the boot clock, so
-    that setting the wall clock to 1970 or 2036 neither kills nor revives anything.
-    """
-    send_before = record.transaction.send_before
-    if send_before is None:
-        return False
-    left_ms = to_ms(send_before) - record.stored.wall_ms
-    if record.stored.boot_no == boot_no:
-        return now.boot_ms - record.stored.boot_ms > left_ms
-    return now.wall_ms > to_ms(send_before) if now.trusted else None
-
-
-def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
-    """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
-
-    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
-    """
-    send_before = record.transaction.send_before
-    movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
-    if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
-        return None
-    late = expired(record, now, boot_no)
-    if late is None or late:
-        return None if late is None else 0
-    if record.stored.boot_no == boot_no:
-        left_ms = to_ms(send_before) - record.stored.wall_ms
-        return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
-    return to_ms(send_before) - now.wall_ms + 1
-
-
-def lapse() -> Change:
-    """The change that ends a request nobody sent in time."""
-    return Change(
-        event=Event.LAPSE,
-        cause="request.lapsed",
-        note="not sent before its time limit; nothing was charged",
-    )
-
-
-def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
-    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown."""
-    ages: list[int | None] = []
-    if record.first_sent is not None:
-        ages.append(at_most_ms(record.first_sent, now, boot_no))
-    app_first = record.transaction.first_attempt_at
-    if app_first is not None:
-        ages.append(at_most_ms(Stamp(to_ms(app_first), 0, -1), now, boot_no))
-    if None in ages:
-        return None
-    return max((age for age in ages if age is not None), default=0)
-
-
 def plan(
     record: Record, profile: Profile, now: Moment, boot_no: int, *, can_ask: bool = True
 ) -> Plan:
@@ -277,9 +216,10 @@ def _plan_in_doubt(
     """Ask if the host can be asked, resend only where that cannot post twice, else hold."""
     reverse = profile.on_unknown is OnUnknown.REVERSE and may_reverse(record)
     late_ms = _reversible_in_ms(record, profile, now, boot_no) if reverse else 0
-    if ask and (record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND):
-        if not (reverse and record.not_found and not late_ms):
-            return Plan(todo=Todo.ASK)
+    missing = reverse and record.not_found and not late_ms  # said once, and the time is over
+    may_ask = record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND
+    if ask and may_ask and not missing:
+        return Plan(todo=Todo.ASK)
     if reverse and record.state is not State.HELD:
         if late_ms:
             return Plan(todo=Todo.WAIT, wait_ms=late_ms)
@@ -446,3 +386,10 @@ def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> in
         return jitter_ms
     asked_s = min(max(reply.retry_after_s, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
     return round(asked_s * 1000) + jitter_ms
+
+
+__all__ = [
+    "ASKED", "OUTCOMES", "Answer", "ChannelTurn", "OnUnknown", "Outcome", "Plan", "Profile",
+    "Reply", "Todo", "Trouble", "due_in_ms", "expired", "full_jitter_ms", "key_age_ms", "lapse",
+    "lapses_in_ms", "must_hold", "plan", "settle_post", "settle_query", "troubled",
+]  # fmt: skip

@@ -187,9 +187,7 @@ class Line:
                             return Ending(Fate.BROKEN, "the host's answer cannot be read")
         except TimeoutError:
             self._linger(connection)
-            return Ending(
-                Fate.UNANSWERED, f"no answer within {self._place.answer_timeout_s:g} s"
-            )
+            return Ending(Fate.UNANSWERED, f"no answer within {self._place.answer_timeout_s:g} s")
         except OSError as error:
             self._drop(connection)
             reason = error.strerror or type(error).__name__
@@ -230,9 +228,7 @@ class Line:
                 return connection
             self._drop(connection)
         place = self._place
-        streams = await self._dial.open(
-            place.host, place.port, place.tls, place.connect_timeout_s
-        )
+        streams = await self._dial.open(place.host, place.port, place.tls, place.connect_timeout_s)
         self._connection = _Connection(streams, place.length, self._heard)
         return self._connection
 
