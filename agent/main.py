@@ -30,7 +30,9 @@ from agent.link.dial import Dialer
 from agent.link.fault import cause_of
 from agent.link.tls import client_context
 from agent.logs import configure
+from agent.settings.checks import rules_of
 from agent.store import Store
+from agent.store.checks import Checks
 from agent.store.health import HealthRows
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
@@ -68,6 +70,7 @@ class _Floor:
     timers: Timers
     store: Store
     keeper: StorePart
+    checks: Checks
     ending: _Ending
 
 
@@ -75,7 +78,9 @@ async def _daemon(config: Config) -> int:
     clock = SystemClock()
     ending = _Ending()
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
-    store = Store(Path(config.agent.state_dir), clock, orders, ending.store_failed)
+    store = Store(
+        Path(config.agent.state_dir), clock, orders, ending.store_failed, rules_of(config)
+    )
     await store.start()
     try:
         floor = _Floor(
@@ -85,6 +90,7 @@ async def _daemon(config: Config) -> int:
             timers=Timers(clock),
             store=store,
             keeper=StorePart(store),
+            checks=Checks(store, clock),
             ending=ending,
         )
         return await _house(floor)
@@ -112,7 +118,7 @@ async def _house(floor: _Floor) -> int:
         blocking=floor.threads,
         records=HealthRows(store),
         extra=(
-            QueueWatcher(store, lapsed.count, clock),
+            QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
         ),
@@ -161,6 +167,7 @@ def _ports(floor: _Floor, health: Watch, channels: Channels, identity: Identity)
     return Ports(
         journal=floor.store,
         mover=floor.store,
+        judged=floor.checks,
         health=health,
         channels=channels,
         identity=Who(

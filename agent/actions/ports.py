@@ -14,6 +14,8 @@ from typing import Protocol
 from agent.clock import Clock
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.money.journal import Backlog, Change, Record, State, Step
+from agent.core.money.limits import Finding
+from agent.core.money.transaction import Transaction
 from agent.errors import OperatorError
 from agent.wire.problem import CODES
 
@@ -61,6 +63,12 @@ class Mover(Protocol):
     """The one way to change a record; only a running daemon has it."""
 
     async def advance(self, seq: int, version: int, change: Change) -> Record: ...
+
+
+class Judge(Protocol):
+    """Holds a payment against the rules; only a running daemon has the figures."""
+
+    async def examine(self, transaction: Transaction) -> tuple[Finding, ...]: ...
 
 
 class Health(Protocol):
@@ -120,6 +128,7 @@ class Ports:
     channels: Channels | None  #: None: not known without a daemon
     identity: Identity
     clock: Clock
+    judged: Judge | None = None  #: None: no daemon
     actor: str = "agent"  #: kept in the history of what is changed
 
     @property
@@ -129,8 +138,17 @@ class Ports:
     def moving(self) -> Mover:
         """The way to change a record. Raises OperatorError without a daemon."""
         if self.mover is None:
-            raise OperatorError(
-                "daemon.down", "nothing can be changed while the agent is not running",
-                CODES["daemon.down"].hint,
-            )  # fmt: skip
+            raise _down("nothing can be changed")
         return self.mover
+
+    def judge(self) -> Judge:
+        """Who holds payments against the rules. Raises OperatorError without a daemon."""
+        if self.judged is None:
+            raise _down("no payment can be checked")
+        return self.judged
+
+
+def _down(what: str) -> OperatorError:
+    return OperatorError(
+        "daemon.down", f"{what} while the agent is not running", CODES["daemon.down"].hint
+    )

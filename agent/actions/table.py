@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.actions import (
     backlog,
+    check,
     health,
     queue_hold,
     queue_list,
@@ -31,6 +32,7 @@ Run = Callable[[Ports, Any], Awaitable[Message]]
 ACTIONS: Mapping[str, Run] = {
     "status": status.run,
     "backlog": backlog.run,
+    "check": check.run,
     "health": health.run,
     "why": why.terminal,
     "why_transaction": why.one,

@@ -67,6 +67,8 @@ def _command(name: str) -> Callable[[Session], int]:
             from agent.cli.why import why as command
         case "queue":
             from agent.cli.queue import queue as command
+        case "check":
+            from agent.cli.check import check as command
         case "probe":
             from agent.cli.probe import probe as command
         case "config":

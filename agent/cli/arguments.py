@@ -93,6 +93,7 @@ def _parser(t: Words) -> Parser:
     why.add_argument("key", nargs="?", metavar="KEY", help=t("help.why.key"))
     tree.json(why)
     _queue(tree, command("queue", "help.queue"), t)
+    _check(tree, command("check", "help.check"), t)
     probe = command("probe", "help.probe")
     probe.add_argument("name", metavar="NAME", help=t("help.probe.name"))
     tree.json(probe)
@@ -130,6 +131,17 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
         if name == "hold":
             order.add_argument("--reason", default="", metavar="TEXT", help=t("help.reason"))
         tree.json(order)
+
+
+def _check(tree: _Tree, check: Parser, t: Words) -> None:
+    check.add_argument("amount", metavar="AMOUNT", help=t("help.check.amount"))
+    check.add_argument("currency", metavar="CURRENCY", help=t("help.check.currency"))
+    check.add_argument("--kind", default="sale", metavar="KIND", help=t("help.check.kind"))
+    check.add_argument("--posting", default="request", choices=("request", "advice"))
+    for option in ("--tid", "--mid"):
+        check.add_argument(option, metavar=option[2:].upper(), help=t("help.check.issued"))
+    check.add_argument("--card", metavar="622202******0123", help=t("help.check.card"))
+    tree.json(check)
 
 
 def _config(tree: _Tree, config: Parser, t: Words) -> None:

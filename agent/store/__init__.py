@@ -15,8 +15,8 @@ from typing import TypeVar
 from agent.clock import Clock, SystemClock
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.lanes import Order
-from agent.core.money.limits import Finding, Rules, Use
-from agent.core.money.transaction import Payload, Submission, Transaction
+from agent.core.money.limits import Rules
+from agent.core.money.transaction import Payload, Submission
 from agent.errors import OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
@@ -130,16 +130,6 @@ class Store:
         return await self.journal(
             lambda journal: journal.requests(after_seq, limit, self._clock.now())
         )
-
-    async def examine(self, transaction: Transaction) -> tuple[Finding, ...]:
-        """All that speaks against taking this payment now; nothing is written."""
-        return await self.journal(
-            lambda journal: journal.examiner.findings(transaction, self._clock.now())
-        )
-
-    async def fullest(self) -> tuple[Use | None, bool]:
-        """The limit used up furthest, and whether it counts as reached."""
-        return await self.journal(lambda journal: journal.examiner.fullest(self._clock.now()))
 
     async def backlog(self) -> Backlog:
         return await self.journal(lambda journal: journal.backlog())

@@ -15,6 +15,8 @@ from agent.clock import Clock
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import at_ms
 from agent.core.money.journal import Backlog, Record, State
+from agent.core.money.limits import Use
+from agent.core.why.checked import plain
 from agent.errors import StoreError
 
 #: A wall clock that moved against the boot clock by this much was set by somebody.
@@ -41,6 +43,12 @@ class Store(Protocol):
     async def facts(self) -> Facts: ...
     @property
     def refusal(self) -> StoreError | None: ...
+
+
+class Limits(Protocol):
+    """How far the configured limits are used up."""
+
+    async def fullest(self) -> tuple[Use | None, bool]: ...
 
 
 class Channel(Protocol):
@@ -89,8 +97,11 @@ class QueueWatcher:
     period_s = 15.0
     deadline_s = 10.0
 
-    def __init__(self, store: Store, lapsed: Callable[[], int], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, lapsed: Callable[[], int], clock: Clock, limits: Limits | None = None
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._lapsed = lapsed
         self._clock = clock
 
@@ -126,7 +137,21 @@ class QueueWatcher:
         }
         if facts.damage:
             values["reason"] = facts.damage
+        values.update(await self._limited())
         return Reading(values=values)
+
+    async def _limited(self) -> Mapping[str, Value]:
+        use, reached = (None, False) if self._limits is None else await self._limits.fullest()
+        if use is None:
+            return {"limit_reached": False}
+        limit, found = plain(use)
+        return {
+            "limit_reached": reached,
+            "limit_code": use.code,
+            "limit_percent": use.percent,
+            "limit": limit,
+            "found": found,
+        }
 
 
 class UplinkWatcher:

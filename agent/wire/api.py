@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from agent.core.money.journal import UNSENT, State
 from agent.core.money.transaction import KEY_PATTERN
 from agent.wire.card_check import check_metadata
+from agent.wire.check import CheckArgs, CheckOut
 from agent.wire.problem import RequestError
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
@@ -122,6 +123,11 @@ class Operation:
 _LOOK = (Role.READ, Role.TECHNICIAN)
 _PAYMENT = (Role.SUBMIT, Role.READ, Role.TECHNICIAN)
 _TECHNICIAN = (Role.TECHNICIAN,)
+_CHECK = (
+    "limit.single", "limit.total", "limit.count", "limit.age", "duplicate.suspected",
+    "amount.large", "amount.mistyped", "date.future", "date.past", "terminal.mismatch",
+    "merchant.mismatch", "currency.not_taken", "kind.not_taken",
+)  # fmt: skip
 _STORE = ("store.full", "store.unavailable", "store.unknown")
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -144,7 +150,21 @@ OPERATIONS: tuple[Operation, ...] = (
             "attempts.contradiction", "refers_to.missing", "refers_to.self", "covers.forbidden",
             "uplink.unknown", "payload.missing", "payload.ambiguous", "payload.bad_base64",
             "payload.bad_type", "payload.charset", "payload.type_mismatch", "payload.too_large",
-            "reversal.contradiction", "card.clear_data", "card.bad_mask", *_STORE,
+            "reversal.contradiction", "card.clear_data", "card.bad_mask", *_CHECK, *_STORE,
+        ),
+    ),
+    Operation(
+        name="check",
+        method="POST",
+        path="/v1/check",
+        roles=(Role.SUBMIT,),
+        summary="May I take this payment now? Limits, duplicates, date, TID and MID; "
+        "changes nothing.",
+        arguments=CheckArgs,
+        result=CheckOut,
+        problems=(
+            "request.missing_field", "request.bad_field", "request.unknown_field",
+            "amount.missing", "card.clear_data", "store.unavailable", "store.unknown",
         ),
     ),
     Operation(

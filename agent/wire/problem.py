@@ -13,7 +13,9 @@ from typing import Literal
 
 import msgspec
 
+from agent.core.money.limits import RefusedError
 from agent.errors import AgentError, CallerError, InternalError, OperatorError, StoreError
+from agent.wire.findings import CheckFinding, findings_out
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:posagent:problem:"
@@ -37,6 +39,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to do about it."""
     recorded: Recorded | None = None
     """Submitting only. `unknown`: repeat with the same key, never with another one."""
+    findings: list[CheckFinding] | None = None
+    """A request refused by the check: everything that speaks against it, in both languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Code:
     hint: str = ""
 
 
+_DRAIN = "Take no more payments that stay unsent until the backlog drains."
 _REPEAT = "Repeat the same request with the same key until it is answered 200 or 201."
 
 CODES: Mapping[str, Code] = {
@@ -144,6 +149,24 @@ CODES: Mapping[str, Code] = {
     "record.not_held": Code(409, "The payment is not held"),
     "record.unknown": Code(404, "No such record", "List the queue again."),
     "record.changed": Code(409, "The payment changed meanwhile", "Read it again, then repeat."),
+    # The check of a request
+    "limit.single": Code(422, "More than one payment may be", "Check the amount."),
+    "limit.total": Code(429, "Unsent total at its limit", _DRAIN),
+    "limit.count": Code(429, "Unsent payments at their limit", _DRAIN),
+    "limit.age": Code(429, "Payments unsent for too long", _DRAIN),
+    "duplicate.suspected": Code(
+        409, "Looks like another payment", "Ask the cashier; if it is meant, send it `confirmed`."
+    ),
+    "amount.large": Code(409, "Large amount", "Ask the cashier, then send it `confirmed`."),
+    "amount.mistyped": Code(
+        409, "Amount looks mistyped", "Ask the cashier, then send it `confirmed`."
+    ),
+    "date.future": Code(422, "Its time is in the future", "Set the terminal's clock."),
+    "date.past": Code(422, "Its time is long past", "Set the terminal's clock."),
+    "terminal.mismatch": Code(422, "Another TID was issued", "Correct it; see [check]."),
+    "merchant.mismatch": Code(422, "Another MID was issued", "Correct it; see [check]."),
+    "currency.not_taken": Code(422, "Currency not taken here", "See [check] currencies."),
+    "kind.not_taken": Code(422, "Kind not done here", "See [check] kinds."),
     # The agent itself
     "store.full": Code(507, "Store full: not recorded", "Stop taking offline payments."),
     "store.unavailable": Code(503, "Store unavailable: not recorded", _REPEAT),
@@ -180,6 +203,7 @@ def problem(error: AgentError, *, submitting: bool = False) -> Problem:
         field=getattr(error, "field", "") or None,
         hint=error.hint or row.hint or None,
         recorded=recorded,
+        findings=findings_out(error.findings) if isinstance(error, RefusedError) else None,
     )
 
 

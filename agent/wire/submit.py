@@ -74,6 +74,12 @@ MediaType = Annotated[str, Meta(max_length=127)]
 Base64 = Annotated[str, Meta(max_length=400_000)]
 
 
+Confirmed = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)], ...],
+    Meta(max_length=16),
+]
+
+
 class PayloadIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bytes for the host, as `text` (sent as UTF-8) or as `base64`; sent exactly so."""
 
@@ -138,6 +144,8 @@ class TransactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     card: CardIn | None = None
     app: AppIn | None = None
     delivery: Delivery = Delivery.AGENT
+    confirmed: Confirmed = ()
+    """Findings of `POST /v1/check` the cashier has looked at, such as `duplicate.suspected`."""
 
 
 _FIELDS = frozenset(
@@ -147,7 +155,8 @@ _FIELDS = frozenset(
 _PLAIN = tuple(
     name
     for name in TransactionIn.__struct_fields__
-    if name not in ("payload", "query_payload", "reversal_payloads", "uplink", "card", "app")
+    if name
+    not in ("payload", "query_payload", "reversal_payloads", "uplink", "card", "app", "confirmed")
 )
 #: First part of the path -> code of anything wrong with it, and what is right.
 _SHAPES: dict[str, tuple[str, str]] = {
@@ -347,6 +356,7 @@ def _submission(given: TransactionIn, uplink: str) -> Submission:
         payload=payload,
         query_payload=query,
         reversal_payloads=reversals,
+        confirmed=frozenset(given.confirmed),
     )
 
 

@@ -111,6 +111,8 @@ class TransactionOut(Struct, frozen=True, kw_only=True):
     delivery: str
     lane: str | None
     payload_version: int
+    flags: tuple[str, ...]
+    """What the check disliked when it was taken all the same."""
     history: list[StepOut] | None = None
     """With `?history=true`; the newest 100 lines, oldest first."""
 
@@ -267,6 +269,7 @@ def transaction_out(record: Record, steps: Iterable[Step] | None = None) -> Tran
         card=CardOut(scheme=t.card.scheme, masked=t.card.masked) if t.card else None,
         app=AppOut(name=t.app.name, version=t.app.version) if t.app else None,
         delivery=t.delivery, lane=record.lane, payload_version=record.payload_version,
+        flags=record.flags,
         history=None if steps is None else [_step(step) for step in steps],
     )  # fmt: skip
 

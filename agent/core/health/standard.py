@@ -143,6 +143,15 @@ QUEUE = (
         "reason",
         "quarantined",
     ),
+    _queue(
+        "queue.limit_reached",
+        Severity.MAJOR,
+        holds("limit_reached"),
+        "limit",
+        "found",
+        "limit_code",
+        clear_s=60,
+    ),
     _queue("request.lapsed", Severity.MINOR, at_least("lapsed_recent", 1), "lapsed_recent"),
 )
 

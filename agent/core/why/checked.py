@@ -64,6 +64,7 @@ _OVER: Mapping[str, Text] = {
     "currency.not_taken": Text(
         "本终端不收{found}[，只收{expected}]", "{found} is not taken here[, only {expected}]"
     ),
+    "store.full": Text("存储已满，这笔记不下", "The store is full: this payment could not be kept"),
     "kind.not_taken": Text(
         "本终端不做{found}[，只做{expected}]", "{found} is not done here[, only {expected}]"
     ),

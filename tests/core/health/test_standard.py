@@ -37,6 +37,7 @@ QUEUE: dict[str, Value] = {
     "store_unavailable": False,
     "data_error": False,
     "lapsed_recent": 0,
+    "limit_reached": False,
 }
 SYSTEM: dict[str, Value] = {
     "storage_free_mb": 900,
@@ -125,6 +126,7 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("queue", {"store_unavailable": True}, {"software.agent_degraded"}),
         ("queue", {"data_error": True}, {"software.data_error"}),
         ("queue", {"lapsed_recent": 1}, {"request.lapsed"}),
+        ("queue", {"limit_reached": True}, {"queue.limit_reached"}),
         ("system", {"storage_free_mb": 100}, {"system.storage_low"}),
         ("system", {"storage_read_only": True}, {"system.storage_worn"}),
         ("system", {"memory_available_mb": 10}, {"system.memory_low"}),
