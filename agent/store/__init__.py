@@ -17,7 +17,7 @@ from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.lanes import Order
 from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission
-from agent.errors import OperatorError, StoreError
+from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
 from agent.store.files import Counters, LockFile, private_directory
@@ -109,7 +109,11 @@ class Store:
         return await self.journal(lambda journal: journal.record(key, self._clock.now()))
 
     async def payload(self, record: Record) -> Payload:
-        return await self.journal(lambda journal: journal.payload(record))
+        """The bytes to send. Raises CallerError when they were found altered and put aside."""
+        payload = await self.journal(lambda journal: journal.payload(record, self._clock.now()))
+        if payload is None:
+            raise CallerError("record.unknown", f"the bytes of {record.key} were put aside")
+        return payload
 
     async def steps(self, seq: int, limit: int = 100) -> list[Step]:
         return await self.journal(lambda journal: journal.steps(seq, limit))

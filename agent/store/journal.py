@@ -144,12 +144,25 @@ class Journal:
         row = self._one("by_key", key)
         return None if row is None else self._believed(row, now)
 
-    def payload(self, record: Record) -> Payload:
-        """The bytes to send. Raises InternalError when the row has none."""
-        row = self._one("payload", record.seq * 256 + record.payload_version)
-        if row is None or row["seal"] != 0:
-            raise InternalError("store.no_payload", f"no readable payload for {record.key}")
-        return Payload(content_type=row["content_type"], body=bytes(row["body"]))
+    def payload(self, record: Record, now: Moment) -> Payload | None:
+        """The bytes to send, or None after putting aside a row whose bytes are not what came."""
+        row = self._one("by_seq", record.seq)
+        if row is None:
+            return None
+        try:
+            submission = _handed_over(
+                record, self._one("payload", record.seq * 256 + record.payload_version)
+            )
+        except (ValueError, TypeError):
+            submission = None
+        if submission is None or (
+            # A payload replaced later (rule 9) has a fingerprint of its own.
+            record.payload_version == 1
+            and payload_digest(submission, self._sealer.secret) != row["payload_fp"]
+        ):
+            self._distrust(row, "the bytes to send are not what was handed over", now)
+            return None
+        return submission.payload
 
     def steps(self, seq: int, limit: int) -> list[Step]:
         """The newest `limit` steps, oldest first."""
@@ -370,6 +383,19 @@ def _payload_columns(record: Record, submission: Submission) -> tuple[object, ..
         submission.payload.body,
         submission.query_payload,
         reversals,
+    )
+
+
+def _handed_over(record: Record, row: sqlite3.Row | None) -> Submission | None:
+    """The submission as its bytes were stored. Raises ValueError or TypeError on a damaged row."""
+    if row is None or row["seal"] != 0:
+        return None
+    reversals = json.loads(row["reversals"]) if row["reversals"] is not None else {}
+    return Submission(
+        transaction=record.transaction,
+        payload=Payload(content_type=row["content_type"], body=bytes(row["body"])),
+        query_payload=None if row["query_body"] is None else bytes(row["query_body"]),
+        reversal_payloads={r: base64.b64decode(text) for r, text in reversals.items()},
     )
 
 

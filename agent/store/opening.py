@@ -25,11 +25,12 @@ from agent.core.money.lanes import Order
 from agent.core.money.limits import Rules
 from agent.errors import OperatorError, StoreError
 from agent.store import quarantine
+from agent.store.doubt import doubt_unsent
 from agent.store.files import row_key, sync_directory
 from agent.store.journal import Journal
 from agent.store.rows import Sealer
 from agent.store.sql import QUERIES, migration
-from agent.store.wal import missing_tail
+from agent.store.wal import cut_off, missing_tail
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ SCHEMA = 1
 APPLICATION_ID = 0x504F5341  # "POSA"
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
 CHECK_S = 1.0
+
+#: A word and not a digit: no flipped bit makes a store look cleanly closed.
+CLEAN = "yes"
 
 DAMAGE_CODES = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 
@@ -62,7 +66,7 @@ def sqlite_name(error: sqlite3.Error) -> str:
 
 
 def family(error: sqlite3.Error) -> str:
-    """full, damaged, io, busy or other: what an error means for the store as a whole."""
+    """full, damaged, io, busy (or no memory) or other: what an error means for the whole store."""
     name = sqlite_name(error)
     if name == "SQLITE_FULL":
         return "full"
@@ -70,7 +74,8 @@ def family(error: sqlite3.Error) -> str:
         return "damaged"
     if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return "io"
-    return "busy" if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) else "other"
+    busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM"))
+    return "busy" if busy else "other"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -78,6 +83,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
     try:
         db.row_factory = sqlite3.Row
+        db.text_factory = _text
         for pragma in (
             "trusted_schema = OFF",
             "locking_mode = EXCLUSIVE",  # before journal_mode: then there is no -shm file at all
@@ -98,6 +104,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _text(raw: bytes) -> str:
+    """Text of a damaged row must be readable to be found altered, not end the reading."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
 def open_journal(
     directory: Path, now: Moment, orders: Mapping[str, Order], rules: Rules | None = None
 ) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
@@ -109,25 +120,33 @@ def open_journal(
     path = directory / JOURNAL
     quarantine.finish(path, now)
     secret, new_key = row_key(directory / "row.key")
-    damage = missing_tail(path.with_name(JOURNAL + "-wal")) if path.exists() else ""
+    wal = path.with_name(JOURNAL + "-wal")
+    damage = missing_tail(wal) if path.exists() else ""
     kept = quarantine.keep_log(path, now) if damage else None
     if new_key and path.exists():
         damage = damage or "the key file was missing, so no stored row can be believed"
-    start = _Start(path=path, secret=secret, now=now, orders=orders, rules=rules, damage=damage)
+    start = _Start(
+        path=path, secret=secret, now=now, orders=orders, rules=rules, damage=damage,
+        cut_off=cut_off(wal),
+    )  # fmt: skip
     try:
         db, journal, facts = _opened(start)
         return db, journal, _listed(db, journal, facts, now, kept)
     except sqlite3.Error as error:
-        if family(error) != "damaged":
+        # "Other" on a journal that exists: its own schema can no longer be read as ours.
+        if family(error) != "damaged" and (family(error) != "other" or not path.exists()):
             raise refused(error, path) from error
         reason = f"{sqlite_name(error)}: {error}"
     except _DamagedError as error:
         reason = str(error)
     aside = quarantine.put_aside(path, now)
     log.critical("event=journal_quarantined path=%s reason=%r", aside, reason)
-    start = replace(start, damage=f"the journal was damaged ({reason})")
-    db, journal, facts = _opened(start)
-    return db, journal, _listed(db, journal, facts, now, None)
+    start = replace(start, damage=f"the journal was damaged ({reason})", cut_off=False)
+    try:
+        db, journal, facts = _opened(start)
+        return db, journal, _listed(db, journal, facts, now, None)
+    except sqlite3.Error as error:
+        raise refused(error, path) from error
 
 
 def _listed(
@@ -163,7 +182,7 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             _create(db, now)
             sync_directory(path.parent)
-        clean = _meta(db, "clean") == "1"
+        clean = _meta(db, "clean") == CLEAN
         if existed and not clean:
             _check_structure(db)
         if existed:
@@ -189,19 +208,20 @@ class _Start:
     orders: Mapping[str, Order]
     rules: Rules | None
     damage: str
+    cut_off: bool
 
 
 def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Journal, JournalFacts]:
     now, damage = start.now, start.damage
-    born_ms = int(_meta(db, "born_ms") or 0)
-    database_id = bytes.fromhex(_meta(db, "database_id") or "")
+    born_ms = _number(_meta(db, "born_ms"))
+    database_id = _database_id(db)
     last_seq = db.execute(QUERIES["last_seq"]).fetchone()[0] or 0
     journal = Journal(
         db,
         Sealer(start.secret, database_id),
         boot_no=_boot_no(db, now),
         born_ms=born_ms,
-        next_seq=max(last_seq, int(_meta(db, "last_seq") or 0)) + 1,
+        next_seq=max(last_seq, _number(_meta(db, "last_seq") or "0")) + 1,
         orders=start.orders,
         rules=start.rules,
     )
@@ -213,10 +233,13 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         if len(journal.aside.keys) > before:
             damage = "a row of this journal was found altered"
     moved = {"doubt": 0, "held": 0} if clean and not damage else journal.recover(now, damage)
-    db.execute(QUERIES["set_meta"], ("clean", "0"))
+    if start.cut_off and not damage:
+        moved["doubt"] += doubt_unsent(journal, now)
+        log.warning("event=log_end_unreadable in_doubt=%s", moved["doubt"])
+    db.execute(QUERIES["set_meta"], ("clean", "no"))
     last_seen_ms = max(
         db.execute(QUERIES["last_changed"]).fetchone()[0] or 0,
-        int(_meta(db, "last_seen_ms") or 0),
+        _number(_meta(db, "last_seen_ms") or "0"),
     )
     return journal, JournalFacts(
         path=str(start.path),
@@ -232,8 +255,13 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
 def _check_identity(db: sqlite3.Connection, path: Path) -> None:
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0 and application_id == 0:
+    ours = db.execute(QUERIES["has_meta"]).fetchone() is not None
+    if version == 0 and not ours and application_id == 0:
         return  # created, but the power went before the first commit
+    # The header repeats what the table says; where they differ, bits have changed.
+    written = _meta(db, "schema") if ours else None
+    if written == str(SCHEMA) and (application_id, version) != (APPLICATION_ID, SCHEMA):
+        raise _DamagedError(f"the header says schema {version} of {application_id:#x}")
     if application_id != APPLICATION_ID:
         raise OperatorError(
             "store.foreign", f"{path} is not a posagent journal", "set agent.state_dir correctly"
@@ -285,7 +313,8 @@ def _create(db: sqlite3.Connection, now: Moment) -> None:
     for name, value in (
         ("database_id", uuid.uuid4().hex),
         ("born_ms", str(now.wall_ms)),
-        ("clean", "1"),
+        ("schema", str(SCHEMA)),
+        ("clean", CLEAN),
     ):
         db.execute(QUERIES["set_meta"], (name, value))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -303,6 +332,20 @@ def _meta(db: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def _number(text: str | None) -> int:
+    try:
+        return int(text or "")
+    except ValueError as error:
+        raise _DamagedError("the table meta is not what was written") from error
+
+
+def _database_id(db: sqlite3.Connection) -> bytes:
+    try:
+        return bytes.fromhex(_meta(db, "database_id") or "missing")
+    except ValueError as error:
+        raise _DamagedError("the table meta is not what was written") from error
+
+
 def _boot_no(db: sqlite3.Connection, now: Moment) -> int:
     row = db.execute(QUERIES["boot"], (now.boot_id,)).fetchone()
     if row is not None:
@@ -317,7 +360,7 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
         # Attempts that were cut off by the stop: a clean start does not look for them.
         journal.recover(now, "")
         journal.tally.commit()
-    db.execute(QUERIES["set_meta"], ("clean", "1"))
+    db.execute(QUERIES["set_meta"], ("clean", CLEAN))
     if now.trusted:
         db.execute(QUERIES["set_meta"], ("last_seen_ms", str(now.wall_ms)))
     last_seq = db.execute(QUERIES["last_seq"]).fetchone()[0] or 0

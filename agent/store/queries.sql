@@ -23,7 +23,7 @@ INSERT INTO payload (id, seal, key_id, content_type, body, query_body, reversals
 VALUES (?, 0, 0, ?, ?, ?, ?)
 
 -- name: payload
-SELECT content_type, body, seal FROM payload WHERE id = ?
+SELECT content_type, body, query_body, reversals, seal FROM payload WHERE id = ?
 
 -- name: by_key
 SELECT * FROM tx WHERE key = ?
@@ -65,6 +65,44 @@ SELECT 1 FROM tx INDEXED BY tx_lane WHERE lane = ? AND state < 4 AND seq < ? LIM
 -- A payment without a lane of its own heads the lane that bears its key.
 SELECT 1 FROM tx WHERE key = ? AND state < 4 AND seq < ? LIMIT 1
 
+-- name: terminal_head
+-- The same for a terminal's lane, where what is held lets others pass.
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND state <> 3 AND seq < ? AND delivery = 'agent' LIMIT 1
+
+-- name: reversal_ahead
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND kind = 'reversal' AND seq < ? LIMIT 1
+
+-- name: reversal_ahead_terminal
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND state <> 3 AND kind = 'reversal' AND seq < ? LIMIT 1
+
+-- name: reversal_pending
+-- A reversal goes before anything else of its payment, whatever was accepted first.
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND kind = 'reversal' AND seq <> ? LIMIT 1
+
+-- name: reversal_pending_terminal
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND state <> 3 AND kind = 'reversal' AND seq <> ? LIMIT 1
+
+-- name: reversal_of
+SELECT 1 FROM tx INDEXED BY tx_lane
+WHERE lane = ? AND state < 4 AND kind = 'reversal' AND refers_to = ? LIMIT 1
+
+-- name: in_flight
+SELECT 1 FROM tx WHERE key = ? AND state = 1
+
+-- name: covered_unsent
+SELECT 1 FROM tx WHERE key IN (SELECT value FROM json_each(?)) AND state < 4 LIMIT 1
+
+-- name: covered_all_unsent
+SELECT key FROM tx WHERE key IN (SELECT value FROM json_each(?)) AND state < 4
+
+-- name: payload_beside
+SELECT content_type, body, query_body, reversals, seal FROM payload WHERE id = ?
+
 -- name: oldest_unsent
 SELECT stored_ms, stored_boot_ms, stored_boot_no FROM tx INDEXED BY tx_unsent
 WHERE state < 4 ORDER BY seq LIMIT 1
@@ -97,6 +135,9 @@ SELECT max(seq) FROM tx
 
 -- name: last_changed
 SELECT max(changed_ms) FROM (SELECT changed_ms FROM tx ORDER BY seq DESC LIMIT 100)
+
+-- name: has_meta
+SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'
 
 -- name: get_meta
 SELECT value FROM meta WHERE name = ?

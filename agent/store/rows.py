@@ -1,7 +1,7 @@
 """Journal rows and records: the one place that knows the column order, and the row MAC.
 
-The MAC covers what decides about money: state, doubt, amount, currency, uplink, fingerprints and
-the row's version, bound to this database and this row. An edited state, a swapped row or a row
+The MAC covers every column, bound to this database and this row: a flipped bit in a merchant
+number or a due date is as wrong as an edited state. A swapped row or a row
 that `.recover` brought back from the dead does not match (delivery facts, section 2).
 """
 
@@ -51,13 +51,9 @@ class Sealer:
 
     def mac(self, record: Record, business_fp: bytes, payload_fp: bytes) -> bytes:
         digest = self._base.copy()
-        t = record.transaction
-        digest.update(
-            f"{record.seq}|{t.key}|{NUMBER[record.state]}|{record.in_doubt:d}|{record.version}|"
-            f"{record.sent}|{record.payload_version}|{t.amount_minor}|{t.currency}|{t.uplink}|"
-            f"{t.terminal_id}|{t.posting}|{' '.join(record.flags)}|".encode()
-        )
-        digest.update(business_fp + payload_fp)
+        stamps = (*_stamp_columns(record.first_sent), *_stamp_columns(record.last_sent))
+        columns = (inserted_columns(record, b"", business_fp, payload_fp), stamps)
+        digest.update(repr(columns).encode())
         return digest.digest()
 
     def genuine(self, row: sqlite3.Row, record: Record) -> bool:

@@ -49,6 +49,33 @@ def missing_tail(path: Path) -> str:
     return ""
 
 
+def cut_off(path: Path) -> bool:
+    """Whether the last commit of the log is there to its end and yet does not add up.
+
+    A power cut leaves this only when the end of an unfinished commit overtook its beginning; flash
+    that changed a bit in the last commit always does. The two cannot be told apart: what the
+    commit said is gone, and whoever opens the journal must not build on its absence.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    if len(raw) < _HEADER.size:
+        return False
+    magic, _version, page_bytes, _seq, salt1, salt2, sum1, sum2 = _HEADER.unpack_from(raw)
+    if not 512 <= page_bytes <= 65_536:
+        return any(raw)
+    order = ">" if magic == _MAGIC[1] else "<"
+    good_header = magic in _MAGIC and _sum(raw[:24], (0, 0), order) == (sum1, sum2)
+    step = _FRAME.size + page_bytes
+    frames = (len(raw) - _HEADER.size) // step
+    bad = _first_bad(raw, page_bytes, (salt1, salt2), (sum1, sum2), order) if good_header else 0
+    if bad == frames:
+        return False
+    _, size, f1, f2, _, _ = _FRAME.unpack_from(raw, _HEADER.size + (frames - 1) * step)
+    return bool(size) or (f1, f2) != (salt1, salt2)
+
+
 def _first_bad(
     raw: bytes, page_bytes: int, salts: tuple[int, int], running: tuple[int, int], order: str
 ) -> int:

@@ -89,7 +89,11 @@ class History:
     def allowed(self, key: str) -> frozenset[Standing]:
         """Where the journal may stand with this payment after a crash now."""
         life = self.lives[key]
-        return frozenset(recovered(s) for s in life.tried[max(0, life.acknowledged - 1) :])
+        found = {recovered(s) for s in life.tried[max(0, life.acknowledged - 1) :]}
+        if found & {(State.QUEUED, False), (State.WAITING, False)}:
+            # Doubt where none is needed costs a question to the host and is never wrong.
+            found.add((State.WAITING, True))
+        return frozenset(found)
 
     def knows(self, record: Record) -> str:
         """What is wrong with a record found after a crash, or ""."""

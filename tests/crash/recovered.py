@@ -50,7 +50,7 @@ def _compared(db: sqlite3.Connection, journal: Journal, history: History, now: M
     records = {record.key: record for record in journal.page(None, 0, 500, now)}
     found += [f"lost: {key}" for key in history.acknowledged() if key not in records]
     for record in records.values():
-        found += filter(None, (history.knows(record), _content(journal, record)))
+        found += filter(None, (history.knows(record), _content(journal, record, now)))
     found += _sums(journal.backlog(), records.values())
     if not journal.append(submission_of(AFTERWARDS), now).created:
         found.append("a new payment was not recorded")
@@ -58,13 +58,10 @@ def _compared(db: sqlite3.Connection, journal: Journal, history: History, now: M
     return found
 
 
-def _content(journal: Journal, record: Record) -> str:
+def _content(journal: Journal, record: Record, now: Moment) -> str:
     """The payment and its bytes are what the app handed over, and the history tells its end."""
     submission = submission_of(record.key)
-    try:
-        payload = journal.payload(record)
-    except AgentError as error:
-        return f"no payload: {record.key} {error.code}"
+    payload = journal.payload(record, now)
     if record.transaction != submission.transaction or payload != submission.payload:
         return f"other content: {record.key}"
     # The same trouble again is counted in its earlier row, so the newest row is one of the last.
