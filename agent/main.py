@@ -11,6 +11,7 @@ import gc
 import logging
 import random
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,7 @@ from agent.store.checks import Checks
 from agent.store.health import HealthRows
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
+from agent.store.prepared import Prepared
 from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
 from agent.uplink.view import Channels
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
@@ -71,6 +73,7 @@ class _Floor:
     store: Store
     keeper: StorePart
     checks: Checks
+    prepared: Prepared
     ending: _Ending
 
 
@@ -91,6 +94,7 @@ async def _daemon(config: Config) -> int:
             store=store,
             keeper=StorePart(store),
             checks=Checks(store, clock),
+            prepared=Prepared(store, clock),
             ending=ending,
         )
         return await _house(floor)
@@ -105,9 +109,12 @@ async def _house(floor: _Floor) -> int:
     identity = identity_of(config, floor.keeper)
     uploader = uplink.build(
         config.uplink,
-        uplink.Ports(journal=store, clock=clock, draw=random.Random().random),
+        uplink.Ports(
+            journal=store, clock=clock, draw=random.Random().random, reverse=floor.prepared.reverse
+        ),
         dial=lambda _profile: Dialer(floor.threads),
         cause_of=cause_of,
+        prepared=floor.prepared,
     )
     channels = Channels(uploader, clock)
     lapsed = Lapsed(clock)
@@ -124,8 +131,9 @@ async def _house(floor: _Floor) -> int:
         ),
     )
     publisher = _telemetry(floor, health, channels, identity)
-    desk = Desk(_ports(floor, health, channels, identity))
-    api = local.build(config, journal=store, do=desk.do, health=health)
+    checks = uplink.checks(config.uplink)
+    desk = Desk(_ports(floor, health, channels, identity, checks))
+    api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
     for sink in (uploader.changed, lapsed.heed):
         store.on_change(sink)
     parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, publisher, api]
@@ -163,11 +171,19 @@ def _telemetry(
     )
 
 
-def _ports(floor: _Floor, health: Watch, channels: Channels, identity: Identity) -> Ports:
+def _ports(
+    floor: _Floor,
+    health: Watch,
+    channels: Channels,
+    identity: Identity,
+    checks: Mapping[str, uplink.Check],
+) -> Ports:
     return Ports(
         journal=floor.store,
         mover=floor.store,
         judged=floor.checks,
+        prepared=floor.prepared,
+        checks=checks,
         health=health,
         channels=channels,
         identity=Who(

@@ -6,8 +6,8 @@ except that nothing can be changed without a daemon. Called by main and by the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from agent.clock import Clock
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.limits import Finding
-from agent.core.money.transaction import Transaction
+from agent.core.money.transaction import Submission, Transaction
 from agent.errors import OperatorError
 from agent.wire.problem import CODES
 
@@ -69,6 +69,13 @@ class Judge(Protocol):
     """Holds a payment against the rules; only a running daemon has the figures."""
 
     async def examine(self, transaction: Transaction) -> tuple[Finding, ...]: ...
+
+
+class Prepared(Protocol):
+    """The messages handed over beside a payment; only a running daemon uses them."""
+
+    async def reverse(self, key: str, reason: str, actor: str) -> Record: ...
+    async def replace(self, record: Record, fresh: Submission, actor: str) -> Record: ...
 
 
 class Health(Protocol):
@@ -129,6 +136,9 @@ class Ports:
     identity: Identity
     clock: Clock
     judged: Judge | None = None  #: None: no daemon
+    prepared: Prepared | None = None  #: None: no daemon
+    #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
+    checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed
 
     @property
@@ -146,6 +156,12 @@ class Ports:
         if self.judged is None:
             raise _down("no payment can be checked")
         return self.judged
+
+    def preparing(self) -> Prepared:
+        """What uses prepared messages. Raises OperatorError without a daemon."""
+        if self.prepared is None:
+            raise _down("nothing can be changed")
+        return self.prepared
 
 
 def _down(what: str) -> OperatorError:

@@ -19,10 +19,12 @@ from agent.actions import (
     queue_release,
     queue_retry,
     queue_show,
+    reverse,
     status,
     void,
     why,
 )
+from agent.actions import replace as replace_payload
 from agent.actions.ports import Ports
 from agent.wire.api import Message
 
@@ -42,6 +44,8 @@ ACTIONS: Mapping[str, Run] = {
     "queue_hold": queue_hold.run,
     "queue_release": queue_release.run,
     "void": void.run,
+    "reverse": reverse.run,
+    "replace": replace_payload.run,
 }
 
 

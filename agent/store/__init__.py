@@ -97,12 +97,9 @@ class Store:
 
     async def append(self, submission: Submission) -> Appended:
         """Take a payment over. Returns after the commit; see `Journal.append` for refusals."""
-        appended: Appended = await self.journal(
+        appended: Appended = await self.change(
             lambda journal: journal.append(submission, self._clock.now())
         )
-        if appended.created:
-            for sink in self._sinks:
-                sink(appended.record)
         return appended
 
     async def record(self, key: str) -> Record | None:
@@ -140,12 +137,9 @@ class Store:
 
     async def advance(self, seq: int, version: int, change: Change) -> Record:
         """Move a record on; history in the same commit. See `Journal.advance`."""
-        record: Record = await self.journal(
+        return await self.change(
             lambda journal: journal.advance(seq, version, change, self._clock.now())
         )
-        for sink in self._sinks:
-            sink(record)
-        return record
 
     async def facts(self) -> JournalFacts:
         """What start-up found. Raises StoreError while the journal cannot be opened."""
@@ -167,6 +161,19 @@ class Store:
     def refusal(self) -> StoreError | None:
         """Why nothing can be stored at the moment, or None."""
         return self._writer.refusal
+
+    async def change(self, work: Callable[[Journal], T]) -> T:
+        """Run `work` on the journal; after the commit the sinks hear of every record it changed."""
+
+        def noted(journal: Journal) -> tuple[T, list[Record]]:
+            journal.changed.clear()
+            return work(journal), list(journal.changed)
+
+        result, changed = await self.journal(noted)
+        for record in changed:
+            for sink in self._sinks:
+                sink(record)
+        return result
 
     # -- what the others are made of -------------------------------------------------------
 

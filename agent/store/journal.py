@@ -31,6 +31,7 @@ from agent.core.money.transaction import Payload, Submission, fingerprint, paylo
 from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
 from agent.store.examiner import Examiner
+from agent.store.linked import Linked
 from agent.store.rows import (
     NUMBER,
     STATES,
@@ -78,6 +79,8 @@ class Journal:
         rules = rules or Rules()
         self.tally = Tally(rules.window_s)
         self.aside = Aside(db)
+        self.linked = Linked(db, self)
+        self.changed: list[Record] = []  #: by the present piece of work, in order
         self.examiner = Examiner(db, rules, self.tally, self.aside, boot_no)
 
     # -- taking over -----------------------------------------------------------------------
@@ -105,6 +108,8 @@ class Journal:
         self._remember(record, "submitted", Change(event=Event.RELEASE), now)
         self._next_seq += 1
         self.tally.moved(None, record)
+        self.changed.append(record)
+        self.linked.appended(record, now)
         return Appended(record=record, created=True)
 
     def _new_record(self, submission: Submission, now: Moment) -> Record:
@@ -197,15 +202,6 @@ class Journal:
                 break
         return found
 
-    def lane_free(self, record: Record) -> bool:
-        """Whether nothing unsent of the same lane was accepted before this record."""
-        if record.lane is None:
-            return True
-        if self._one("lane_head", record.lane, record.seq) is not None:
-            return False
-        root = root_of("", record.lane)
-        return not root or self._one("lane_root_unsent", root, record.seq) is None
-
     def due(self, uplink: str, after_seq: int, limit: int, now: Moment) -> Due:
         """Records of one uplink at the head of their lane whose back-off is over."""
         rows = self._db.execute(
@@ -214,7 +210,7 @@ class Journal:
         found: list[Record] = []
         for row in rows:
             record = self._believed(row, now)
-            if record is not None and self.lane_free(record):
+            if record is not None and self.linked.free(record):
                 found.append(record)
         if len(rows) == limit:
             return Due(records=found, after_seq=rows[-1]["seq"], next_boot_ms=None)
@@ -224,7 +220,7 @@ class Journal:
         )
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
-        """Unsent requests that have a time limit."""
+        """Unsent requests that have a time limit, and batch uploads that wait."""
         rows = self._db.execute(QUERIES["requests"], (after_seq, limit)).fetchall()
         return [r for row in rows if (r := self._believed(row, now)) is not None]
 
@@ -250,7 +246,10 @@ class Journal:
             raise CallerError(
                 "record.changed", f"{before.key} has changed meanwhile", "look again and repeat"
             )
-        return self._advanced(row, before, change, now)
+        after = self._advanced(row, before, self.linked.judged(before, change), now)
+        self.changed.append(after)
+        self.linked.moved(before, after, now)
+        return after
 
     def _advanced(self, row: sqlite3.Row, before: Record, change: Change, now: Moment) -> Record:
         state, in_doubt = move(before.state, before.in_doubt, change.event)
@@ -271,6 +270,7 @@ class Journal:
             next_boot_ms=change.next_boot_ms,
             boot_no=self.boot_no,
             not_found=change.not_found,
+            payload_version=change.payload_version or before.payload_version,
             first_sent=(before.first_sent or stamp) if attempt else before.first_sent,
             last_sent=stamp if attempt else before.last_sent,
             result=change.result or before.result,

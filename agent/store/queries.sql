@@ -12,7 +12,7 @@ INSERT INTO tx (
 -- Compare-and-set: nothing happens unless the row is still at the version that was read.
 UPDATE tx SET
     state = ?, in_doubt = ?, version = ?, sent = ?, tried = ?, not_found = ?,
-    next_wall_ms = ?, next_boot_ms = ?, boot_no = ?, changed_ms = ?,
+    payload_version = ?, next_wall_ms = ?, next_boot_ms = ?, boot_no = ?, changed_ms = ?,
     first_sent_ms = ?, first_sent_boot_ms = ?, first_sent_boot_no = ?,
     last_sent_ms = ?, last_sent_boot_ms = ?, last_sent_boot_no = ?,
     cause = ?, note = ?, result = ?, mac = ?
@@ -45,10 +45,10 @@ WHERE state < 4 AND seq > ? AND uplink = ? AND state <> 1 AND (state <> 3 OR in_
 AND (next_boot_ms <= ? OR boot_no <> ?) AND delivery = 'agent' ORDER BY seq LIMIT ?
 
 -- name: requests
--- Requests with a time limit that nobody has sent yet.
+-- What has a time limit of its own: requests, and batch uploads that wait for what they cover.
 SELECT * FROM tx INDEXED BY tx_unsent
-WHERE state < 4 AND seq > ? AND posting = 'request' AND send_before_ms IS NOT NULL
-ORDER BY seq LIMIT ?
+WHERE state < 4 AND seq > ? AND ((posting = 'request' AND send_before_ms IS NOT NULL)
+OR (kind = 'batch_upload' AND covers IS NOT NULL)) ORDER BY seq LIMIT ?
 
 -- name: next_due
 SELECT min(next_boot_ms) FROM tx INDEXED BY tx_unsent

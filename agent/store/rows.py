@@ -175,6 +175,7 @@ def changing_columns(record: Record, mac: bytes) -> tuple[object, ...]:
         record.sent,
         record.tried,
         record.not_found,
+        record.payload_version,
         record.next_wall_ms,
         record.next_boot_ms,
         record.boot_no,

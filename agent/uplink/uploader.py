@@ -26,7 +26,6 @@ from agent.core.money.delivery import (
     Profile,
     Reply,
     Todo,
-    Trouble,
     lapse,
     must_hold,
     plan,
@@ -37,7 +36,9 @@ from agent.core.money.delivery import (
 from agent.core.money.journal import Change, Event, IllegalMoveError, Record
 from agent.core.money.transaction import Payload
 from agent.errors import CallerError, InternalError, StoreError
+from agent.uplink.aftermath import Reverse, reversed_or_held, told_late
 from agent.uplink.lapser import Lapser
+from agent.uplink.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,6 @@ LONGEST_WAIT_S = 300.0
 STORE_RETRY_S = 1.0
 #: One answer that is no status answer may be a gateway's, during a deployment: ask again later.
 UNSUPPORTED_S = 900.0
-#: Records whose troubles are remembered; beyond it the oldest memory goes (it only costs retries).
-MAX_TROUBLES = 10_000
 
 
 class Due(Protocol):
@@ -67,6 +66,7 @@ class Due(Protocol):
 class Journal(Protocol):
     """What the uploader needs of the store."""
 
+    async def record(self, key: str) -> Record | None: ...
     async def due(self, uplink: str, after_seq: int, limit: int) -> Due: ...
     async def requests(self, after_seq: int, limit: int) -> list[Record]: ...
     async def payload(self, record: Record) -> Payload: ...
@@ -75,7 +75,16 @@ class Journal(Protocol):
 
 
 class Uplink(Protocol):
-    """A way to one host; `agent.uplink.https` is one."""
+    """A way to one host; `agent.uplink.https` is one, `agent.uplink.iso8583` another."""
+
+    @property
+    def asks_by_record(self) -> bool:
+        """Whether one payment can be asked about and the next cannot."""
+        ...
+
+    def exclusive(self, record: Record) -> str:
+        """What two payments may not be under way with at once, such as a terminal; "": nothing."""
+        ...
 
     async def post(
         self,
@@ -89,36 +98,12 @@ class Uplink(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Memory:
-    """What is remembered of records between attempts."""
-
-    troubles: dict[int, Trouble] = field(default_factory=dict)
-    asked: dict[int, int] = field(default_factory=dict)
-
-    def trouble(self, seq: int, trouble: Trouble) -> None:
-        self.troubles.pop(seq, None)
-        self.troubles[seq] = trouble
-        while len(self.troubles) > MAX_TROUBLES:
-            del self.troubles[next(iter(self.troubles))]
-
-    def asked_again(self, seq: int) -> int:
-        count = self.asked.pop(seq, 0) + 1
-        self.asked[seq] = count
-        while len(self.asked) > MAX_TROUBLES:
-            del self.asked[next(iter(self.asked))]
-        return count
-
-    def forget(self, seq: int) -> None:
-        self.troubles.pop(seq, None)
-        self.asked.pop(seq, None)
-
-
-@dataclass(slots=True, kw_only=True)
 class _Queue:
     """Candidates read ahead, so that a drain does not ask the journal once per payment."""
 
     ready: deque[Record] = field(default_factory=deque)
     after_seq: int = 0
+    soonest_ms: int | None = None  #: when something seen on this walk is worth another look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +113,7 @@ class Ports:
     journal: Journal
     clock: Clock
     draw: Callable[[], float]  #: uniform in [0, 1): the jitter
+    reverse: Reverse | None = None
 
 
 class Runner:
@@ -138,9 +124,10 @@ class Runner:
         self._profile = profile
         self._uplink = uplink
         self._ports = ports
-        self._memory = _Memory()
+        self._memory = Memory()
         self._queue = _Queue()
         self._busy: dict[int, asyncio.Task[None]] = {}
+        self._taken: dict[int, str] = {}  #: what the records under way have to themselves
         self._wake = asyncio.Event()
         self._asks_again_boot_ms = 0
         self._boot_no = 0  # asked for when the store first answers
@@ -158,8 +145,17 @@ class Runner:
     def in_flight(self) -> int:
         return len(self._busy)
 
-    def _can_ask(self, now: Moment) -> bool:
-        return now.boot_ms >= self._asks_again_boot_ms
+    def _plan(self, record: Record, now: Moment) -> Plan:
+        can_ask = now.boot_ms >= self._asks_again_boot_ms
+        can_ask = can_ask and record.seq not in self._memory.unaskable
+        return plan(record, self._profile, now, self._boot_no, can_ask=can_ask)
+
+    def _startable(self, record: Record) -> bool:
+        """Whether it is not under way, nor anything it may not overlap with."""
+        if record.seq in self._busy:
+            return False
+        exclusive = self._uplink.exclusive(record)
+        return not exclusive or exclusive not in self._taken.values()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; attempts under way get a moment to commit what they learn."""
@@ -213,12 +209,18 @@ class Runner:
                     return wait_s
                 continue
             record = self._queue.ready.popleft()
-            if record.seq in self._busy:
+            if not self._startable(record):
                 continue
-            decision = plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now))
-            if decision.todo not in (Todo.WAIT, Todo.NOTHING):
+            decision = self._plan(record, now)
+            if decision.todo is Todo.WAIT:
+                self._look_again(decision.wait_ms)
+            elif decision.todo is not Todo.NOTHING:
                 self._start(record, decision)
         return LONGEST_WAIT_S  # an attempt that ends wakes us
+
+    def _look_again(self, wait_ms: int) -> None:
+        soonest_ms = self._queue.soonest_ms
+        self._queue.soonest_ms = wait_ms if soonest_ms is None else min(wait_ms, soonest_ms)
 
     async def _refill(self, now: Moment) -> float | None:
         """Read the next page of candidates. None, or how long to wait at the end of a walk."""
@@ -228,26 +230,33 @@ class Runner:
         if page.after_seq is not None or self._worth(page.records, now):
             return None
         self._queue.ready.clear()
-        if page.next_boot_ms is None:
+        if page.next_boot_ms is not None:
+            self._look_again(page.next_boot_ms - now.boot_ms)
+        soonest_ms, self._queue.soonest_ms = self._queue.soonest_ms, None
+        if soonest_ms is None:
             return LONGEST_WAIT_S
-        return min(max(page.next_boot_ms - now.boot_ms, 20) / 1000, LONGEST_WAIT_S)
+        return min(max(soonest_ms, 20) / 1000, LONGEST_WAIT_S)
 
     def _worth(self, records: list[Record], now: Moment) -> bool:
         """Whether anything on the last page can be started: else the walk would never end."""
-        return any(
-            record.seq not in self._busy
-            and plan(record, self._profile, now, self._boot_no, can_ask=self._can_ask(now)).todo
-            not in (Todo.WAIT, Todo.NOTHING)
-            for record in records
-        )
+        for record in records:
+            if self._startable(record):
+                decision = self._plan(record, now)
+                if decision.todo is Todo.WAIT:
+                    self._look_again(decision.wait_ms)
+                elif decision.todo is not Todo.NOTHING:
+                    return True
+        return False
 
     def _start(self, record: Record, decision: Plan) -> None:
         task = asyncio.create_task(self._handle(record, decision), name=f"deliver-{record.seq}")
         self._busy[record.seq] = task
+        self._taken[record.seq] = self._uplink.exclusive(record)
         task.add_done_callback(lambda _: self._ended(record.seq))
 
     def _ended(self, seq: int) -> None:
         self._busy.pop(seq, None)
+        self._taken.pop(seq, None)
         self._wake.set()
 
     async def _handle(self, record: Record, decision: Plan) -> None:
@@ -262,6 +271,9 @@ class Runner:
                 case Todo.HOLD:
                     hold = Change(event=Event.HOLD, cause=decision.cause, note=decision.note)
                     await self._commit(record, hold)
+                case Todo.REVERSE:
+                    ports = self._ports
+                    await reversed_or_held(ports.journal, ports.reverse, record, decision)
                 case _:
                     raise InternalError("uploader.plan", f"nothing to do for {decision.todo}")
         except CallerError as error:
@@ -292,7 +304,7 @@ class Runner:
         changed = self.channel.turn(outcome, reply, now=now, drawn=self._ports.draw())
         if changed:
             self._report(reply)
-        if current is record:
+        if current is record and outcome.event is not Event.HOLD:
             return  # nothing left and nothing was written: the journal need not know
         before = self._memory.troubles.get(record.seq)
         trouble = troubled(before, reply.answer, now, self.channel.passed)
@@ -301,7 +313,12 @@ class Runner:
             record, reply, self._profile, trouble,
             hold=hold, now=now, boot_no=self._boot_no, drawn=self._ports.draw(),
         )  # fmt: skip
-        after = await self._commit(current, change)
+        try:
+            after = await self._commit(current, change)
+        except CallerError:
+            # Moved on while the host was thinking: what it said is still worth a line of history.
+            await self.late(record.key, reply)
+            raise
         if after.final or hold:
             self._memory.forget(record.seq)
         else:
@@ -312,7 +329,9 @@ class Runner:
         now = self._ports.clock.now()
         if self.channel.turn(ASKED[reply.answer], reply, now=now, drawn=self._ports.draw()):
             self._report(reply)
-        if reply.answer is Answer.UNSUPPORTED:
+        if reply.answer is Answer.UNSUPPORTED and self._uplink.asks_by_record:
+            self._memory.unaskable.add(record.seq)
+        elif reply.answer is Answer.UNSUPPORTED:
             self._asks_again_boot_ms = now.boot_ms + round(UNSUPPORTED_S * 1000)
             log.warning("event=no_status_query uplink=%s", self.channel.name)
         elif reply.answer is Answer.NOT_SENT:
@@ -325,6 +344,10 @@ class Runner:
         after = await self._commit(record, change)
         if after.final or change.event is Event.NOT_FOUND:
             self._memory.forget(record.seq)
+
+    async def late(self, key: str, reply: Reply) -> None:
+        """An answer to an attempt that is over (U20)."""
+        await told_late(self._ports.journal, key, reply)
 
     async def _commit(self, record: Record, change: Change) -> Record:
         """Write an outcome down. On a full disk it is kept in memory and tried again (U21)."""

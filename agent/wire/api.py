@@ -19,6 +19,7 @@ from agent.core.money.journal import UNSENT, State
 from agent.core.money.transaction import KEY_PATTERN
 from agent.wire.card_check import check_metadata
 from agent.wire.check import CheckArgs, CheckOut
+from agent.wire.prepared import ReplaceArgs, ReverseArgs
 from agent.wire.problem import RequestError
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
@@ -150,7 +151,9 @@ OPERATIONS: tuple[Operation, ...] = (
             "attempts.contradiction", "refers_to.missing", "refers_to.self", "covers.forbidden",
             "uplink.unknown", "payload.missing", "payload.ambiguous", "payload.bad_base64",
             "payload.bad_type", "payload.charset", "payload.type_mismatch", "payload.too_large",
-            "reversal.contradiction", "card.clear_data", "card.bad_mask", *_CHECK, *_STORE,
+            "reversal.contradiction", "payload.not_iso8583", "payload.bad_mti",
+            "payload.field_missing", "payload.field_mismatch", "card.clear_data",
+            "card.bad_mask", *_CHECK, *_STORE,
         ),
     ),
     Operation(
@@ -210,6 +213,41 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(
             "key.bad", "transaction.unknown", "record.final", "record.in_doubt",
             "record.sending", "record.held", "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="reverse",
+        method="POST",
+        path="/v1/transactions/{key}/reverse",
+        roles=(Role.SUBMIT,),
+        summary="Take a payment back with the reversal handed over with it, for this reason. "
+        "Repeating it answers the same reversal.",
+        arguments=ReverseArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.by_app",
+            "record.changed", "reversal.none_prepared", "reversal.key_taken", *_STORE,
+        ),
+    ),
+    Operation(
+        name="replace",
+        method="PUT",
+        path="/v1/transactions/{key}/payload",
+        roles=(Role.SUBMIT,),
+        summary="New bytes for the same payment after the host answered A0, 77, 99 or 22. "
+        "Repeating it is harmless.",
+        arguments=ReplaceArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.sending",
+            "record.changed", "payload.immutable", "payload.missing", "payload.ambiguous",
+            "payload.bad_base64", "payload.bad_type", "payload.charset", "payload.type_mismatch",
+            "payload.too_large", "payload.not_iso8583", "payload.bad_mti",
+            "payload.field_missing", "payload.field_mismatch", "card.clear_data", *_STORE,
         ),
     ),
     Operation(

@@ -123,6 +123,28 @@ CODES: Mapping[str, Code] = {
         422, "Another content_type", "Query and reversal payloads go out under the payload's type."
     ),
     "payload.too_large": Code(413, "Payload too large", "At most 262144 bytes each."),
+    "payload.not_iso8583": Code(
+        422, "Not a message of this uplink", "See docs/contracts/iso8583.md and the uplink's keys."
+    ),
+    "payload.bad_mti": Code(422, "Wrong message type", "See docs/contracts/iso8583.md."),
+    "payload.field_missing": Code(422, "Field missing in the message", "Add it."),
+    "payload.field_mismatch": Code(
+        422, "Message and transaction differ", "Both must say the same payment."
+    ),
+    "payload.immutable": Code(
+        409,
+        "The payload cannot be replaced",
+        "Only after the host answered A0, 77, 99 or 22: sign on, then replace it.",
+    ),
+    "reversal.none_prepared": Code(
+        409, "No such reversal was handed over", "Submit a reversal of its own (kind reversal)."
+    ),
+    "reversal.key_taken": Code(
+        409, "The reversal key belongs to another payment", "Keys are never used twice."
+    ),
+    "record.by_app": Code(
+        409, "The payment app talks to the host itself", "The app reverses it and reports that."
+    ),
     "reversal.contradiction": Code(
         422, "Reversal incomplete", "Give reversal_key and reversal_payloads together."
     ),

@@ -71,6 +71,7 @@ Key = Annotated[str, Meta(pattern=KEY_PATTERN, description="1 to 64 of A-Z a-z 0
 Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)]
 Time = Annotated[datetime, Meta(tz=True)]
 MediaType = Annotated[str, Meta(max_length=127)]
+Reason = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,32}$")]
 Base64 = Annotated[str, Meta(max_length=400_000)]
 
 
@@ -136,10 +137,8 @@ class TransactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What the app itself already tried; from 1 on the payment starts in doubt."""
     query_payload: PayloadIn | None = None
     reversal_key: Key | None = None
-    reversal_payloads: Annotated[
-        dict[Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")], PayloadIn], Meta(max_length=16)
-    ] = {}
-    """By reason, such as `timeout` or `cancelled`."""
+    reversal_payloads: Annotated[dict[Reason, PayloadIn], Meta(max_length=16)] = {}
+    """By reason; ISO 8583: `98`, `96`, `A0`, `06`."""
     customer_saw: CustomerSaw = CustomerSaw.UNKNOWN
     card: CardIn | None = None
     app: AppIn | None = None
@@ -342,12 +341,12 @@ def _uplink(given: str | None, configured: tuple[str, ...]) -> str:
 def _submission(given: TransactionIn, uplink: str) -> Submission:
     payload = _payload(given)
     reversals = {
-        reason: _further(part, payload, f"reversal_payloads.{reason}")
+        reason: payload_part(part, payload, f"reversal_payloads.{reason}")
         for reason, part in given.reversal_payloads.items()
     }
     query = None
     if given.query_payload is not None:
-        query = _further(given.query_payload, payload, "query_payload")
+        query = payload_part(given.query_payload, payload, "query_payload")
     plain = {name: getattr(given, name) for name in _PLAIN}
     card = Card(scheme=given.card.scheme, masked=given.card.masked) if given.card else None
     app = App(name=given.app.name, version=given.app.version) if given.app else None
@@ -366,17 +365,22 @@ def _payload(given: TransactionIn) -> Payload:
             # The agent never sends it, so there may be nothing to keep.
             return Payload(content_type="application/octet-stream", body=b"")
         raise RequestError("payload.missing", "the transaction has no payload", field="payload")
-    media_type = given.payload.content_type
+    return payload_of(given.payload)
+
+
+def payload_of(given: PayloadIn) -> Payload:
+    """The bytes to send and their type. Raises RequestError."""
+    media_type = given.content_type
     if media_type is None or not _MEDIA_TYPE.fullmatch(media_type):
         raise RequestError(
             "payload.bad_type",
             "payload.content_type is not a media type",
             field="payload.content_type",
         )
-    return Payload(content_type=media_type, body=_body(given.payload, media_type, "payload"))
+    return Payload(content_type=media_type, body=_body(given, media_type, "payload"))
 
 
-def _further(part: PayloadIn, payload: Payload, path: str) -> bytes:
+def payload_part(part: PayloadIn, payload: Payload, path: str) -> bytes:
     """Query and reversal payloads: kept as bytes, sent under the payload's own type."""
     if part.content_type not in (None, payload.content_type):
         raise RequestError(

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.money.delivery import Answer
+from agent.core.money.journal import Record
 
 
 class Side(StrEnum):
@@ -224,6 +225,17 @@ class Table:
     def key_loss(self) -> frozenset[str]:
         """Codes after which the app may replace the payload (money rule 9)."""
         return frozenset(code for code, row in self._rows.items() if row.nature is Nature.KEYS)
+
+
+#: Cause of everything in `Nature.KEYS`.
+KEY_LOSS = "config.not_signed_on"
+
+
+def may_replace(record: Record) -> bool:
+    """Whether the host has said that this payment's bytes need new keys (money rule 9)."""
+    code = record.result.response_code if record.result is not None else None
+    known = UNIONPAY.get(code or "")
+    return record.cause == KEY_LOSS or (known is not None and known.nature is Nature.KEYS)
 
 
 def _row(code: str, nature: Nature) -> Code:

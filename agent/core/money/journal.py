@@ -214,6 +214,7 @@ class Change:
     next_boot_ms: int = 0
     not_found: int = 0
     result: HostResult | None = None
+    payload_version: int | None = None  #: REPLACED only
     #: False where the event must not count as an attempt (U10: a credential problem).
     counts: bool = True
     actor: str = "agent"

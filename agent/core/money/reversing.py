@@ -24,6 +24,8 @@ NO_ANSWER = "98"  #: no answer came in time
 FAULT = "96"  #: approved, but the terminal could not complete it
 MAC_WRONG = "A0"  #: the approval's MAC is wrong; only the payment app can tell
 OTHER = "06"
+#: What a host answers to a reversal of what it never had.
+ORIGINAL_UNKNOWN = "25"
 REASONS = (NO_ANSWER, FAULT, MAC_WRONG, OTHER)
 
 #: What the agent reverses by itself: the kinds UnionPay names (sale, pre-authorisation, its
@@ -72,14 +74,12 @@ def prepared(reason: str, offered: Iterable[str]) -> str | None:
     return None
 
 
-def is_frozen(record: Record) -> bool:
-    """Whether a reversal of it exists: nothing is sent for it, and answers are history."""
-    return record.cause == PENDING and not record.final
+def late(record: Record, change: Change, *, frozen: bool = False) -> Change:
+    """U20, rule 5: what remains of an outcome that arrives when the record has moved on.
 
-
-def late(record: Record, change: Change) -> Change:
-    """U20, rule 5: what remains of an outcome that arrives when the record has moved on."""
-    if record.state not in FINAL and not is_frozen(record):
+    `frozen`: a reversal of it exists, so nothing the host says of the original counts any more.
+    """
+    if record.state not in FINAL and not frozen:
         return change
     said = f"; {change.note}" if change.note else ""
     return replace(

@@ -130,7 +130,7 @@ class Line:
         self._lingering: list[tuple[_Connection, asyncio.TimerHandle]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._inbox: asyncio.Queue[bytes | None] | None = None
-        self.turn = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     async def ask(
         self,
@@ -140,7 +140,7 @@ class Line:
     ) -> Ending:
         """Send one frame and wait for its answer. What `before_first_byte` raises passes through,
         and then nothing has left."""
-        async with self.turn:
+        async with self._turn:
             try:
                 connection = await self._connected()
             except DialError as error:
@@ -150,7 +150,8 @@ class Line:
             if connection.end:
                 self._drop(connection)
                 return Ending(Fate.NOT_SENT, f"{connection.end} before anything was sent")
-            self._inbox = inbox = asyncio.Queue()
+            inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+            self._inbox = inbox
             try:
                 return await self._exchange(connection, frame, fits, inbox)
             except BaseException:
@@ -197,10 +198,11 @@ class Line:
             return Ending(Fate.BROKEN, connection.end)
         return Ending(Fate.UNANSWERED, connection.end)
 
-    @property
-    def idle(self) -> bool:
-        """Connected, and nobody asking."""
-        return self._connection is not None and not self.turn.locked()
+    def idle_s(self) -> float:
+        """How long an open connection has not been used; 0 where there is none or it is in use."""
+        if self._connection is None or self._turn.locked():
+            return 0.0
+        return asyncio.get_running_loop().time() - self._connection.used_at_s
 
     async def hang_up(self) -> None:
         """Close the connection; the next question opens another."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from agent.core.money.delivery import Answer, Reply
 from agent.core.money.field39 import Side, Table
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 #: Questions remembered for late answers and second copies.
 REMEMBERED = 64
 
-Late = Callable[[str, Reply], Awaitable[None]]
+Hook = Callable[[], Awaitable[None]]
+Late = Callable[[str, Reply], Coroutine[Any, Any, None]]
 
 
 class Repeat(StrEnum):
@@ -38,6 +39,12 @@ class Repeat(StrEnum):
 
     NEVER = "never"  #: UnionPay terminals; the MAC covers the message type
     ADVICES = "advices"  #: advices and reversals
+
+
+class Echo(Protocol):
+    """Keeps an idle line honest (`agent.uplink.iso8583.echo`)."""
+
+    async def keep(self, line: Line) -> None: ...
 
 
 class Queries(Protocol):
@@ -81,11 +88,18 @@ class Iso8583Uplink:
     #: Whether an outcome can be asked for depends on what the app handed over with each payment.
     asks_by_record = True
 
-    def __init__(self, terms: Terms, queries: Queries, line: Callable[..., Line]) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        queries: Queries,
+        line: Callable[[Callable[[bytes], None]], Line],
+        echo: Echo | None = None,
+    ) -> None:
         """`line` makes a line; it is given what to do with frames nobody waits for."""
         self._terms = terms
         self._queries = queries
         self._new_line = line
+        self._echo = echo
         self._lines: dict[str, Line] = {}
         self._asked: deque[_Asked] = deque(maxlen=REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +111,7 @@ class Iso8583Uplink:
 
     async def post(
         self, record: Record, payload: Payload, attempt: int,
-        before_first_byte: Callable[[], Awaitable[None]],
+        before_first_byte: Hook,
     ) -> Reply:  # fmt: skip
         """Send it once. `before_first_byte` commits `sending` (money rule 1)."""
         body = payload.body
@@ -117,6 +131,7 @@ class Iso8583Uplink:
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for line in self._lines.values():
             await line.close()
         self._lines.clear()
@@ -126,6 +141,8 @@ class Iso8583Uplink:
         line = self._lines.get(terminal_id)
         if line is None:
             line = self._lines[terminal_id] = self._new_line(self._stray)
+            if self._echo is not None:
+                self._task(self._echo.keep(line), "echo")
         return line
 
     def _marks(self, record: Record, attempt: int) -> bool:
@@ -136,7 +153,7 @@ class Iso8583Uplink:
 
     async def _ask(
         self, record: Record, body: bytes, side: Side,
-        before_first_byte: Callable[[], Awaitable[None]] | None,
+        before_first_byte: Hook | None,
     ) -> Reply:  # fmt: skip
         terms = self._terms
         try:
@@ -199,15 +216,14 @@ class Iso8583Uplink:
                 asked.open = False
                 reply = judge(asked.record, asked.sent, got, self._terms.table, asked.side)
                 log.info("event=late_answer seq=%s answer=%s", asked.record.seq, reply.answer)
-                task = asyncio.create_task(self._told(asked.record.key, reply), name="late-answer")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._task(self.on_late(asked.record.key, reply), "late-answer")
             return True
         return False
 
-    async def _told(self, key: str, reply: Reply) -> None:
-        if self.on_late is not None:
-            await self.on_late(key, reply)
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _silent(ending: Ending, trouble: str) -> Reply:
