@@ -161,18 +161,19 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
         "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
     )
     printer.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
-    host = command("host", "help.sim.host")
-    host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
-    host.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
-    host.add_argument("--control-port", type=_port, default=0, help=t("help.sim.control_port"))
-    for option, text in (
-        ("--ledger", "help.sim.ledger"),
-        ("--cert", "help.sim.cert"),
-        ("--key", "help.sim.key"),
-        ("--client-ca", "help.sim.client_ca"),
-    ):
-        host.add_argument(option, type=Path, metavar="FILE", help=t(text))
-    host.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.host_order"))
+    for name in ("host", "acquirer"):
+        host = command(name, f"help.sim.{name}")
+        host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
+        host.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
+        host.add_argument("--control-port", type=_port, default=0, help=t("help.sim.control_port"))
+        for option, text in (
+            ("--ledger", "help.sim.ledger"),
+            ("--cert", "help.sim.cert"),
+            ("--key", "help.sim.key"),
+            ("--client-ca", "help.sim.client_ca"),
+        ):
+            host.add_argument(option, type=Path, metavar="FILE", help=t(text))
+        host.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.host_order"))
     broker = command("broker", "help.sim.broker")
     broker.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
 

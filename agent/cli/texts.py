@@ -86,9 +86,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.causes.code": ("one cause, or the beginning of several", "一个原因代码，或其开头"),
     "help.demo": ("show everything with simulators on this machine", "在本机用模拟器演示全部功能"),
     "help.demo.once": ("end after the story", "演示结束后退出"),
-    "help.sim": ("simulated printer, host or broker", "模拟打印机、主机或 MQTT 服务器"),
+    "help.sim": (
+        "simulated printer, host, acquirer or broker",
+        "模拟打印机、主机、收单机构或 MQTT 服务器",
+    ),
     "help.sim.printer": ("run one, or give orders to one", "运行模拟打印机，或向其发出指令"),
     "help.sim.host": ("run one, or give orders to one", "运行模拟主机，或向其发出指令"),
+    "help.sim.acquirer": (
+        "run an ISO 8583 acquirer, or give orders to one",
+        "运行模拟收单机构（ISO 8583），或向其发出指令",
+    ),
     "help.sim.broker": ("run one", "运行 MQTT 服务器"),
     "help.demo.keep": ("leave its directory behind", "保留运行目录"),
     "help.probe.name": (
