@@ -66,7 +66,7 @@ def _show(session: Session) -> int:
 
 
 #: The key each entry of an array of tables begins with.
-_FIRST = {"[[uplink]]": "name", "[[limit]]": "currency"}
+_FIRST = {"[[uplink]]": "type", "[[limit]]": "currency"}
 
 
 class _Origins:

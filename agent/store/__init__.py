@@ -20,6 +20,7 @@ from agent.core.money.transaction import Payload, Submission
 from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
+from agent.store.feed import Feed
 from agent.store.files import Counters, LockFile, private_directory
 from agent.store.journal import Appended, Due, Journal
 from agent.store.opening import JournalFacts
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Store:
+class Store(Feed):
     """The journal, the state database and the counters, asynchronously."""
 
     def __init__(
@@ -40,6 +41,7 @@ class Store:
         on_fatal: Callable[[str], None] | None = None,
         rules: Rules | None = None,
     ) -> None:
+        super().__init__()
         self.directory = directory
         self._clock = clock
         self._orders = dict(orders or {})
@@ -47,7 +49,6 @@ class Store:
         self._lock = LockFile(directory / "lock")
         self._counters: Counters | None = None
         self._facts: JournalFacts | None = None
-        self._sinks: list[Callable[[Record], None]] = []
         self._writer = Writer(directory, self._open, clock, on_fatal or (lambda _code: None))
 
     async def start(self) -> None:
@@ -153,10 +154,6 @@ class Store:
     async def boot_no(self) -> int:
         return await self.journal(lambda journal: journal.boot_no)
 
-    def on_change(self, sink: Callable[[Record], None]) -> None:
-        """Be told of every record after its change is committed, on the loop's thread."""
-        self._sinks.append(sink)
-
     @property
     def refusal(self) -> StoreError | None:
         """Why nothing can be stored at the moment, or None."""
@@ -170,9 +167,7 @@ class Store:
             return work(journal), list(journal.changed)
 
         result, changed = await self.journal(noted)
-        for record in changed:
-            for sink in self._sinks:
-                sink(record)
+        self.tell(changed)
         return result
 
     # -- what the others are made of -------------------------------------------------------
