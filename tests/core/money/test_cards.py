@@ -112,16 +112,41 @@ def test_track_2_in_hexadecimal_is_found_at_the_start_of_a_blob() -> None:
     assert cards.contains("4111111111111111D25121010000012345678F")
 
 
-def test_identifiers_may_have_digits_in_chance_groups() -> None:
-    """An order number made of terminal and date is no card; a card typed as a key is."""
-    chance = with_check_digit("62000001-2026110".replace("-", ""))
-    order = f"{chance[:8]}-{chance[8:]}"
-    assert cards.contains(order)
-    assert not cards.contains(order, identifier=True)
-    assert cards.contains("4111-1111-1111-1111", identifier=True)
-    assert cards.contains("378282-246310005", identifier=False)
-    assert cards.contains("3782 822463 10005", identifier=True)
-    assert cards.contains("order4111111111111111", identifier=True)
+@pytest.mark.parametrize(
+    ("widths", "written", "printed"),
+    [
+        ((16,), True, True),
+        ((4, 4, 4, 4), True, True),
+        ((4, 4, 4, 4, 3), True, True),
+        ((4, 4, 4, 4, 2), True, True),
+        ((4, 6, 5), True, True),
+        ((4, 6, 4), True, True),
+        ((6, 13), True, False),
+        ((6, 9), True, False),
+        ((1,) * 16, True, False),
+        ((2,) * 8, True, False),
+        ((5, 5, 5, 1), True, False),
+        ((8, 8), False, False),
+        ((7, 8), False, False),
+        ((8, 6), False, False),
+        ((4, 4, 8), False, False),
+        ((4, 3, 4, 5), False, False),
+    ],
+)
+def test_which_groups_make_a_number(widths: tuple[int, ...], written: bool, printed: bool) -> None:
+    """An order number of terminal and date is no card; one typed as cards are printed is."""
+    number = with_check_digit("4" * (sum(widths) - 1) if sum(widths) in (13, 16, 19) else "")
+    starts = {14: "36", 15: "37", 18: "62"}
+    if not number.startswith("44"):
+        start = starts[sum(widths)]
+        number = with_check_digit(start.ljust(sum(widths) - 1, "1"))
+    groups, at = [], 0
+    for width in widths:
+        groups.append(number[at : at + width])
+        at += width
+    assert cards.contains("-".join(groups)) is written
+    assert cards.contains(" ".join(groups), identifier=True) is printed
+    assert cards.contains(f"order{number}", identifier=True)
 
 
 def test_the_longest_number_at_a_place_counts() -> None:

@@ -78,3 +78,13 @@ def test_a_switched_off_channel_never_opens() -> None:
     for state in (ChannelState.DISABLED, ChannelState.SHADOW):
         it = channel(state)
         assert (it.state, it.slots(clock.now()), it.wait_ms(clock.now())) == (state, 0, None)
+
+
+def test_a_host_that_answers_opens_the_channel_without_counting_as_passed() -> None:
+    """Issuer down, keys lost: the way is fine, but nothing got through on it (rule 7 counts)."""
+    clock = FakeClock()
+    it = channel()
+    it.turn(OUTCOMES[Answer.NO_ANSWER], Reply(answer=Answer.NO_ANSWER), now=clock.now(), drawn=0.5)
+    assert it.state is ChannelState.BACKING_OFF
+    it.turn(OUTCOMES[Answer.LATER], Reply(answer=Answer.LATER), now=clock.now(), drawn=0.5)
+    assert (it.state, it.passed, it.failures) == (ChannelState.OK, 0, 0)
