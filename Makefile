@@ -9,7 +9,7 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types kill bench bench-quick docs contracts clean
+.PHONY: help run test check format lint types kill crash crash-long bench bench-quick docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,12 @@ format: $(DEV_STAMP) ## put the code into the house's format
 
 kill: $(DEV_STAMP) ## 200 rounds of kill -9 under load, then the ledger is compared
 	POSAGENT_KILL_ROUNDS=200 $(BIN)/python -m pytest tests/process/test_kill.py -s
+
+crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips and kill -9, about ten minutes (root, fuse3)
+	$(BIN)/python -m tests.crash
+
+crash-long: $(DEV_STAMP) ## the same for hours; writes docs/reports/crash.md
+	$(BIN)/python -m tests.crash --long --report docs/reports/crash.md
 
 bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors
 	@sh packaging/ci/broker.sh

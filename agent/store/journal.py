@@ -32,14 +32,13 @@ from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
 from agent.store.examiner import Examiner
 from agent.store.linked import Linked
+from agent.store.past import Past
 from agent.store.rows import (
-    NUMBER,
     STATES,
     Sealer,
     changing_columns,
     inserted_columns,
     record_of,
-    step_of,
 )
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
@@ -79,6 +78,7 @@ class Journal:
         rules = rules or Rules()
         self.tally = Tally(rules.window_s)
         self.aside = Aside(db)
+        self.past = Past(db, sealer)
         self.linked = Linked(db, self)
         self.changed: list[Record] = []  #: by the present piece of work, in order
         self.examiner = Examiner(db, rules, self.tally, self.aside, boot_no)
@@ -105,7 +105,7 @@ class Journal:
         mac = self._sealer.mac(record, business, digest)
         self._db.execute(QUERIES["insert_tx"], inserted_columns(record, mac, business, digest))
         self._db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
-        self._remember(record, "submitted", Change(event=Event.RELEASE), now)
+        self.past.remember(record, "submitted", Change(event=Event.RELEASE), now)
         self._next_seq += 1
         self.tally.moved(None, record)
         self.changed.append(record)
@@ -171,8 +171,7 @@ class Journal:
 
     def steps(self, seq: int, limit: int) -> list[Step]:
         """The newest `limit` steps, oldest first."""
-        rows = self._db.execute(QUERIES["history"], (seq, limit)).fetchall()
-        return [step_of(row) for row in reversed(rows)]
+        return self.past.steps(seq, limit)
 
     def page(
         self, states: frozenset[State] | None, after_seq: int, limit: int, now: Moment
@@ -276,7 +275,7 @@ class Journal:
             result=change.result or before.result,
         )
         self._write(row, before, after)
-        self._remember(after, change.event.value, change, now)
+        self.past.remember(after, change.event.value, change, now)
         return after
 
     def _write(self, row: sqlite3.Row, before: Record, after: Record) -> None:
@@ -350,25 +349,6 @@ class Journal:
     def _one(self, name: str, *values: object) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._db.execute(QUERIES[name], values).fetchone()
         return row
-
-    def _remember(self, record: Record, event: str, change: Change, now: Moment) -> None:
-        """The history row; the same trouble again only raises the count of its row."""
-        tail = self._db.execute(QUERIES["history_tail"], (record.seq,)).fetchall()
-        for row in tail:
-            if (row["event"], row["cause"], row["note"]) == (event, change.cause, change.note):
-                self._db.execute(
-                    QUERIES["history_again"],
-                    (now.wall_ms, NUMBER[record.state], record.in_doubt, record.seq, row["n"]),
-                )
-                return
-        n = tail[0]["n"] + 1 if tail else 1
-        self._db.execute(
-            QUERIES["history_add"],
-            (
-                record.seq, n, event, NUMBER[record.state], record.in_doubt, change.cause,
-                change.note, change.actor, now.wall_ms, now.wall_ms,
-            ),
-        )  # fmt: skip
 
 
 def _payload_columns(record: Record, submission: Submission) -> tuple[object, ...]:

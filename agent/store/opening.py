@@ -8,6 +8,7 @@ over at once, knowing that it does not know what was in the old one.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -137,7 +138,7 @@ def open_journal(
         if family(error) != "damaged" and (family(error) != "other" or not path.exists()):
             raise refused(error, path) from error
         reason = f"{sqlite_name(error)}: {error}"
-    except _DamagedError as error:
+    except (_DamagedError, UnicodeDecodeError) as error:  # the latter: a column's very name
         reason = str(error)
     aside = quarantine.put_aside(path, now)
     log.critical("event=journal_quarantined path=%s reason=%r", aside, reason)
@@ -262,6 +263,8 @@ def _check_identity(db: sqlite3.Connection, path: Path) -> None:
     written = _meta(db, "schema") if ours else None
     if written == str(SCHEMA) and (application_id, version) != (APPLICATION_ID, SCHEMA):
         raise _DamagedError(f"the header says schema {version} of {application_id:#x}")
+    if written == str(SCHEMA) and _meta(db, "schema_sum") != _schema_sum(db):
+        raise _DamagedError("the text of the schema is not what was written")
     if application_id != APPLICATION_ID:
         raise OperatorError(
             "store.foreign", f"{path} is not a posagent journal", "set agent.state_dir correctly"
@@ -314,6 +317,7 @@ def _create(db: sqlite3.Connection, now: Moment) -> None:
         ("database_id", uuid.uuid4().hex),
         ("born_ms", str(now.wall_ms)),
         ("schema", str(SCHEMA)),
+        ("schema_sum", _schema_sum(db)),
         ("clean", CLEAN),
     ):
         db.execute(QUERIES["set_meta"], (name, value))
@@ -330,6 +334,11 @@ def _statements(script: str) -> list[str]:
 def _meta(db: sqlite3.Connection, name: str) -> str | None:
     row = db.execute(QUERIES["get_meta"], (name,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def _schema_sum(db: sqlite3.Connection) -> str:
+    text = str(db.execute(QUERIES["schema_text"]).fetchone()[0])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _number(text: str | None) -> int:

@@ -113,18 +113,15 @@ SELECT seq, key, state, terminal_id, kind, currency, amount_minor, card, stan, b
 stored_ms, stored_boot_ms, stored_boot_no FROM tx ORDER BY seq DESC LIMIT 4096
 
 -- name: history
-SELECT event, state, in_doubt, cause, note, count, first_ms, last_ms FROM history
-WHERE seq = ? ORDER BY n DESC LIMIT ?
-
--- name: history_tail
-SELECT n, event, cause, note FROM history WHERE seq = ? ORDER BY n DESC LIMIT 2
+SELECT * FROM history WHERE seq = ? ORDER BY n DESC LIMIT ?
 
 -- name: history_again
-UPDATE history SET count = count + 1, last_ms = ?, state = ?, in_doubt = ? WHERE seq = ? AND n = ?
+UPDATE history SET count = ?, last_ms = ?, state = ?, in_doubt = ?, mac = ? WHERE seq = ? AND n = ?
 
 -- name: history_add
-INSERT INTO history (seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+INSERT INTO history
+(seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: tally
 SELECT state, in_doubt, currency, cause, count(*), coalesce(sum(amount_minor), 0)
@@ -138,6 +135,9 @@ SELECT max(changed_ms) FROM (SELECT changed_ms FROM tx ORDER BY seq DESC LIMIT 1
 
 -- name: has_meta
 SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'
+
+-- name: schema_text
+SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)
 
 -- name: get_meta
 SELECT value FROM meta WHERE name = ?

@@ -28,7 +28,7 @@ from typing import Any
 from agent.clock import SystemClock
 from agent.core.money.journal import Change, Event
 from agent.errors import AgentError, StoreError
-from agent.store import Store
+from agent.store import Store, opening
 from tests.crash.disk import KINDS, Fault, Mounted, note
 from tests.crash.history import History, submission_of
 from tests.crash.model import Flash, nothing
@@ -52,6 +52,15 @@ class Result:
     examples: list[str] = field(default_factory=list)
     slowest_restart_s: float = 0.0
     seconds: float = 0.0
+
+    def add(self, other: Result) -> None:
+        self.possible = max(self.possible, other.possible)
+        self.cases += other.cases
+        self.refused += other.refused
+        self.bad += other.bad
+        self.examples = [*self.examples, *other.examples][:10]
+        self.slowest_restart_s = max(self.slowest_restart_s, other.slowest_restart_s)
+        self.seconds = max(self.seconds, other.seconds)
 
 
 async def _life(directory: Path, tell: Any, repeat: tuple[str, ...], *, close: bool) -> None:
@@ -201,11 +210,19 @@ def all_faults(counts: dict[str, int]) -> list[Fault]:
     ]
 
 
-def run(home: Path, seed: int, *, until_s: float = float("inf")) -> Result:
-    """All cases in random order until monotonic `until_s`."""
+def run(
+    home: Path, seed: int, *, part: tuple[int, int] = (0, 1), until_s: float = float("inf"),
+    fold: bool = True,
+) -> Result:  # fmt: skip
+    """All cases in random order until monotonic `until_s`; `part` (which, of how many).
+
+    Without `fold`, the positive control: a start does not write the log out, and syncs fail.
+    """
     logging.disable(logging.CRITICAL)
     began, result = time.monotonic(), Result()
-    with Mounted(home) as disk:
+    if not fold:
+        opening._fold = lambda _db: None  # this process is the control's own
+    with Mounted(home / "disk") as disk:
         log = _Log(disk)
         disk.fail(Fault())
         disk.backing.joinpath("c0").mkdir(mode=0o700)
@@ -213,7 +230,10 @@ def run(home: Path, seed: int, *, until_s: float = float("inf")) -> Result:
         assert _lived(disk.path / "c0" / "state", whole, close=True) == 0
         faults = all_faults(disk.counts())
         result.possible = len(faults)
+        if not fold:
+            faults = [f for f in faults if f.kind == "sync" and not f.forever]
         random.Random(seed).shuffle(faults)
+        faults = faults[part[0] :: part[1]]
         for _ in log.new():
             pass
         for number, fault in enumerate(faults, 1):

@@ -60,7 +60,9 @@ def recovered(standing: Standing) -> Standing:
 
 
 @dataclass(slots=True)
-class _Life:
+class Life:
+    """One payment."""
+
     tried: list[Standing] = field(default_factory=list)
     acknowledged: int = 0  #: how many of `tried`, counted from the first
 
@@ -69,14 +71,14 @@ class _Life:
 class History:
     """The notes so far."""
 
-    lives: dict[str, _Life] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
     notes: int = 0
 
     def heed(self, text: str) -> None:
         """One note: `try KEY STATE DOUBT` before the call, `ack KEY` after it returned."""
         self.notes += 1
         word, key, *rest = text.split()
-        life = self.lives.setdefault(key, _Life())
+        life = self.lives.setdefault(key, Life())
         if word == "try":
             life.tried.append((State(rest[0]), rest[1] == "1"))
         else:

@@ -77,6 +77,7 @@ def test_changed_bytes_to_send_are_put_aside_and_never_sent(tmp_path: Path) -> N
         "UPDATE meta SET value = 'x' WHERE name = 'database_id'",
         "DELETE FROM meta WHERE name = 'born_ms'",
         "DROP TABLE boot",
+        "ALTER TABLE tx RENAME COLUMN rrn TO rro",
     ],
 )
 def test_a_changed_header_does_not_keep_the_agent_from_starting(
@@ -115,4 +116,19 @@ def test_a_damaged_last_commit_leaves_no_payment_sendable_without_doubt(tmp_path
     raw = bytearray(log.read_bytes())
     raw[-700] ^= 0x10
     log.write_bytes(raw)
+    asyncio.run(story())
+
+
+def test_an_altered_line_of_the_history_is_shown_as_altered(tmp_path: Path) -> None:
+    """It decides nothing about money, so the payment goes on; but nobody is told a false past."""
+
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            record = await store.record("k1")
+            assert record is not None
+            assert [step.event for step in await store.steps(record.seq)] == ["altered"]
+            await store.advance(record.seq, record.version, Change(event=Event.ATTEMPT))
+            assert [s.event for s in await store.steps(record.seq)] == ["altered", "attempt"]
+
+    stored(tmp_path, "UPDATE history SET first_ms = first_ms + 1")
     asyncio.run(story())

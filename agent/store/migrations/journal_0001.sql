@@ -99,6 +99,7 @@ CREATE TABLE history (
     count    INTEGER NOT NULL,
     first_ms INTEGER NOT NULL,
     last_ms  INTEGER NOT NULL,
+    mac      BLOB    NOT NULL,
     PRIMARY KEY (seq, n)
 ) WITHOUT ROWID;
 
