@@ -66,9 +66,10 @@ SELECT 1 FROM tx INDEXED BY tx_lane WHERE lane = ? AND state < 4 AND seq < ? LIM
 SELECT 1 FROM tx WHERE key = ? AND state < 4 AND seq < ? LIMIT 1
 
 -- name: terminal_head
--- The same for a terminal's lane, where what is held lets others pass.
+-- The same for a terminal's lane, where what is held or frozen lets others pass.
 SELECT 1 FROM tx INDEXED BY tx_lane
-WHERE lane = ? AND state < 4 AND state <> 3 AND seq < ? AND delivery = 'agent' LIMIT 1
+WHERE lane = ? AND state < 4 AND state <> 3 AND seq < ? AND delivery = 'agent'
+AND cause <> 'reversal.pending' LIMIT 1
 
 -- name: reversal_ahead
 SELECT 1 FROM tx INDEXED BY tx_lane
