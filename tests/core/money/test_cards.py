@@ -241,3 +241,37 @@ def test_lengths_follow_the_prefix() -> None:
     """A prefix no issuer uses has no lengths."""
     assert cards.lengths("4000") == (19, 16, 13)
     assert cards.lengths("1234") == ()
+
+
+def test_test_cards_without_a_check_digit_are_known_by_heart() -> None:
+    """Two of UnionPay's own; inside a longer number they mean nothing, in a track they are one."""
+    assert cards.contains("6221 5588 1234 0000")
+    assert not cards.contains("96221558812340000")
+    assert not cards.contains("62215588123400001")
+    text = ";4111111111111111=2512 6221558812340000 ;4111111111111111=2512"
+    assert [hit.form for hit in cards.find(text)] == [Form.TRACK, Form.NUMBER, Form.TRACK]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("4111111111111111D2512" + "0" * 20, True),
+        ("4111111111111111D2513" + "0" * 20, False),
+        ("4111111111111111ab" + "0" * 20, False),
+        ("4111111111111111" + "F" * 16, True),
+        ("4111111111111111" + "F" * 17, False),
+        ("41 11 11 11 11 11 11 11 " + "ab " * 12 + "ab", False),
+        ("4111111111111111 " + "ab" * 20, True),
+    ],
+)
+def test_a_number_begins_a_blob_only_as_track_2_does(text: str, found: bool) -> None:
+    """Followed by the expiry or by padding; anything else is a UUID or a dump."""
+    assert cards.contains(text, decoders=()) is found
+
+
+def test_many_names_at_once() -> None:
+    """The same names as one by one, also where a name has a line end of its own."""
+    names = ["a", "PAN", "b_1", "card-Number", "", "cvv 2"]
+    assert list(cards.forbidden_among(names)) == [1, 3, 5]
+    assert list(cards.forbidden_among([*names, "p\nan"])) == [1, 3, 5, 6]
+    assert list(cards.forbidden_among([])) == []
