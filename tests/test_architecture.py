@@ -16,7 +16,7 @@ AGENT = ROOT / "agent"
 LEVEL = {
     "errors": 0,
     "core": 1,
-    "wire": 2, "config": 2, "clock": 2, "http": 2, "link": 2, "logs": 2, "identity": 2,
+    "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "logs": 2, "identity": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
     "supervise": 3,
     "main": 4, "sim": 4, "settings": 4,
@@ -35,6 +35,7 @@ ONLY_IN = {
     "serial": {"watch"},
     "psutil": {"watch"},
     "h11": {"http"},
+    "iso8583": {"uplink"},
     "msgspec": {"wire", "config", "settings", "cli"},
 }
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "util", "helper"}

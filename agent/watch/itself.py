@@ -14,6 +14,8 @@ from typing import Protocol
 from agent.clock import Clock
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import at_ms
+from agent.core.money.deadlines import CUT_OFF
+from agent.core.money.field39 import KEY_LOSS
 from agent.core.money.journal import Backlog, Record, State
 from agent.core.money.limits import Use
 from agent.core.why.checked import plain
@@ -126,6 +128,8 @@ class QueueWatcher:
             "unsent": backlog.total.count,
             "in_doubt": backlog.in_doubt.count,
             "held": backlog.held.count,
+            "not_signed_on": backlog.by_cause.get(KEY_LOSS, 0),
+            "batch_incomplete": backlog.by_cause.get(CUT_OFF, 0),
             # Unknown is not none: a journal nobody could count yet is at least one record.
             "quarantined": 1 if aside is None else aside.count,
             "oldest_s": oldest_s,

@@ -152,6 +152,13 @@ QUEUE = (
         "limit_code",
         clear_s=60,
     ),
+    _queue("config.not_signed_on", Severity.MAJOR, at_least("not_signed_on", 1), "not_signed_on"),
+    _queue(
+        "settlement.batch_not_closed",
+        Severity.MAJOR,
+        at_least("batch_incomplete", 1),
+        "batch_incomplete",
+    ),
     _queue("request.lapsed", Severity.MINOR, at_least("lapsed_recent", 1), "lapsed_recent"),
 )
 

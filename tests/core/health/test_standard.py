@@ -32,6 +32,8 @@ NETWORK: dict[str, Value] = {
 UPLINK: dict[str, Value] = {"state": "ok", "cause": ""}
 QUEUE: dict[str, Value] = {
     "held": 0,
+    "not_signed_on": 0,
+    "batch_incomplete": 0,
     "quarantined": 0,
     "store_full": False,
     "store_unavailable": False,
@@ -121,6 +123,8 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("uplink", {"state": "none"}, set()),
         ("uplink", {"state": "disabled"}, {"config.not_activated"}),
         ("queue", {"held": 1}, {"queue.held"}),
+        ("queue", {"not_signed_on": 2}, {"config.not_signed_on"}),
+        ("queue", {"batch_incomplete": 1}, {"settlement.batch_not_closed"}),
         ("queue", {"quarantined": 2}, {"queue.quarantined"}),
         ("queue", {"store_full": True}, {"queue.store_full"}),
         ("queue", {"store_unavailable": True}, {"software.agent_degraded"}),
