@@ -76,7 +76,9 @@ class Linked:
         if self._one(f"reversal_pending{suffix}", lane, record.seq):
             return False
         if terminal:
-            if self._one("terminal_head", lane, record.seq) or self.being_reversed(record):
+            if self._one("terminal_head", lane, record.seq, f'"{record.key}"'):
+                return False
+            if self.being_reversed(record):
                 return False
             if t.refers_to and self._one("lane_root_unsent", t.refers_to, record.seq):
                 return False

@@ -15,7 +15,7 @@ UPDATE tx SET
     payload_version = ?, next_wall_ms = ?, next_boot_ms = ?, boot_no = ?, changed_ms = ?,
     first_sent_ms = ?, first_sent_boot_ms = ?, first_sent_boot_no = ?,
     last_sent_ms = ?, last_sent_boot_ms = ?, last_sent_boot_no = ?,
-    cause = ?, note = ?, result = ?, mac = ?
+    cause = ?, note = ?, result = ?, flags = ?, mac = ?
 WHERE seq = ? AND version = ?
 
 -- name: insert_payload
@@ -66,10 +66,11 @@ SELECT 1 FROM tx INDEXED BY tx_lane WHERE lane = ? AND state < 4 AND seq < ? LIM
 SELECT 1 FROM tx WHERE key = ? AND state < 4 AND seq < ? LIMIT 1
 
 -- name: terminal_head
--- The same for a terminal's lane, where what is held or frozen lets others pass.
+-- The same for a terminal's lane, where what is held or frozen lets others pass, and a batch
+-- upload those it waits for.
 SELECT 1 FROM tx INDEXED BY tx_lane
 WHERE lane = ? AND state < 4 AND state <> 3 AND seq < ? AND delivery = 'agent'
-AND cause <> 'reversal.pending' LIMIT 1
+AND cause <> 'reversal.pending' AND (covers IS NULL OR instr(covers, ?) = 0) LIMIT 1
 
 -- name: reversal_ahead
 SELECT 1 FROM tx INDEXED BY tx_lane
@@ -169,3 +170,34 @@ SELECT seq, key, at_ms, reason, row FROM quarantined_row ORDER BY id
 
 -- name: delete_tx
 DELETE FROM tx WHERE seq = ?
+
+-- name: pending_by_app
+-- Payments the app sends itself, with no doubt about them yet.
+SELECT * FROM tx INDEXED BY tx_app
+WHERE state < 4 AND delivery = 'app' AND seq > ? AND NOT in_doubt ORDER BY seq LIMIT ?
+
+-- name: stages
+SELECT seq, n, stage, at_ms, stored_ms, effect, outcome, result, batch, mac FROM stage
+WHERE seq = ? ORDER BY n
+
+-- name: add_stage
+INSERT INTO stage (seq, n, stage, at_ms, stored_ms, effect, outcome, result, batch, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: batch
+SELECT terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac FROM batch
+WHERE terminal_id = ? AND batch = ?
+
+-- name: open_batches
+SELECT terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac FROM batch
+WHERE closed_ms IS NULL AND opened_ms IS NOT NULL ORDER BY opened_ms LIMIT 100
+
+-- name: add_batch
+INSERT OR REPLACE INTO batch (terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: sign_ons
+SELECT terminal_id, signed_on, at_ms, mac FROM sign_on LIMIT 100
+
+-- name: add_sign_on
+INSERT OR REPLACE INTO sign_on (terminal_id, signed_on, at_ms, mac) VALUES (?, ?, ?, ?)
