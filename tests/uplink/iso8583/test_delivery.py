@@ -4,140 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import random
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.clock import SystemClock
-from agent.config import Iso8583Uplink as Config
-from agent.core.money.journal import Change, Event, Record, State
-from agent.core.money.lanes import Order
-from agent.core.money.transaction import Kind, Payload, Posting, Submission
-from agent.link.dial import Dialer
-from agent.link.fault import cause_of
-from agent.sim.acquirer import LAYOUT, Acquirer, AcquirerOptions
+from agent.core.money.journal import Change, Event, State
+from agent.sim.acquirer import AcquirerOptions
 from agent.sim.acquirer_book import sums
 from agent.sim.acquirer_faults import Fault
 from agent.sim.certificates import make_certificates
-from agent.sim.terminal import CONTENT_TYPE, PaymentApp
-from agent.store import Store
-from agent.store.prepared import Prepared
-from agent.supervise import DaemonThreads
-from agent.uplink import Ports, Uploader, build
-from tests.core.money.payments import transaction
-
-
-class Terminal:
-    """A terminal with a real store and a real uploader."""
-
-    def __init__(self, store: Store, uploader: Uploader, acquirer: Acquirer) -> None:
-        self.store = store
-        self.uploader = uploader
-        self.acquirer = acquirer
-        self.prepared = Prepared(store, SystemClock())
-        self.app = PaymentApp()
-        self._changed = asyncio.Condition()
-        store.on_change(lambda _: self._poke())
-        self._pokes: set[asyncio.Task[None]] = set()
-
-    def _poke(self) -> None:
-        async def tell() -> None:
-            async with self._changed:
-                self._changed.notify_all()
-
-        task = asyncio.get_running_loop().create_task(tell())
-        self._pokes.add(task)
-        task.add_done_callback(self._pokes.discard)
-
-    async def take(self, body: Mapping[str, Any], **changes: Any) -> Record:
-        """Hand over what the app built."""
-
-        def raw(given: Mapping[str, str]) -> bytes:
-            return base64.b64decode(given["base64"])
-
-        now = SystemClock().now().at
-        limit_s = changes.pop("limit_s", None)
-        if limit_s is not None:
-            changes["send_before"] = now + timedelta(seconds=limit_s)
-        query = changes.pop("query", None)
-        reversals = {r: raw(p) for r, p in body.get("reversal_payloads", {}).items()}
-        reversals = changes.pop("reversals", reversals)
-        submission = Submission(
-            transaction=transaction(
-                body["key"],
-                **{
-                    "kind": Kind(body["kind"]),
-                    "posting": Posting(body["posting"]),
-                    "stan": body["stan"],
-                    "amount_minor": body.get("amount_minor"),
-                    "currency": body.get("currency"),
-                    "refers_to": body.get("refers_to"),
-                    "covers": tuple(body.get("covers", ())),
-                    "reversal_key": body.get("reversal_key"),
-                    "occurred_at": now,
-                    **changes,
-                },
-            ),
-            payload=Payload(content_type=CONTENT_TYPE, body=raw(body["payload"])),
-            query_payload=query,
-            reversal_payloads=reversals,
-        )
-        return (await self.store.append(submission)).record
-
-    async def until(self, key: str, wanted: Callable[[Record], bool]) -> Record:
-        """The record once it is as wanted."""
-        async with asyncio.timeout(15):
-            while True:
-                record = await self.store.record(key)
-                if record is not None and wanted(record):
-                    return record
-                async with self._changed:
-                    try:
-                        async with asyncio.timeout(0.2):
-                            await self._changed.wait()
-                    except TimeoutError:
-                        continue
-
-    async def settles(self, key: str, *states: State) -> Record:
-        return await self.until(key, lambda record: record.state in states)
-
-
-@asynccontextmanager
-async def terminal(path: Path, options: AcquirerOptions | None = None, **keys: Any) -> Any:
-    acquirer = Acquirer(options)
-    await acquirer.start()
-    values: dict[str, Any] = {
-        "name": "host", "host": "127.0.0.1", "port": acquirer.port, "tls": False,
-        "tpdu": LAYOUT.tpdu.hex(), "header": LAYOUT.header.hex(), "answer_timeout_s": 0.3,
-        "backoff_base_s": 0.05, "backoff_cap_s": 0.2, "host_in_flight_s": 1, "pause_s": 0.2,
-    }  # fmt: skip
-    config = Config(**{**values, **keys})
-    clock = SystemClock()
-    store = Store(path, clock, {"host": Order(config.order)})
-    await store.start()
-    prepared = Prepared(store, clock)
-    ports = Ports(
-        journal=store, clock=clock, draw=random.Random(1).random, reverse=prepared.reverse
-    )
-    threads = DaemonThreads()
-    uploader = build(
-        [config], ports, dial=lambda _: Dialer(threads), cause_of=cause_of, prepared=prepared
-    )
-    store.on_change(uploader.changed)
-    stop = asyncio.Event()
-    running = asyncio.create_task(uploader.run(stop))
-    try:
-        yield Terminal(store, uploader, acquirer)
-    finally:
-        stop.set()
-        await running
-        store.stop()
-        await acquirer.close()
+from tests.uplink.iso8583.terminal import terminal
 
 
 def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -336,5 +214,37 @@ def test_over_tls(tmp_path: Path) -> None:
         async with terminal(tmp_path / "state", options, **keys) as t:
             await t.take(t.app.advice("advice"))
             await t.settles("advice", State.POSTED)
+
+    run(story)
+
+
+#: Every way a line or a host loses, spoils or doubles an answer.
+MIX = {
+    "drop_before": 0.1, "drop_after": 0.1, "truncated": 0.05, "garbage": 0.03, "wrong_stan": 0.03,
+    "wrong_tpdu": 0.03, "twice": 0.1, "split": 0.1, "still_there": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_exactly_once_through_a_bad_line(tmp_path: Path, broken: bool) -> None:
+    """40 advices through every fault: each posted once. A host that ignores repeats must show
+    duplicates, or this test could not see any."""
+
+    async def story() -> None:
+        options = AcquirerOptions(ignore_duplicates=broken, sync=False)
+        async with terminal(tmp_path, options, order="payment") as t:
+            await t.acquirer.apply_mix(MIX, seed=39)
+            for number in range(40):
+                await t.take(t.app.advice(f"a{number}"))
+            for number in range(40):
+                record = await t.settles(f"a{number}", State.POSTED, State.HELD)
+                if record.state is State.HELD:  # five spoilt answers in a row
+                    release = Change(event=Event.RELEASE, cause=record.cause)
+                    await t.store.advance(record.seq, record.version, release)
+                    await t.settles(f"a{number}", State.POSTED)
+            total = sums(t.acquirer.book.entries())
+            assert bool(total.duplicates) is broken
+            assert len({e.stan for e in t.acquirer.book.entries()}) == 40
+            assert broken or (total.posted, total.net_minor) == (40, 50_000)
 
     run(story)
