@@ -31,7 +31,7 @@ from agent.store.files import row_key, sync_directory
 from agent.store.journal import Journal
 from agent.store.rows import Sealer
 from agent.store.sql import QUERIES, migration
-from agent.store.wal import cut_off, missing_tail
+from agent.store.wal import read_log
 
 log = logging.getLogger(__name__)
 
@@ -121,14 +121,14 @@ def open_journal(
     path = directory / JOURNAL
     quarantine.finish(path, now)
     secret, new_key = row_key(directory / "row.key")
-    wal = path.with_name(JOURNAL + "-wal")
-    damage = missing_tail(wal) if path.exists() else ""
+    found = read_log(path.with_name(JOURNAL + "-wal"))
+    damage = found.missing if path.exists() else ""
     kept = quarantine.keep_log(path, now) if damage else None
     if new_key and path.exists():
         damage = damage or "the key file was missing, so no stored row can be believed"
     start = _Start(
         path=path, secret=secret, now=now, orders=orders, rules=rules, damage=damage,
-        cut_off=cut_off(wal),
+        cut_off=found.cut_off,
     )  # fmt: skip
     try:
         db, journal, facts = _opened(start)

@@ -10,6 +10,7 @@ whoever opens it must know. Format: SQLite "WAL-mode file format", sections 4.1-
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 _HEADER = struct.Struct(">IIIIIIII")
@@ -17,63 +18,52 @@ _FRAME = struct.Struct(">IIIIII")
 _MAGIC = (0x377F0682, 0x377F0683)
 
 
-def missing_tail(path: Path) -> str:
-    """A sentence saying that committed frames were lost, or "" when nothing speaks for it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What a write-ahead log says about itself."""
 
-    Reads the whole file; a WAL is bounded at 8 MiB.
-    """
+    missing: str = ""  #: a sentence: committed frames were lost from its middle; "" otherwise
+    #: The last commit is there to its end and yet does not add up. A power cut leaves this only
+    #: when the end of an unfinished commit overtook its beginning; flash that changed a bit in
+    #: the last commit always does. The two cannot be told apart: what the commit said is gone,
+    #: and whoever opens the journal must not build on its absence.
+    cut_off: bool = False
+
+
+def missing_tail(path: Path) -> str:
+    """A sentence saying that committed frames were lost, or "" when nothing speaks for it."""
+    return read_log(path).missing
+
+
+def read_log(path: Path) -> Log:
+    """Reads the whole file, checksums included; a WAL is bounded at 8 MiB."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return ""
+        return Log()
     if len(raw) < _HEADER.size:
-        return ""
+        return Log()
     magic, _version, page_bytes, _seq, salt1, salt2, sum1, sum2 = _HEADER.unpack_from(raw)
     salts = (salt1, salt2)
     order = ">" if magic == _MAGIC[1] else "<"
     good_header = magic in _MAGIC and _sum(raw[:24], (0, 0), order) == (sum1, sum2)
     if not 512 <= page_bytes <= 65_536:
-        return "the header of the write-ahead log is damaged" if any(raw) else ""
+        return Log(missing="the header of the write-ahead log is damaged" if any(raw) else "")
     step = _FRAME.size + page_bytes
     frames = (len(raw) - _HEADER.size) // step
     bad = _first_bad(raw, page_bytes, salts, (sum1, sum2), order) if good_header else 0
-    commits_behind = 0
+    commits_behind, cut_off = 0, False
     for index in range(bad, frames):
         page, size, f1, f2, _, _ = _FRAME.unpack_from(raw, _HEADER.size + index * step)
+        cut_off = bool(size) or (f1, f2) != salts  # what counts is the last frame
         if (f1, f2) != salts or not page:
             continue
         if commits_behind:
             # A commit, and after it a frame of a later one: the first had been synced.
-            return f"committed changes behind frame {bad} of the write-ahead log are lost"
+            lost = f"committed changes behind frame {bad} of the write-ahead log are lost"
+            return Log(missing=lost)
         commits_behind += size != 0
-    return ""
-
-
-def cut_off(path: Path) -> bool:
-    """Whether the last commit of the log is there to its end and yet does not add up.
-
-    A power cut leaves this only when the end of an unfinished commit overtook its beginning; flash
-    that changed a bit in the last commit always does. The two cannot be told apart: what the
-    commit said is gone, and whoever opens the journal must not build on its absence.
-    """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return False
-    if len(raw) < _HEADER.size:
-        return False
-    magic, _version, page_bytes, _seq, salt1, salt2, sum1, sum2 = _HEADER.unpack_from(raw)
-    if not 512 <= page_bytes <= 65_536:
-        return any(raw)
-    order = ">" if magic == _MAGIC[1] else "<"
-    good_header = magic in _MAGIC and _sum(raw[:24], (0, 0), order) == (sum1, sum2)
-    step = _FRAME.size + page_bytes
-    frames = (len(raw) - _HEADER.size) // step
-    bad = _first_bad(raw, page_bytes, (salt1, salt2), (sum1, sum2), order) if good_header else 0
-    if bad == frames:
-        return False
-    _, size, f1, f2, _, _ = _FRAME.unpack_from(raw, _HEADER.size + (frames - 1) * step)
-    return bool(size) or (f1, f2) != (salt1, salt2)
+    return Log(cut_off=cut_off)
 
 
 def _first_bad(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -40,7 +41,11 @@ def main() -> int:
                 rigs.rows.append(Row(rig=name, well=None, figures=f"NOT RUN: {why}"))
                 print(f"NOT RUN {name}: {why}", flush=True)
                 continue
-            getattr(rigs, name)()
+            try:
+                getattr(rigs, name)()
+            except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+                rigs.rows.append(Row(rig=name, well=False, figures=f"ended early: {error!r}"))
+                print(f"BAD {name} ended early: {error!r}", flush=True)
     bad = [row.rig for row in rigs.rows if row.well is False]
     print(f"{len(rigs.rows)} rows, {len(bad)} bad, {skipped} NOT RUN", flush=True)
     if given.report:
