@@ -225,6 +225,17 @@ class Limit(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     warn_percent: Annotated[int, Meta(ge=1, le=100)] = 80
 
 
+class App(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[app]: the payment app, where it sends payments itself and reports their stages."""
+
+    answer_timeout_s: Annotated[int, Meta(ge=5, le=86_400)] = 120
+    """After `sent`: no answer reported within this is no answer, and the payment is in doubt."""
+    silence_s: Annotated[int, Meta(ge=0, le=604_800)] = 900
+    """After the hand-over: nothing reported within this is doubt; 0: never."""
+    batch_open_max_s: Annotated[int, Meta(ge=0, le=31_536_000)] = 108_000
+    """A batch open for longer is an alarm; 0: never."""
+
+
 class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[telemetry]: the fleet's MQTT broker. No endpoint: recorded locally and said so."""
 
@@ -311,6 +322,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uplink: tuple[AnyUplink, ...] = ()
     check: Check = field(default_factory=Check)
     limit: tuple[Limit, ...] = ()
+    app: App = field(default_factory=App)
     telemetry: Telemetry = field(default_factory=Telemetry)
     printer: Printer = field(default_factory=Printer)
     connectivity: Connectivity = field(default_factory=Connectivity)

@@ -31,16 +31,18 @@ from agent.link.dial import Dialer
 from agent.link.fault import cause_of
 from agent.link.tls import client_context
 from agent.logs import configure
-from agent.settings.checks import rules_of
+from agent.settings.checks import patience_of, rules_of
 from agent.store import Store
 from agent.store.checks import Checks
 from agent.store.health import HealthRows
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
 from agent.store.prepared import Prepared
+from agent.store.reports import Reports
 from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
 from agent.uplink.view import Channels
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
+from agent.watch.payment_app import PaymentAppWatcher
 from agent.watch.runner import Watch
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class _Floor:
     keeper: StorePart
     checks: Checks
     prepared: Prepared
+    reports: Reports
     ending: _Ending
 
 
@@ -95,6 +98,7 @@ async def _daemon(config: Config) -> int:
             keeper=StorePart(store),
             checks=Checks(store, clock),
             prepared=Prepared(store, clock),
+            reports=Reports(store, clock),
             ending=ending,
         )
         return await _house(floor)
@@ -115,6 +119,7 @@ async def _house(floor: _Floor) -> int:
         dial=lambda _profile: Dialer(floor.threads),
         cause_of=cause_of,
         prepared=floor.prepared,
+        overdue=uplink.Overdue(floor.reports, clock, patience_of(config)),
     )
     channels = Channels(uploader, clock)
     lapsed = Lapsed(clock)
@@ -128,6 +133,7 @@ async def _house(floor: _Floor) -> int:
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
+            PaymentAppWatcher(floor.reports, clock, config.app.batch_open_max_s),
         ),
     )
     publisher = _telemetry(floor, health, channels, identity)
@@ -183,6 +189,8 @@ def _ports(
         mover=floor.store,
         judged=floor.checks,
         prepared=floor.prepared,
+        told=floor.reports,
+        reports=floor.reports,
         checks=checks,
         health=health,
         channels=channels,

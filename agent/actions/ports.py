@@ -13,8 +13,10 @@ from typing import Protocol
 
 from agent.clock import Clock
 from agent.core.health.tracker import Alarm, ComponentState
+from agent.core.money.batches import AppReport, Batch, SignOn
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.limits import Finding
+from agent.core.money.stages import Kept, Report, Settlement
 from agent.core.money.transaction import Submission, Transaction
 from agent.errors import OperatorError
 from agent.wire.problem import CODES
@@ -78,6 +80,21 @@ class Prepared(Protocol):
     async def replace(self, record: Record, fresh: Submission, actor: str) -> Record: ...
 
 
+class Told(Protocol):
+    """What payment apps reported, for reading."""
+
+    async def stages(self, seq: int) -> list[Kept]: ...
+    async def batch(self, terminal_id: str, batch: str | None) -> Batch | None: ...
+
+
+class Reports(Told, Protocol):
+    """Takes reports of payment apps, and a person's word about what they did not report."""
+
+    async def report(self, key: str, reports: Sequence[Report]) -> tuple[Record, list[Kept]]: ...
+    async def settle(self, key: str, word: Settlement) -> Record: ...
+    async def told(self, report: AppReport) -> tuple[Batch | None, SignOn | None]: ...
+
+
 class Health(Protocol):
     """What the tracker knows now, or knew last."""
 
@@ -137,6 +154,8 @@ class Ports:
     clock: Clock
     judged: Judge | None = None  #: None: no daemon
     prepared: Prepared | None = None  #: None: no daemon
+    told: Told | None = None  #: None: not kept here
+    reports: Reports | None = None  #: None: no daemon
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
     checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed
@@ -156,6 +175,12 @@ class Ports:
         if self.judged is None:
             raise _down("no payment can be checked")
         return self.judged
+
+    def reporting(self) -> Reports:
+        """Who takes reports. Raises OperatorError without a daemon."""
+        if self.reports is None:
+            raise _down("nothing can be reported")
+        return self.reports
 
     def preparing(self) -> Prepared:
         """What uses prepared messages. Raises OperatorError without a daemon."""

@@ -24,6 +24,7 @@ TABLES: Mapping[str, str] = {
     "[check]": "What a payment is held against before it is taken (`POST /v1/check`). Submitted "
     "all the same, an advice is taken and flagged; a request meets the keys `on_…`.",
     "[[limit]]": "How much may be taken, and how much may be unsent, in one currency.",
+    "[app]": "The payment app, where it sends payments itself and reports their stages.",
     "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
     "[printer]": "An ESC/POS receipt printer on a serial line. Without a device: not fitted.",
     "[connectivity]": "The way from this terminal to its hosts.",
@@ -126,6 +127,9 @@ MEANINGS: Mapping[str, str] = {
     "limit.count": "Most payments unsent; unset: any.",
     "limit.age_s": "While a payment is unsent for this long no new one is taken; unset: any.",
     "limit.warn_percent": "Part of a limit from which it is spoken of.",
+    "app.answer_timeout_s": "No answer reported within this after `sent`: the payment is in doubt.",
+    "app.silence_s": "Nothing reported within this after the hand-over is doubt; 0: never.",
+    "app.batch_open_max_s": "A batch open for longer is an alarm; 0: never.",
     "telemetry.endpoints": "Brokers, tried in order; mqtt:// only to loopback.",
     "telemetry.protocol": "MQTT version; auto: 5, then 3.1.1.",
     "telemetry.username": "MQTT user; empty: none.",

@@ -53,5 +53,6 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
             version=__version__,
         ),
         clock=clock,
+        told=store,
         actor="cli",
     )

@@ -397,6 +397,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "component.system": ("terminal", "终端"),
     "component.software": ("software", "软件"),
     "component.uplink": ("uplink", "上送通道"),
+    "component.payment_app": ("payment app", "收款应用"),
     "component.queue": ("queue", "交易队列"),
     "component.agent": ("agent", "监测程序"),
 }

@@ -1,9 +1,10 @@
-"""[check] and [[limit]] as the rules the core judges payments by. Called by main."""
+"""[check], [[limit]] and [app] as the rules the core judges payments by. Called by main."""
 
 from __future__ import annotations
 
 from agent.config import Config
 from agent.core.money.limits import Ground, Limit, Policy, Rules
+from agent.core.money.stages import Patience
 from agent.core.money.transaction import Kind, Posting
 
 #: Never refused for their kind: they take back, upload or close what was taken.
@@ -43,3 +44,8 @@ def rules_of(config: Config) -> Rules:
             Ground.PARAMETER: Policy(check.on_parameter),
         },
     )
+
+
+def patience_of(config: Config) -> Patience:
+    """When the silence of the payment app becomes doubt."""
+    return Patience(answer_timeout_s=config.app.answer_timeout_s, silence_s=config.app.silence_s)

@@ -27,12 +27,20 @@ from agent.core.money.journal import (
 )
 from agent.core.money.lanes import Order, lane_of, root_of
 from agent.core.money.limits import Rules
-from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
+from agent.core.money.stages import flags_after
+from agent.core.money.transaction import (
+    Delivery,
+    Payload,
+    Submission,
+    fingerprint,
+    payload_digest,
+)
 from agent.errors import CallerError, InternalError
 from agent.store.aside import Aside
 from agent.store.examiner import Examiner
 from agent.store.linked import Linked
 from agent.store.past import Past
+from agent.store.reported import Reported
 from agent.store.rows import (
     STATES,
     Sealer,
@@ -80,6 +88,7 @@ class Journal:
         self.aside = Aside(db)
         self.past = Past(db, sealer)
         self.linked = Linked(db, self)
+        self.reported = Reported(db, self, sealer)
         self.changed: list[Record] = []  #: by the present piece of work, in order
         self.examiner = Examiner(db, rules, self.tally, self.aside, boot_no)
 
@@ -223,6 +232,11 @@ class Journal:
         rows = self._db.execute(QUERIES["requests"], (after_seq, limit)).fetchall()
         return [r for row in rows if (r := self._believed(row, now)) is not None]
 
+    def pending_by_app(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
+        """Unsettled payments the app sends itself, not in doubt yet."""
+        rows = self._db.execute(QUERIES["pending_by_app"], (after_seq, limit)).fetchall()
+        return [r for row in rows if (r := self._believed(row, now)) is not None]
+
     def backlog(self) -> Backlog:
         oldest = self._one("oldest_unsent")
         return self.tally.backlog(
@@ -273,6 +287,7 @@ class Journal:
             first_sent=(before.first_sent or stamp) if attempt else before.first_sent,
             last_sent=stamp if attempt else before.last_sent,
             result=change.result or before.result,
+            flags=flags_after(before.flags, change.flags),
         )
         self._write(row, before, after)
         self.past.remember(after, change.event.value, change, now)
@@ -295,7 +310,7 @@ class Journal:
             if damage:
                 change = Change(event=Event.DAMAGE, cause="queue.held", note=damage)
                 moved["held"] += 1
-            elif before.state is State.SENDING:
+            elif before.state is State.SENDING and before.transaction.delivery is Delivery.AGENT:
                 change = Change(
                     event=Event.RESTART,
                     cause="host.no_reply",

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import SystemClock
+from agent.core.money.batches import Batch
 from agent.core.money.journal import Backlog, Record, State, Step
 from agent.core.money.lanes import Order
+from agent.core.money.stages import Kept
 from agent.errors import OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
@@ -60,6 +62,14 @@ class OfflineStore:
 
     async def quarantined(self) -> list[Quarantined]:
         return self._journal.aside.journals()
+
+    async def stages(self, seq: int) -> list[Kept]:
+        """What the payment app reported of one payment."""
+        return self._journal.reported.stages(seq)
+
+    async def batch(self, terminal_id: str, batch: str | None) -> Batch | None:
+        """One batch, if it was told of."""
+        return self._journal.reported.batch(terminal_id, batch)
 
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return work(self._state_db)

@@ -62,6 +62,12 @@ class Sealer:
         digest.update(b"history" + repr(values).encode())
         return digest.digest()[:8]
 
+    def told(self, table: str, values: tuple[object, ...]) -> bytes:
+        """The MAC of a report of the payment app: evidence, so as short as the history's."""
+        digest = self._base.copy()
+        digest.update(table.encode() + repr(values).encode())
+        return digest.digest()[:8]
+
     def genuine(self, row: sqlite3.Row, record: Record) -> bool:
         expected = self.mac(record, row["business_fp"], row["payload_fp"])
         return hmac.compare_digest(expected, row["mac"])
@@ -198,6 +204,7 @@ def changing_columns(record: Record, mac: bytes) -> tuple[object, ...]:
         record.cause,
         record.note,
         result_text(record.result),
+        " ".join(record.flags) or None,
         mac,
     )
 

@@ -17,6 +17,7 @@ from agent.http.client import Client, Dial, Origin
 from agent.link.tls import client_context
 from agent.uplink.https import HttpsUplink
 from agent.uplink.lapser import Lapser
+from agent.uplink.overdue import Overdue
 from agent.uplink.uploader import Ports, Runner, Uploader
 
 #: Holds a submission against what its uplink can deliver. Raises RequestError.
@@ -44,6 +45,7 @@ def build(
     dial: Callable[[AnyUplink], Dial],
     cause_of: CauseOf,
     prepared: Prepared,
+    overdue: Overdue | None = None,
 ) -> Uploader:
     """One runner per profile, in the order of the configuration."""
     runners: dict[str, Runner] = {}
@@ -67,7 +69,7 @@ def build(
             runner = Runner(_channel(config), _profile(config), uplink, ports)
         runners[config.name] = runner
     lapser = Lapser(ports.journal, ports.clock, prepared.waits_for_covered, waits)
-    return Uploader(runners, lapser)
+    return Uploader(runners, lapser, overdue)
 
 
 def checks(uplinks: Sequence[AnyUplink]) -> Mapping[str, Check]:
@@ -140,4 +142,4 @@ def _acquirer_profile(config: Iso8583Uplink) -> Profile:
     )
 
 
-__all__ = ["Check", "Ports", "Uploader", "build", "checks"]
+__all__ = ["Check", "Overdue", "Ports", "Uploader", "build", "checks"]

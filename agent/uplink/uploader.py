@@ -39,6 +39,7 @@ from agent.errors import CallerError, InternalError, StoreError
 from agent.uplink.aftermath import Reverse, reversed_or_held, told_late
 from agent.uplink.lapser import Lapser
 from agent.uplink.memory import Memory
+from agent.uplink.overdue import Overdue
 
 log = logging.getLogger(__name__)
 
@@ -377,19 +378,26 @@ class Uploader:
     name = "uploader"
     fatal = True
 
-    def __init__(self, runners: Mapping[str, Runner], lapser: Lapser) -> None:
+    def __init__(
+        self, runners: Mapping[str, Runner], lapser: Lapser, overdue: Overdue | None = None
+    ) -> None:
         self._runners = runners
         self._lapser = lapser
+        self._overdue = overdue
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lapser.run(stop), name="lapser")
+            if self._overdue is not None:
+                group.create_task(self._overdue.run(stop), name="overdue")
             for name, runner in self._runners.items():
                 group.create_task(runner.run(stop), name=f"uplink-{name}")
 
     def changed(self, record: Record) -> None:
         """A record was committed: whoever carries its uplink may have work now."""
         self._lapser.heed(record)
+        if self._overdue is not None:
+            self._overdue.heed(record)
         runner = self._runners.get(record.transaction.uplink)
         if runner is not None:
             runner.wake()

@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from agent.core.money.journal import UNSENT, State
-from agent.core.money.transaction import KEY_PATTERN
+from agent.wire.arguments import (
+    HoldArgs,
+    ListArgs,
+    Nothing,
+    OneKey,
+    ReleaseArgs,
+    RetryArgs,
+    ShowArgs,
+    WhyArgs,
+)
 from agent.wire.card_check import check_metadata
 from agent.wire.check import CheckArgs, CheckOut
 from agent.wire.prepared import ReplaceArgs, ReverseArgs
 from agent.wire.problem import RequestError
+from agent.wire.stages import AppStateArgs, AppStateOut, ReportedOut, ResolveArgs, StagesArgs
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
 from agent.wire.views import BacklogOut, HealthOut, Moved, QueuePage, StatusOut, TransactionOut
@@ -28,10 +37,6 @@ from agent.wire.views import BacklogOut, HealthOut, Moved, QueuePage, StatusOut,
 JSON = "application/json"
 #: What every argument and every answer is; the rooms name it without knowing the library.
 Message = Struct
-
-Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
-Code = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
-Uplink = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Role(StrEnum):
@@ -41,62 +46,6 @@ class Role(StrEnum):
     READ = "read"  #: look at everything
     REPORT = "report"  #: vendor firmware: push readings
     TECHNICIAN = "technician"  #: change the queue
-
-
-class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """No arguments."""
-
-
-class OneKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A payment by its key."""
-
-    key: Key
-
-
-class ShowArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A payment by its key, with its history if asked for."""
-
-    key: Key
-    history: bool = False
-
-
-class WhyArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why: one payment, or the terminal when no key is given."""
-
-    key: Key | None = None
-
-
-class ListArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which payments. Without `state`: the unsent ones."""
-
-    state: Annotated[str, Meta(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] | None = None
-    """One state or several with commas between; `all` for every state."""
-    cause: Code | None = None
-    uplink: Uplink | None = None
-    after: Annotated[int, Meta(ge=0)] = 0
-    """`next_after` of the page before."""
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
-
-
-class RetryArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Try now. Without a key: everything that waits on the uplink, or on all of them."""
-
-    key: Key | None = None
-    uplink: Uplink | None = None
-
-
-class HoldArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keep one payment from being sent until it is released."""
-
-    key: Key
-    reason: Annotated[str, Meta(max_length=120)] = ""
-
-
-class ReleaseArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Let held payments go on: one by key, or all that are held for one cause."""
-
-    key: Key | None = None
-    cause: Code | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +200,60 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation(
+        name="stages_report",
+        method="POST",
+        path="/v1/transactions/{key}/stages",
+        roles=(Role.SUBMIT,),
+        summary="Report how far a payment came that the app sends itself (`delivery: app`). "
+        "Repeating it is harmless.",
+        arguments=StagesArgs,
+        result=ReportedOut,
+        problems=(
+            "key.bad", "request.bad_field", "request.missing_field", "request.unknown_field",
+            "transaction.unknown", "record.by_agent", "record.changed", "stage.bad",
+            "stage.mismatch", "stage.too_many", "card.clear_data", *_STORE,
+        ),
+    ),
+    Operation(
+        name="stages",
+        method="GET",
+        path="/v1/transactions/{key}/stages",
+        roles=_PAYMENT,
+        summary="What was reported of one payment, and of its batch.",
+        arguments=OneKey,
+        result=ReportedOut,
+        problems=("key.bad", "transaction.unknown", "store.unavailable"),
+    ),
+    Operation(
+        name="resolve",
+        method="POST",
+        path="/v1/transactions/{key}/resolve",
+        roles=_TECHNICIAN,
+        summary="Settle a payment the app sent and whose outcome nobody reported, on the word of "
+        "a person who looked it up.",
+        arguments=ResolveArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "request.bad_field", "request.missing_field", "transaction.unknown",
+            "record.by_agent", "record.final", "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="app_state",
+        method="POST",
+        path="/v1/app/state",
+        roles=(Role.SUBMIT, Role.REPORT),
+        summary="Report whether a terminal is signed on, and that its batch was opened or closed.",
+        arguments=AppStateArgs,
+        result=AppStateOut,
+        problems=(
+            "request.bad_field", "request.missing_field", "request.unknown_field",
+            "currency.bad", "card.clear_data", *_STORE,
+        ),
+    ),
+    Operation(
         name="queue_retry",
         method="POST",
         path="/v1/queue/retry",
@@ -401,4 +404,7 @@ def encode(document: Struct) -> bytes:
     return msgspec.json.encode(document)
 
 
-__all__ = ["BY_NAME", "MAX_BODY_BYTES", "OPERATIONS", "Message", "Operation", "Role"]
+__all__ = [
+    "BY_NAME", "MAX_BODY_BYTES", "OPERATIONS", "HoldArgs", "ListArgs", "Message", "Nothing",
+    "OneKey", "Operation", "ReleaseArgs", "RetryArgs", "Role", "ShowArgs", "WhyArgs",
+]  # fmt: skip

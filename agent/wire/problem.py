@@ -189,6 +189,15 @@ CODES: Mapping[str, Code] = {
     "merchant.mismatch": Code(422, "Another MID was issued", "Correct it; see [check]."),
     "currency.not_taken": Code(422, "Currency not taken here", "See [check] currencies."),
     "kind.not_taken": Code(422, "Kind not done here", "See [check] kinds."),
+    # Reports of the payment app
+    "stage.bad": Code(422, "Report does not make sense"),
+    "stage.mismatch": Code(
+        422, "Another report under the same number", "Count on: each report has its own n."
+    ),
+    "stage.too_many": Code(422, "Too many reports of one payment", "At most 100."),
+    "record.by_agent": Code(
+        409, "The agent sends this payment", "Its stages are in its history; nothing to report."
+    ),
     # The agent itself
     "store.full": Code(507, "Store full: not recorded", "Stop taking offline payments."),
     "store.unavailable": Code(503, "Store unavailable: not recorded", _REPEAT),

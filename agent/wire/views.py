@@ -255,7 +255,7 @@ def transaction_out(record: Record, steps: Iterable[Step] | None = None) -> Tran
         key=t.key, state=record.state, final=record.final, in_doubt=record.in_doubt,
         cause=record.cause, note=record.note, sent=record.sent, tried=record.tried,
         next_attempt_at=at_ms(due_ms) if due_ms else None,
-        result=None if record.result is None else _result(record.result),
+        result=None if record.result is None else result_out(record.result),
         seq=record.seq, version=record.version, stored_at=record.stored_at,
         changed_at=record.changed_at,
         first_sent_at=at_ms(record.first_sent.wall_ms) if record.first_sent else None,
@@ -274,7 +274,8 @@ def transaction_out(record: Record, steps: Iterable[Step] | None = None) -> Tran
     )  # fmt: skip
 
 
-def _result(result: HostResult) -> ResultOut:
+def result_out(result: HostResult) -> ResultOut:
+    """What the host said, as the API shows it."""
     return ResultOut(
         reference=result.reference,
         response_code=result.response_code,

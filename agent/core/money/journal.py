@@ -218,6 +218,7 @@ class Change:
     #: False where the event must not count as an attempt (U10: a credential problem).
     counts: bool = True
     actor: str = "agent"
+    flags: tuple[str, ...] = ()  #: to be added to the record's (`stages.flags_after`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,9 @@ CREATE INDEX tx_unsent ON tx (seq) WHERE state < 4;
 -- Order inside a lane; payments that nothing waits for are not in it.
 CREATE INDEX tx_lane ON tx (lane, seq) WHERE lane IS NOT NULL AND state < 4;
 
+-- What the payment app sends itself and has not settled.
+CREATE INDEX tx_app ON tx (seq) WHERE state < 4 AND delivery = 'app';
+
 -- The bytes. id = seq * 256 + version, so that the versions of one payload lie side by side.
 CREATE TABLE payload (
     id           INTEGER PRIMARY KEY,
@@ -101,6 +104,40 @@ CREATE TABLE history (
     last_ms  INTEGER NOT NULL,
     mac      BLOB    NOT NULL,
     PRIMARY KEY (seq, n)
+) WITHOUT ROWID;
+
+-- What the payment app reported of a payment it sends itself, each report once, as it came.
+CREATE TABLE stage (
+    seq       INTEGER NOT NULL,
+    n         INTEGER NOT NULL,                  -- the app's own number within the payment
+    stage     TEXT    NOT NULL,
+    at_ms     INTEGER NOT NULL,                  -- on the app's clock
+    stored_ms INTEGER NOT NULL,
+    effect    TEXT    NOT NULL,                  -- moved, noted, late, contradicts
+    outcome   TEXT,
+    result    TEXT,                              -- JSON of HostResult
+    batch     TEXT,
+    mac       BLOB    NOT NULL,
+    PRIMARY KEY (seq, n)
+) WITHOUT ROWID;
+
+-- What it reported of its terminals: batches, and whether they are signed on.
+CREATE TABLE batch (
+    terminal_id TEXT NOT NULL,
+    batch       TEXT NOT NULL,
+    opened_ms   INTEGER,
+    closed_ms   INTEGER,
+    agreed      INTEGER,                         -- the host's totals were the same; NULL: not said
+    count       INTEGER,
+    amounts     TEXT,                            -- JSON {currency: minor units}
+    mac         BLOB NOT NULL,
+    PRIMARY KEY (terminal_id, batch)
+) WITHOUT ROWID;
+CREATE TABLE sign_on (
+    terminal_id TEXT    PRIMARY KEY,
+    signed_on   INTEGER NOT NULL,
+    at_ms       INTEGER NOT NULL,
+    mac         BLOB    NOT NULL
 ) WITHOUT ROWID;
 
 -- Keys of pruned payments: they outlive the rows, so that a key is never posted twice.

@@ -1,0 +1,69 @@
+"""The arguments of the operations that need no shapes of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from agent.core.money.transaction import KEY_PATTERN
+
+Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
+Uplink = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No arguments."""
+
+
+class OneKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment by its key."""
+
+    key: Key
+
+
+class ShowArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment by its key, with its history if asked for."""
+
+    key: Key
+    history: bool = False
+
+
+class WhyArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why: one payment, or the terminal when no key is given."""
+
+    key: Key | None = None
+
+
+class ListArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which payments. Without `state`: the unsent ones."""
+
+    state: Annotated[str, Meta(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] | None = None
+    """One state or several with commas between; `all` for every state."""
+    cause: Code | None = None
+    uplink: Uplink | None = None
+    after: Annotated[int, Meta(ge=0)] = 0
+    """`next_after` of the page before."""
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class RetryArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Try now. Without a key: everything that waits on the uplink, or on all of them."""
+
+    key: Key | None = None
+    uplink: Uplink | None = None
+
+
+class HoldArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep one payment from being sent until it is released."""
+
+    key: Key
+    reason: Annotated[str, Meta(max_length=120)] = ""
+
+
+class ReleaseArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let held payments go on: one by key, or all that are held for one cause."""
+
+    key: Key | None = None
+    cause: Code | None = None
