@@ -38,9 +38,11 @@ kill: $(DEV_STAMP) ## 200 rounds of kill -9 under load, then the ledger is compa
 	POSAGENT_KILL_ROUNDS=200 $(BIN)/python -m pytest tests/process/test_kill.py -s
 
 crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips and kill -9, about ten minutes (root, fuse3)
+	@sh packaging/ci/fuse.sh
 	$(BIN)/python -m tests.crash
 
 crash-long: $(DEV_STAMP) ## the same for hours; writes docs/reports/crash.md
+	@sh packaging/ci/fuse.sh
 	$(BIN)/python -m tests.crash --long --report docs/reports/crash.md
 
 bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors
