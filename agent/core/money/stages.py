@@ -113,7 +113,7 @@ def weigh(record: Record, report: Report, known: Sequence[Kept]) -> Worth:
             return _cancelled(record, report)
         case Stage.REVERSED:
             return _reversed(record, report)
-        case Stage.ANSWERED:
+        case _:  # ANSWERED
             return _answered(record, report)
 
 

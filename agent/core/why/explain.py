@@ -167,7 +167,7 @@ def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
         case State.QUEUED if about_payment.by_app(record) and payment.reports:
             last = payment.reports[-1].report
             args = {"last_step": phrases.REPORTS[last.stage], "since": last.at}
-            scales.add("operator.not_completed", since_at=last.at, args=args)
+            scales.add("operator.not_completed", tier=Tier.STATE, since_at=last.at, args=args)
         case _:
             pass
     if payment.batch is not None and payment.batch.agreed is False:
