@@ -22,6 +22,7 @@ from agent.core.money.limits import Rules
 from agent.local import LocalApi, build
 from agent.store import Store
 from agent.store.checks import Checks
+from agent.store.reports import Reports
 from tests.fakes import FakeClock
 
 NOW = Moment(wall_ms=1_795_000_000_000, boot_ms=1, boot_id="b", trusted=True)
@@ -168,10 +169,11 @@ def serve(
         store = Store(folder / "state", clock, rules=rules)
         await store.start()
         health, lines = Health(), Lines()
+        reports = Reports(store, clock)
         desk = Desk(
             Ports(
                 journal=store, mover=store, health=health, channels=lines, clock=clock,
-                judged=Checks(store, clock),
+                judged=Checks(store, clock), told=reports, reports=reports,
                 identity=Identity(device_id="d-1", tenant="t", site="s", version="0"),
             )
         )  # fmt: skip
