@@ -117,6 +117,9 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
     shown = command("show", "help.queue.show")
     shown.add_argument("key", metavar="KEY", help=t("help.key"))
     tree.json(shown)
+    resolve = command("resolve", "help.queue.resolve")
+    _resolve(resolve, t)
+    tree.json(resolve)
     for name in ("retry", "hold", "release"):
         order = command(name, f"help.queue.{name}")
         if name == "hold":
@@ -131,6 +134,16 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
         if name == "hold":
             order.add_argument("--reason", default="", metavar="TEXT", help=t("help.reason"))
         tree.json(order)
+
+
+def _resolve(order: Parser, t: Words) -> None:
+    order.add_argument("key", metavar="KEY", help=t("help.key"))
+    order.add_argument(
+        "outcome",
+        choices=("posted", "declined", "reversed", "never_sent"),
+        help=t("help.queue.outcome"),
+    )
+    order.add_argument("--evidence", required=True, metavar="TEXT", help=t("help.reason"))
 
 
 def _check(tree: _Tree, check: Parser, t: Words) -> None:

@@ -1,4 +1,4 @@
-"""`posagent queue list|show|retry|hold|release`: the payments, and decisions about them.
+"""`posagent queue list|show|resolve|retry|hold|release`: the payments, and decisions about them.
 
 Looking works without a daemon; deciding does not.
 """
@@ -28,6 +28,8 @@ def queue(session: Session) -> int:
             return _list(session)
         case "show":
             return _show(session)
+        case "resolve":
+            return _resolve(session)
         case _:
             return _move(session)
 
@@ -168,6 +170,24 @@ def _move(session: Session) -> int:
     session.screen.line(session.words(f"queue.moved_{args.order}", count=total["moved"]))
     if total["skipped"]:
         session.screen.line(session.words("queue.skipped", count=total["skipped"]))
+    return Exit.OK
+
+
+def _resolve(session: Session) -> int:
+    """A person's word about a payment the app sent; only a running daemon takes it."""
+    args = session.args
+    word = {"key": args.key, "outcome": args.outcome, "evidence": args.evidence}
+    try:
+        item = changing(session).ask("resolve", **word)
+    except CallerError as error:
+        if error.code == "transaction.unknown":
+            raise NotThereError(error.code, error.what, error.hint) from error
+        raise
+    if session.json:
+        session.print_json(item)
+    else:
+        state = session.words.word("state", item["state"])
+        session.screen.line(session.words("pair", name=item["key"], value=state))
     return Exit.OK
 
 

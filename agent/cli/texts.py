@@ -64,6 +64,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.queue.retry_all": ("everything that waits", "所有等待中的交易"),
     "help.queue.hold": ("send nothing for it until released", "暂停上送，直到放行"),
     "help.queue.release": ("release held payments", "放行暂停的交易"),
+    "help.queue.resolve": ("settle a payment the app sent", "认定收款应用自行上送的交易结果"),
+    "help.queue.outcome": ("what became of it", "实际结果"),
     "help.queue.cause": ("all that are held for this cause", "因该原因暂停的全部交易"),
     "help.key": ("key of the payment", "交易的键"),
     "help.reason": ("why, for the audit trail", "原因，记入审计"),
