@@ -54,6 +54,20 @@ class Api(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_timeout_s: Seconds = 75.0
 
 
+class QrWindows(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`qr` of an uplink as a table: the times of a platform not known by name. 0: no such limit."""
+
+    query_s: Annotated[float, Meta(ge=1, le=60)] = 5.0
+    confirm_s: Annotated[int, Meta(ge=5, le=3_600)] = 60
+    closes_s: Annotated[int, Meta(ge=5, le=86_400)] = 180
+    cancel_after_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    cancel_within_s: Annotated[int, Meta(ge=0, le=31_536_000)] = 0
+    cancel_same_day: bool = False
+    """Only on the day of the payment in UTC+8, and `cancel_grace_s` into the next."""
+    cancel_grace_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    refund_within_s: Annotated[int, Meta(ge=0, le=315_360_000)] = 0
+
+
 class UplinkBase(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every [[uplink]] has, whatever it speaks."""
 
@@ -95,6 +109,8 @@ class Uplink(
     status_query: bool = True
     """Whether the host answers `GET url/{key}` as the receiver contract says."""
     on_unknown: Literal["query", "resend", "hold"] = "query"
+    qr: Literal["wechat", "alipay"] | QrWindows | None = None
+    """Which platform's times payments by code keep; a table: times of one's own."""
     outcomes: dict[
         Annotated[str, Meta(pattern=r"^[1-5][0-9][0-9]$")],
         Literal["declined", "rejected", "busy", "error", "in_progress", "mismatch", "unauthorised"],

@@ -31,7 +31,7 @@ from agent.link.dial import Dialer
 from agent.link.fault import cause_of
 from agent.link.tls import client_context
 from agent.logs import configure
-from agent.settings.checks import patience_of, rules_of
+from agent.settings.checks import patience_of, rules_of, windows_of
 from agent.store import Store
 from agent.store.checks import Checks
 from agent.store.health import HealthRows
@@ -119,6 +119,7 @@ async def _house(floor: _Floor) -> int:
         dial=lambda _profile: Dialer(floor.threads),
         cause_of=cause_of,
         prepared=floor.prepared,
+        windows=windows_of(config),
         overdue=uplink.Overdue(floor.reports, clock, patience_of(config)),
     )
     channels = Channels(uploader, clock)

@@ -72,6 +72,9 @@ MEANINGS: Mapping[str, str] = {
     "uplink.key_window_s": "How long the host remembers a key; resending stops at 80 % of it.",
     "uplink.host_in_flight_s": "How long the host may still work on a post it has not answered.",
     "uplink.on_unknown": "What to do about an unknown outcome.",
+    "uplink.qr": "Whose times payments by code keep, by name or as a table of times of one's own: "
+    "query_s, confirm_s, closes_s, cancel_after_s, cancel_within_s, cancel_same_day, "
+    "cancel_grace_s, refund_within_s.",
     "uplink.outcomes": "HTTP status = meaning, where this host differs from the contract.",
     "uplink.iso8583.host": "Name or address of the acquirer.",
     "uplink.iso8583.port": "Its port.",
@@ -181,6 +184,7 @@ _EXAMPLES: Mapping[str, str] = {
     "uplink.iso8583.name": '"acquirer"',
     "uplink.iso8583.host": '"acquirer.example"',
     "uplink.iso8583.port": "8583",
+    "uplink.qr": '"wechat"',
     "limit.currency": '"CNY"',
     "limit.single_minor": "100000",
     "limit.confirm_minor": "50000",

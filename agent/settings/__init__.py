@@ -212,7 +212,7 @@ class _Checker:
                 self._say(path, Kind.NOT_ALLOWED, found=shown("", value), allowed=_A_TABLE)
                 return None
             case shapes.UnionType(), _:
-                return self._value(value, schema.present(shape), path, rule)
+                return self._value(value, schema.present(shape, value), path, rule)
             case shapes.StructType(), dict():
                 return self._table(value, shape, path, rule)
             case shapes.DictType(), dict():

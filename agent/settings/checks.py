@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.config import Config
+from agent.config import Config, QrWindows, Uplink
 from agent.core.money.limits import Ground, Limit, Policy, Rules
+from agent.core.money.qr import ALIPAY, WECHAT, Windows
 from agent.core.money.stages import Patience
 from agent.core.money.transaction import Kind, Posting
 
@@ -43,9 +44,37 @@ def rules_of(config: Config) -> Rules:
             Ground.AMOUNT: Policy(check.on_amount),
             Ground.PARAMETER: Policy(check.on_parameter),
         },
+        qr=windows_of(config),
     )
 
 
 def patience_of(config: Config) -> Patience:
     """When the silence of the payment app becomes doubt."""
     return Patience(answer_timeout_s=config.app.answer_timeout_s, silence_s=config.app.silence_s)
+
+
+def windows_of(config: Config) -> dict[str, Windows]:
+    """By uplink, the times its payments by code keep."""
+    found: dict[str, Windows] = {}
+    for uplink in config.uplink:
+        if isinstance(uplink, Uplink) and uplink.qr is not None:
+            found[uplink.name] = _windows(uplink.qr)
+    return found
+
+
+def _windows(given: str | QrWindows) -> Windows:
+    match given:
+        case "wechat":
+            return WECHAT
+        case str():
+            return ALIPAY
+    return Windows(
+        query_s=given.query_s,
+        confirm_s=given.confirm_s,
+        closes_s=given.closes_s,
+        cancel_after_s=given.cancel_after_s,
+        cancel_within_s=given.cancel_within_s,
+        cancel_day_utc_s=8 * 3_600 if given.cancel_same_day else None,
+        cancel_grace_s=given.cancel_grace_s,
+        refund_within_s=given.refund_within_s,
+    )

@@ -144,13 +144,18 @@ def allowed(shape: shapes.Type) -> Both:
                 f"表：{allowed(key)[1]} = {allowed(value)[1]}",
             )
         case shapes.UnionType():
-            return allowed(present(shape))
+            told = [allowed(present(shape, one)) for one in ("", {})]
+            if told[0] == told[1]:
+                return told[0]
+            return f"{told[0][0]}, or {told[1][0]}", f"{told[0][1]}，或{told[1][1]}"
     return "a table", "一个表"
 
 
-def present(shape: shapes.UnionType) -> shapes.Type:
-    """What an optional key holds when it is given: TOML has no null."""
-    return next(one for one in shape.types if not isinstance(one, shapes.NoneType))
+def present(shape: shapes.UnionType, value: object) -> shapes.Type:
+    """What a key holds when it is given: TOML has no null. Of a word and a table the one meant."""
+    given = [one for one in shape.types if not isinstance(one, shapes.NoneType)]
+    meant = [one for one in given if _is_table(one) is isinstance(value, Mapping)]
+    return (meant or given)[0]
 
 
 def variants(shape: shapes.Type) -> Mapping[str, shapes.StructType]:

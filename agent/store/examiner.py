@@ -8,9 +8,11 @@ tills that ask at once are answered one after the other, so no limit is passed b
 from __future__ import annotations
 
 import sqlite3
+from typing import Protocol
 
 from agent.core.moment import Moment, Stamp, at_least_ms
-from agent.core.money.journal import Amounts
+from agent.core.money import qr
+from agent.core.money.journal import Amounts, Record
 from agent.core.money.limits import (
     Exposure,
     Finding,
@@ -23,14 +25,21 @@ from agent.core.money.limits import (
     fullest,
     rule_on,
 )
-from agent.core.money.transaction import Submission, Transaction
+from agent.core.money.transaction import Kind, Submission, Transaction
 from agent.store.aside import Aside
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
 
+_BACK = frozenset({Kind.QR_CANCEL, Kind.QR_REFUND})
 #: A payment refused for the backlog keeps "limit reached" up this long: room for a small one is
 #: no room for the next.
 REFUSED_MS = 900_000
+
+
+class Rows(Protocol):
+    """The journal, as far as it is read from here."""
+
+    def record(self, key: str, now: Moment) -> Record | None: ...
 
 
 class Examiner:
@@ -68,6 +77,20 @@ class Examiner:
             if any(one.ground is Ground.LIMIT and not one.where for one in error.findings):
                 self._refused_boot_ms = now.boot_ms
             raise
+
+    def by_code(self, t: Transaction, rows: Rows, now: Moment) -> tuple[int, str]:
+        """For what takes a payment by code back: how long it has to wait for its earliest moment,
+        and why it comes too late, or ""."""
+        windows = self.rules.qr.get(t.uplink)
+        if windows is None or t.kind not in _BACK or t.refers_to is None:
+            return 0, ""
+        original = rows.record(t.refers_to, now)
+        if original is None:
+            return 0, ""
+        wait_ms = 0
+        if t.kind is Kind.QR_CANCEL:
+            wait_ms = qr.cancel_wait_ms(original, windows, now, self._boot_no)
+        return wait_ms, qr.too_late(t, windows, now, original.transaction.occurred_at)
 
     def fullest(self, now: Moment) -> tuple[Use | None, bool]:
         """The limit used up furthest, and whether it counts as reached."""

@@ -145,11 +145,15 @@ class Journal:
         if t.refers_to is not None and order is Order.PAYMENT:
             parent = self._one("by_key", t.refers_to)
             root = None if parent is None else root_of(parent["key"], parent["lane"])
+        wait_ms, late = self.examiner.by_code(t, self, now)
+        if late and not in_doubt:
+            state, cause, note = State.HELD, "queue.held", late
         return Record(
             seq=self._next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1, sent=0,
-            tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at, next_wall_ms=0,
-            next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root), stored=stamp,
-            flags=ruling.flags,
+            tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at,
+            next_wall_ms=now.wall_ms + wait_ms if wait_ms else 0,
+            next_boot_ms=now.boot_ms + wait_ms if wait_ms else 0, boot_no=self.boot_no,
+            lane=lane_of(t, order, root), stored=stamp, flags=ruling.flags,
         )  # fmt: skip
 
     # -- reading ---------------------------------------------------------------------------

@@ -69,6 +69,9 @@ class Linked:
         lane = record.lane if terminal else f"p:{root}"
         # In a terminal's lane what is held must not stop the till: a person looks after it.
         suffix = "_terminal" if terminal else ""
+        if t.kind is Kind.QR_CANCEL and t.refers_to:
+            # A code nobody confirmed is cancelled while its outcome is open: that is the point.
+            return not self._one("in_flight", t.refers_to)
         if reversal:
             if self._one(f"reversal_ahead{suffix}", lane, record.seq):
                 return False
@@ -136,7 +139,8 @@ class Linked:
         t = after.transaction
         if t.kind is Kind.BATCH_UPLOAD and after.state is State.SENDING and t.covers:
             self._stop_covered(after, now)
-        if t.kind is Kind.REVERSAL and after.final and not before.final and t.refers_to:
+        takes_back = t.kind in (Kind.REVERSAL, Kind.QR_CANCEL)
+        if takes_back and after.final and not before.final and t.refers_to:
             original = self._rows.record(t.refers_to, now)
             if original is not None:
                 self._settle_original(original, after, now)

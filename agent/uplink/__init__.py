@@ -12,6 +12,7 @@ from agent.core.money.channel import Channel, ChannelState
 from agent.core.money.delivery import OnUnknown, Profile
 from agent.core.money.field39 import Table
 from agent.core.money.journal import Record
+from agent.core.money.qr import Windows
 from agent.core.money.transaction import Submission
 from agent.http.client import Client, Dial, Origin
 from agent.link.tls import client_context
@@ -46,6 +47,7 @@ def build(
     cause_of: CauseOf,
     prepared: Prepared,
     overdue: Overdue | None = None,
+    windows: Mapping[str, Windows] | None = None,
 ) -> Uploader:
     """One runner per profile, in the order of the configuration."""
     runners: dict[str, Runner] = {}
@@ -66,7 +68,8 @@ def build(
                 answer_timeout_s=config.answer_timeout_s,
                 outcomes=config.outcomes,
             )
-            runner = Runner(_channel(config), _profile(config), uplink, ports)
+            profile = _profile(config, (windows or {}).get(config.name))
+            runner = Runner(_channel(config), profile, uplink, ports)
         runners[config.name] = runner
     lapser = Lapser(ports.journal, ports.clock, prepared.waits_for_covered, waits)
     return Uploader(runners, lapser, overdue)
@@ -117,8 +120,9 @@ def _channel(config: AnyUplink) -> Channel:
     )
 
 
-def _profile(config: HttpsConfig) -> Profile:
+def _profile(config: HttpsConfig, windows: Windows | None) -> Profile:
     return Profile(
+        qr=windows,
         status_query=config.status_query,
         on_unknown=OnUnknown(config.on_unknown),
         key_window_s=config.key_window_s,

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.moment import Moment, at_least_ms, to_ms
+from agent.core.money import qr
 from agent.core.money.deadlines import due_in_ms, expired, key_age_ms, lapse, lapses_in_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
+from agent.core.money.qr import Windows
 from agent.core.money.reversing import automatic_reason, may_reverse
 from agent.core.money.transaction import Delivery, Kind, Posting
 
@@ -147,6 +149,8 @@ class Profile:
     resend_requests: bool = True
     #: Host codes after which a payment in doubt may be sent again; any other code forbids it.
     resend_codes: frozenset[str] = frozenset()
+    #: The times of the wallet's platform behind this host, for payments by code.
+    qr: Windows | None = None
 
 
 class Todo(StrEnum):
@@ -197,6 +201,11 @@ def plan(
         return Plan(todo=Todo.WAIT, wait_ms=wait_ms)
     if record.in_doubt:
         return _plan_in_doubt(record, profile, now, boot_no, ask=ask)
+    if profile.qr is not None:
+        if qr.code_expired(record, profile.qr, now, boot_no):
+            return Plan(todo=Todo.LAPSE)
+        if note := qr.too_late(record.transaction, profile.qr, now):
+            return _hold(note)
     late = expired(record, now, boot_no)
     if late is None:
         return Plan(
@@ -217,14 +226,15 @@ def _plan_in_doubt(
     reverse = profile.on_unknown is OnUnknown.REVERSE and may_reverse(record)
     late_ms = _reversible_in_ms(record, profile, now, boot_no) if reverse else 0
     missing = reverse and record.not_found and not late_ms  # said once, and the time is over
-    may_ask = record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND
+    by_code = profile.qr is not None and record.transaction.kind is Kind.QR_SALE
+    may_ask = by_code or record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND
     if ask and may_ask and not missing:
         return Plan(todo=Todo.ASK)
     if reverse and record.state is not State.HELD:
         if late_ms:
             return Plan(todo=Todo.WAIT, wait_ms=late_ms)
         return Plan(todo=Todo.REVERSE, reason=automatic_reason(record))
-    if profile.on_unknown is OnUnknown.HOLD:
+    if profile.on_unknown is OnUnknown.HOLD or by_code:
         return _hold("the outcome is unknown and this host cannot be asked")
     if refusal := _resend_refused(record, profile, now, boot_no):
         return Plan(todo=Todo.ASK) if ask else _hold(refusal)
@@ -331,7 +341,7 @@ def settle_post(
             next_ms = _retry_ms(reply, trouble.count, profile, drawn)
         case _:
             pass
-    return Change(
+    change = Change(
         event=event,
         cause=cause,
         note=reply.note,
@@ -340,6 +350,7 @@ def settle_post(
         next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
         counts=reply.answer is not Answer.UNAUTHORISED,
     )
+    return _paced(change, record, reply, profile, now=now, boot_no=boot_no)
 
 
 def settle_query(
@@ -353,7 +364,8 @@ def settle_query(
     if reply.answer is Answer.NOT_FOUND:
         last = record.last_sent or record.stored
         quiet_ms = at_least_ms(last, now, boot_no)
-        in_flight_ms = profile.host_in_flight_s * 1000
+        in_flight_s = qr.in_flight_s(record, profile.qr) if profile.qr is not None else 0
+        in_flight_ms = max(profile.host_in_flight_s, in_flight_s) * 1000
         if quiet_ms < in_flight_ms:
             # Too early to count: the host may still be working on the post.
             next_ms = max(in_flight_ms - quiet_ms, 50)
@@ -368,7 +380,7 @@ def settle_query(
     final = event in (Event.POSTED, Event.DECLINED)
     if final:
         not_found, next_ms = 0, 0
-    return Change(
+    change = Change(
         event=event,
         cause=reply.cause or outcome.cause,
         note=reply.note,
@@ -377,6 +389,17 @@ def settle_query(
         next_wall_ms=now.wall_ms + next_ms if next_ms else 0,
         next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
     )
+    return _paced(change, record, reply, profile, now=now, boot_no=boot_no)
+
+
+def _paced(
+    change: Change, record: Record, reply: Reply, profile: Profile, *, now: Moment, boot_no: int
+) -> Change:
+    """At a wallet's platform the customer sets the pace, not our back-off."""
+    if profile.qr is None or reply.answer is Answer.UNSUPPORTED:
+        return change
+    waiting = reply.answer is Answer.IN_PROGRESS
+    return qr.paced(change, record, profile.qr, now, boot_no, waiting=waiting)
 
 
 def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> int:

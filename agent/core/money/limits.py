@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from agent.core.moment import Moment, at_ms, to_ms
+from agent.core.money.qr import Windows
 from agent.core.money.transaction import Delivery, Kind, Posting, Transaction
 from agent.errors import CallerError
 
@@ -86,6 +87,7 @@ class Rules:
     currencies: frozenset[str] = frozenset()
     kinds: frozenset[Kind] = frozenset()
     policies: Mapping[Ground, Policy] = field(default_factory=dict)
+    qr: Mapping[str, Windows] = field(default_factory=dict)  #: by uplink, for payments by code
 
     @property
     def window_s(self) -> int:
