@@ -333,24 +333,25 @@ class Journal:
         Raises IllegalMoveError where the transition table says no, CallerError `record.changed`
         or `record.unknown`; these are returned where something had to be written beside them.
         """
-        known = None if self.table.suspicion else self.table.known.at(seq, version)
-        if known is not None and (after := self.table.moved(known, change, now)) is not None:
-            return after
-        row = self.table.one("by_seq", seq)
+        table = self.table
+        known = None if table.suspicion else table.known.at(seq, version)
+        if known is not None and (moved := table.moved(known, change, now)) is not None:
+            return moved.record
+        row = table.one("by_seq", seq)
         if row is None:
             raise _unknown(seq)
-        before = self.table.believed(row, now)
-        if before is None:
+        known = table.look(row, now)
+        if known is None:
             return _unknown(seq)
-        if before.version != version:
-            raise _changed(before)
-        if change.event in _FORWARD and self.table.suspects(before):
-            self.table.move(row, before, self.table.damage, now)
-            return _changed(before)
-        moved = self.table.move(row, before, change, now)
-        if change.event is not Event.RELEASE and self.table.suspects(moved):
-            return self.table.move_again(moved, self.table.damage, now)
-        return moved
+        if known.record.version != version:
+            raise _changed(known.record)
+        if change.event in _FORWARD and table.suspects(known.record):
+            table.move(known, table.damage, now)
+            return _changed(known.record)
+        moved = table.move(known, change, now)
+        if change.event is not Event.RELEASE and table.suspects(moved.record):
+            moved = table.move(moved, table.damage, now)
+        return moved.record
 
 
 def _sooner(one: int | None, other: int | None) -> int | None:

@@ -1,29 +1,18 @@
 """Rows that were believed or written a moment ago, so that moving one on need not read it again.
 
 A delivery moves the same row twice within milliseconds; reading and checking it each time costs
-more than the change. What is kept here is never trusted for itself: the UPDATE that uses it names
-every column with the value remembered (`update_tx`). A row that is anything else on the flash is
-not touched, and the caller reads and checks it afresh. So a rolled-back commit, another version
-and an altered row all end the same way: the slow one.
+more than the change. The UPDATE that uses it names the row's version and MAC (`update_tx`): after a
+rolled-back commit, or if somebody else moved the row, nothing is touched and the caller reads it
+afresh. A row altered under its MAC gets a new one made of what was believed, which does not fit
+it, so that it is put aside when it is read again; what was sent meanwhile is what was believed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from agent.store.rows import Known
 
-from agent.core.money.journal import Record
-from agent.store.rows import Values
-
-#: One page of work and what is in flight; about 2 kB each.
+#: One page of work and what is in flight; about 3 kB each.
 MAX_ROWS = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A row as it was last seen on the flash: what was made of it, and its columns."""
-
-    record: Record
-    values: Values
 
 
 class KnownRows:

@@ -15,24 +15,16 @@ INSERT INTO tx (
 )
 
 -- name: update_tx
--- Compare-and-set: nothing happens unless the row is still what was read, in every column.
+-- Compare-and-set: nothing happens unless the row is still the one that was read. Its MAC stands for
+-- all its columns; one that was altered under it does not fit the new MAC and is put aside when it
+-- is read again.
 UPDATE tx SET
     state = ?, in_doubt = ?, version = ?, sent = ?, tried = ?, not_found = ?, payload_version = ?,
     next_wall_ms = ?, next_boot_ms = ?, boot_no = ?, changed_ms = ?,
     first_sent_ms = ?, first_sent_boot_ms = ?, first_sent_boot_no = ?,
     last_sent_ms = ?, last_sent_boot_ms = ?, last_sent_boot_no = ?,
     cause = ?, note = ?, result = ?, mac = ?
-WHERE seq = ? AND key = ? AND state = ? AND in_doubt = ? AND version = ? AND sent = ? AND tried = ?
-AND not_found = ? AND payload_version = ? AND next_wall_ms = ? AND next_boot_ms = ? AND boot_no = ?
-AND changed_ms = ? AND first_sent_ms IS ? AND first_sent_boot_ms IS ? AND first_sent_boot_no IS ?
-AND last_sent_ms IS ? AND last_sent_boot_ms IS ? AND last_sent_boot_no IS ? AND cause = ?
-AND note = ? AND result IS ? AND mac = ? AND stored_ms = ? AND stored_boot_ms = ?
-AND stored_boot_no = ? AND lane IS ? AND uplink = ? AND amount_minor IS ? AND currency IS ?
-AND posted_amount_minor IS ? AND terminal_id = ? AND merchant_id = ? AND kind = ? AND posting = ?
-AND delivery = ? AND customer_saw = ? AND occurred_ms = ? AND send_before_ms IS ?
-AND first_attempt_ms IS ? AND attempts = ? AND stan IS ? AND batch IS ? AND rrn IS ?
-AND refers_to IS ? AND covers IS ? AND reversal_key IS ? AND card IS ? AND app IS ?
-AND business_fp = ? AND payload_fp = ?
+WHERE seq = ? AND version = ? AND mac = ?
 
 -- name: insert_payload
 INSERT INTO payload (id, seal, key_id, content_type, body, query_body, reversals)

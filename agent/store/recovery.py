@@ -30,9 +30,9 @@ def restarted(table: Table, now: Moment) -> int:
     moved = 0
     for uplink in table.uplinks() if left else ():
         for row in table.many("sending", uplink, left - moved):
-            record = table.believed(row, now)
-            if record is not None:
-                table.move(row, record, RESTART, now)
+            known = table.look(row, now)
+            if known is not None:
+                table.move(known, RESTART, now)
                 moved += 1
     return moved
 
@@ -47,9 +47,9 @@ def hold_suspects(table: Table, now: Moment, limit: int = PIECE) -> bool:
         rows = table.many("suspects", uplink, from_seq, suspicion.below, limit)
         for row in rows:
             table.held_to[uplink] = row["seq"]
-            record = table.believed(row, now)
-            if record is not None:
-                table.move(row, record, table.damage, now)
+            known = table.look(row, now)
+            if known is not None:
+                table.move(known, table.damage, now)
         if rows:
             return False
     table.acquit()

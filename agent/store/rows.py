@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
@@ -61,9 +61,11 @@ _MAC = COLUMNS.index("mac")
 _FIRST_CHANGING = COLUMNS.index("state")
 _FIRST_BUSINESS = COLUMNS.index("uplink")
 _FINGERPRINTS = COLUMNS.index("business_fp")
+_VERSION = COLUMNS.index("version")
 
 #: A whole row, in the order of its columns.
 Values = tuple[Any, ...]
+Hash = hashlib.blake2b
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -80,37 +82,55 @@ class Sealer:
         self.secret = secret
         self._base = hashlib.blake2b(database_id, digest_size=16, key=secret, person=b"pos/row")
 
-    def mac(self, columns: Values, fingerprints: Values) -> bytes:
-        """Over all columns but the MAC. Raises TypeError for values no column can hold."""
-        digest = self._base.copy()
-        digest.update(_encode(columns).encode())
-        for fingerprint in fingerprints:
-            digest.update(fingerprint)
-        return digest.digest()
+    def standing(self, fixed: Values) -> Hash:
+        """The MAC's half over what never changes: everything behind the column `mac`.
 
-    def genuine(self, row: sqlite3.Row) -> bool:
-        """Whether a `tx` row is as it was written. Raises TypeError for one that cannot be."""
-        values = tuple(row)
-        covered = values[:_MAC] + values[_MAC + 1 : _FINGERPRINTS]
-        return hmac.compare_digest(self.mac(covered, values[_FINGERPRINTS:]), values[_MAC])
+        Raises TypeError for values no column can hold.
+        """
+        digest = self._base.copy()
+        digest.update(_encode(fixed[:-2]).encode())
+        for fingerprint in fixed[-2:]:
+            digest.update(fingerprint)
+        return digest
+
+    def genuine(self, values: Values) -> Hash | None:
+        """The standing half for a `tx` row that is as it was written, or None."""
+        standing = self.standing(values[_MAC + 1 :])
+        expected = _mac(standing, values[:_MAC])
+        return standing if hmac.compare_digest(expected, values[_MAC]) else None
 
     def insertion(self, record: Record, *fingerprints: bytes) -> Values:
         """A new row, sealed."""
         before = (record.seq, record.key, *_changing_columns(record))
-        after = _fixed_columns(record)
-        return (*before, self.mac(before + after, fingerprints), *after, *fingerprints)
+        after = (*_fixed_columns(record), *fingerprints)
+        return (*before, _mac(self.standing(after), before), *after)
 
-    def changed(self, values: Values, after: Record) -> Values:
+
+def _mac(standing: Hash, changing: Values) -> bytes:
+    """The whole MAC: the standing half, and all columns before the column `mac`."""
+    digest = standing.copy()
+    digest.update(_encode(changing).encode())
+    return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A row as it was last seen on the flash: what was made of it, and its columns."""
+
+    record: Record
+    values: Values
+    standing: Hash  #: half of its MAC (`Sealer.standing`)
+
+    def moved(self, after: Record) -> Known:
         """The row with other changing columns, sealed again."""
-        before = values[:_FIRST_CHANGING] + _changing_columns(after)
-        rest = values[_MAC + 1 :]
-        mac = self.mac(before + values[_MAC + 1 : _FINGERPRINTS], values[_FINGERPRINTS:])
-        return (*before, mac, *rest)
+        changing = self.values[:_FIRST_CHANGING] + _changing_columns(after)
+        values = (*changing, _mac(self.standing, changing), *self.values[_MAC + 1 :])
+        return Known(after, values, self.standing)
 
-
-def update_values(before: Values, after: Values) -> Values:
-    """The values of `update_tx`: what to set, and everything the row must still be."""
-    return (*after[_FIRST_CHANGING : _MAC + 1], *before)
+    def update(self, after: Known) -> Values:
+        """The values of `update_tx`: what to set, and what the row must still be."""
+        now = self.values
+        return (*after.values[_FIRST_CHANGING : _MAC + 1], now[0], now[_VERSION], now[_MAC])
 
 
 def _at(wall_ms: int | None) -> datetime | None:
@@ -151,9 +171,8 @@ def _transaction(key: str, fields: tuple[Any, ...]) -> Transaction:
     )
 
 
-def record_of(row: sqlite3.Row) -> Record:
+def record_of(values: Values) -> Record:
     """A `tx` row as everybody but the store sees it. ValueError or KeyError on a damaged one."""
-    values = tuple(row)
     (
         seq, key, state, in_doubt, version, sent, tried, not_found, payload_version, next_wall_ms,
         next_boot_ms, boot_no, changed_ms, first_ms, first_boot_ms, first_boot_no, last_ms,

@@ -15,8 +15,8 @@ from agent.core.moment import Moment, Stamp
 from agent.core.money.journal import Change, Event, Record, State, move
 from agent.errors import InternalError
 from agent.store.aside import Aside
-from agent.store.known import Known, KnownRows
-from agent.store.rows import NUMBER, Sealer, record_of, update_values
+from agent.store.known import KnownRows
+from agent.store.rows import NUMBER, Known, Sealer, record_of
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
 
@@ -65,21 +65,29 @@ class Table:
 
     def believed(self, row: sqlite3.Row, now: Moment) -> Record | None:
         """The record, or None after putting aside a row that is not what was written."""
+        known = self.look(row, now)
+        return None if known is None else known.record
+
+    def expected(self, row: sqlite3.Row, now: Moment) -> Record | None:
+        """The same for a record that will soon be moved on: it need not be read again."""
+        known = self.look(row, now)
+        if known is None:
+            return None
+        self.known.keep(known)
+        return known.record
+
+    def look(self, row: sqlite3.Row, now: Moment) -> Known | None:
+        """The same with what is needed to move the record on."""
+        values = tuple(row)
         try:
-            if self.sealer.genuine(row):
-                return record_of(row)
+            standing = self.sealer.genuine(values)
+            if standing is not None:
+                return Known(record_of(values), values, standing)
             reason = "row MAC does not match"
         except UNREADABLE as error:
             reason = f"unreadable row: {type(error).__name__}"
         self.distrust(row, reason, now)
         return None
-
-    def expected(self, row: sqlite3.Row, now: Moment) -> Record | None:
-        """The same for a record that will soon be moved on: it need not be read again."""
-        record = self.believed(row, now)
-        if record is not None:
-            self.known.keep(Known(record, tuple(row)))
-        return record
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -91,35 +99,27 @@ class Table:
         self.tally.moved(None, record)
         self.remember(record, "submitted", Change(event=Event.RELEASE), now, 1)
 
-    def move(self, row: sqlite3.Row, before: Record, change: Change, now: Moment) -> Record:
+    def move(self, known: Known, change: Change, now: Moment) -> Known:
         """Move a record on; its history goes with it. IllegalMoveError where the table says no."""
-        after = self.moved(Known(before, tuple(row)), change, now)
+        after = self.moved(known, change, now)
         if after is None:
-            raise InternalError("store.lost_update", f"row {before.seq} is not at {before.version}")
+            raise InternalError("store.lost_update", f"row {known.record.seq} has changed")
         return after
 
-    def move_again(self, record: Record, change: Change, now: Moment) -> Record:
-        """Move on a record whose row was written just now."""
-        row = self.one("by_seq", record.seq)
-        if row is None:
-            raise InternalError("store.lost_update", f"row {record.seq} is gone")
-        return self.move(row, record, change, now)
-
-    def moved(self, known: Known, change: Change, now: Moment) -> Record | None:
+    def moved(self, known: Known, change: Change, now: Moment) -> Known | None:
         """Write the change and its history; None if the row is not what is known of it."""
         before = known.record
         after = _after(before, change, now, self.boot_no)
-        values = self.sealer.changed(known.values, after)
-        update = update_values(known.values, values)
-        if self.db.execute(QUERIES["update_tx"], update).rowcount != 1:
+        moved = known.moved(after)
+        if self.db.execute(QUERIES["update_tx"], known.update(moved)).rowcount != 1:
             self.known.drop(before.seq)
             return None
-        self.known.keep(Known(after, values))
+        self.known.keep(moved)
         self.tally.moved(before, after)
         # The first step has a history of one row, and a final event cannot have happened before.
         plain = before.version == 1 or (before.version == 2 and after.final)
         self.remember(after, change.event.value, change, now, after.version if plain else 0)
-        return after
+        return moved
 
     def remember(self, record: Record, event: str, change: Change, now: Moment, n: int = 0) -> None:
         """The history row; the same trouble again only raises the count of its row.

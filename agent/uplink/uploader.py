@@ -69,9 +69,21 @@ class Runner:
         """Something may be due now."""
         self._wake.set()
 
+    def heed(self, record: Record) -> None:
+        """A record of this uplink was committed."""
+        if record.state is State.SENDING:
+            return  # it is in hands already; its end is another change
+        queue = self._queue
+        resting = queue.after == 0 and asyncio.get_running_loop().time() < queue.not_before_s
+        movable = record.state in (State.QUEUED, State.WAITING) and record.seq not in self._busy
+        if resting and movable and record.lane is None and len(queue.ready) < PAGE:
+            queue.ready.append(record)  # what is new need not wait for the next long walk
+        self._wake.set()
+
     def kick(self) -> None:
         """Forward now: a person or a command does not want to wait for the back-off."""
         self.channel.kick()
+        self._queue.not_before_s = 0.0
         self._wake.set()
 
     @property
@@ -229,9 +241,8 @@ class Uploader:
         """A record was committed: whoever carries its uplink may have work now."""
         self._lapser.heed(record)
         runner = self._runners.get(record.transaction.uplink)
-        # What is being sent is in hands already; its end is another change.
-        if runner is not None and record.state is not State.SENDING:
-            runner.wake()
+        if runner is not None:
+            runner.heed(record)
 
     def beat(self, now_ms: int) -> str:
         # An attempt has its own deadlines; what can get stuck is the loop and the store, and

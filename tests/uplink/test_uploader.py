@@ -18,7 +18,7 @@ from agent.core.money.transaction import Payload, Posting
 from agent.errors import CallerError, StoreError
 from agent.uplink.attempt import Ports
 from agent.uplink.uploader import Runner
-from tests.core.money.payments import submission
+from tests.core.money.payments import record, submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
 from tests.uplink.scene import PROFILE, Scene, scene
@@ -253,9 +253,9 @@ def test_money_rule_7_a_credential_refused_for_one_merchant_alone_holds_that_pay
             record = await it.reaches("stranger", State.HELD, 10)
             assert record.cause == "config.permission_denied"
             assert not record.in_doubt
-            assert it.runner.channel.state is ChannelState.OK, "its last refusal paused nobody"
             await it.hand_over("k-after")
-            await it.reaches("k-after", State.POSTED, 0)
+            await it.reaches("k-after", State.POSTED, 10)
+            assert it.runner.channel.state is ChannelState.OK
 
     asyncio.run(story())
 
@@ -306,12 +306,20 @@ class Shelf:
         page.after = None if after == 4 else int(after) + 1
         return page
 
+    async def payload(self, record: Record) -> Payload:
+        del record
+        return Payload(content_type="text/plain", body=b"")
+
     async def boot_no(self) -> int:
         return 1
 
 
 class NoHost:
-    """Never asked for anything."""
+    """Takes its time for ever."""
+
+    async def post(self, *_: Any) -> Reply:
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def close(self) -> None:
         return None
@@ -331,6 +339,18 @@ def test_a_long_walk_in_vain_is_not_repeated_for_every_wink(tmp_path: Path) -> N
             runner.wake()
             await asyncio.sleep(0.02)
         assert shelf.walks == 1
+        runner.heed(record(state=State.SENDING))
+        runner.heed(record(lane="p:k0"))
+        runner.heed(record(seq=7))
+        async with asyncio.timeout(5):
+            while runner.in_flight != 1:
+                await asyncio.sleep(0.005)
+        assert shelf.walks == 1, "a new payment does not wait for the next walk"
+        assert list(runner._busy) == [7]
+        runner.kick()
+        async with asyncio.timeout(5):
+            while shelf.walks == 1:
+                await asyncio.sleep(0.005)
         stop.set()
         await asyncio.wait_for(task, 5)
 
