@@ -5,6 +5,8 @@ Works with a dead store or no daemon too: what cannot be read is handed over as 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent.actions.ports import Ports
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog
@@ -17,10 +19,12 @@ from agent.core.why.case import (
     conditions_of,
     unknown_of,
 )
-from agent.core.why.verdict import Verdict
 from agent.errors import StoreError
 from agent.wire.api import Nothing, OneKey
 from agent.wire.verdict import VerdictOut, verdict_out
+
+if TYPE_CHECKING:
+    from agent.core.why.verdict import Verdict
 
 STEPS = 100
 

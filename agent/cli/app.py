@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +91,8 @@ def _tell_config(error: ConfigError, words: Words) -> None:
 
 
 def _tell_internal(error: Exception, words: Words) -> None:
+    import traceback
+
     report = "".join(traceback.format_exception(error))
     print(words("error.internal", kind=type(error).__name__, path=_kept(report)), file=sys.stderr)
 
@@ -100,6 +100,8 @@ def _tell_internal(error: Exception, words: Words) -> None:
 def _kept(report: str) -> str:
     """The file that holds the report, or the report itself where no file can be written."""
     at = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    import tempfile  # with the archive formats it may need: 0.8 MB the daemon does without
+
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"posagent-{at}-", suffix=".log")
     except OSError:

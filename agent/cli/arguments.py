@@ -7,6 +7,7 @@ Options that every command takes may stand before or behind the command.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +20,25 @@ EXIT_USAGE = 2
 
 
 class _Formatter(argparse.HelpFormatter):
+    """argparse makes one for every option, so it must not load the archive formats (0.8 MB of the
+    daemon), which is what looking for the width in `shutil` does."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         prefix = Parser.words("help.usage") if prefix is None else prefix
         super().add_usage(usage, actions, groups, prefix)
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (AttributeError, ValueError, OSError):  # no output, closed, or no terminal
+        return 80
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,7 +7,6 @@ output is a terminal and rich is installed (the `cli` extra), imported only then
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,8 +112,7 @@ class Screen:
         self._colour = (
             self.tty and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         )
-        columns = shutil.get_terminal_size((80, 24)).columns if self.tty else 80
-        self.columns = max(NARROWEST, min(columns, MAX_WIDTH))
+        self.columns = max(NARROWEST, min(_terminal_columns() if self.tty else 80, MAX_WIDTH))
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line as it is."""
@@ -190,3 +188,10 @@ def age(seconds: float, lang: str) -> str:
     if minutes:
         return f"{minutes}分{whole % 60}秒" if zh else f"{minutes} min {whole % 60} s"
     return f"{whole}秒" if zh else f"{whole} s"
+
+
+def _terminal_columns() -> int:
+    # The daemon makes a screen too, and has no use for the archive formats this brings along.
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns

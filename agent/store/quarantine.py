@@ -6,9 +6,7 @@ finishes the work. It repairs nothing, deletes nothing and counts nothing.
 
 from __future__ import annotations
 
-import filecmp
 import os
-import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +35,9 @@ def keep_log(journal: Path, now: Moment) -> Path:
     """Copy a broken log into the folder before SQLite drops what lies behind the break."""
     log = _beside(journal, LOG)
     # An opening that is refused is tried again every few seconds: one copy is enough.
+    import filecmp  # damage is rare, and these bring the archive formats along (0.8 MB)
+    import shutil
+
     for file in _folder(journal).glob(f"*-{journal.name}{LOG}"):
         if filecmp.cmp(file, log, shallow=False):
             return file

@@ -7,9 +7,7 @@ believed for sending. Counting is for the backlog and the guard: money put aside
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
-import tempfile
 from pathlib import Path
 
 from agent.store.rows import FIRST_FINAL
@@ -19,6 +17,9 @@ log = logging.getLogger(__name__)
 
 def count_copy(path: Path) -> tuple[int, dict[str, int]] | None:
     """Count on a copy: a journal put aside must stay exactly as it was found."""
+    import shutil  # damage is rare, and these bring the archive formats along (0.8 MB)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="posagent-") as scratch:
         copy = Path(scratch) / "journal.db"
         try:

@@ -47,6 +47,7 @@ from agent.telemetry.attempt import (
     Trust,
     Will,
 )
+from agent.telemetry.loading import transport_class
 from agent.telemetry.ports import Counters, Outbox, Row
 from agent.wire import mqtt
 
@@ -256,12 +257,10 @@ class Conversation:
                 log.error("event=telemetry_alarm code=%s endpoint=%s", code, self._figures.endpoint)
 
     async def _connect(self, order: Connect) -> None:
-        from agent.telemetry.transport import Transport
-
         wire, figures = self._wire, self._figures
         endpoint = Endpoint.parse(self._line.settings.endpoints[order.endpoint])
         figures.endpoint, figures.dialect = str(endpoint), str(order.dialect)
-        wire.transport = wire.transport or Transport()
+        wire.transport = wire.transport or transport_class()()
         figures.trust = figures.trust or Trust(self._line.tls)
         try:
             figures.connects = await self._counters.next_connect()

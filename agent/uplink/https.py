@@ -7,7 +7,6 @@ answer. It never retries, never decides what happens next (core.money.delivery),
 
 from __future__ import annotations
 
-import email.utils
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -274,7 +273,9 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _http_date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # 0.6 MB, and hosts rarely name a date
+
     try:
-        return email.utils.parsedate_to_datetime(text).astimezone(UTC)
+        return parsedate_to_datetime(text).astimezone(UTC)
     except (TypeError, ValueError, OverflowError, IndexError):
         return None

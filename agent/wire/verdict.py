@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from agent.core.why.render import render
-from agent.core.why.text import Line
-from agent.core.why.verdict import Finding, Verdict
 from agent.wire.views import Both
+
+if TYPE_CHECKING:
+    from agent.core.why.text import Line
+    from agent.core.why.verdict import Finding, Verdict
 
 
 class FindingOut(Struct, frozen=True, kw_only=True):
@@ -71,6 +73,9 @@ class VerdictOut(Struct, frozen=True, kw_only=True):
 
 def verdict_out(verdict: Verdict, daemon_alive: bool) -> VerdictOut:
     """Times in the sentences are in the terminal's own time zone."""
+    # The shapes above are part of the daemon; the sentences are loaded when somebody asks why.
+    from agent.core.why.render import render
+
     offset = verdict.at.astimezone().utcoffset() or timedelta(0)
     stages = verdict.stages
     return VerdictOut(

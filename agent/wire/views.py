@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,8 +17,9 @@ from agent.core.health.reading import NotFitted, NotObservable, Reading, Unknown
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import at_ms
 from agent.core.money.journal import Amounts, Backlog, HostResult, Record, State, Step
-from agent.core.why.causes import CATALOGUE
-from agent.core.why.text import Text
+
+if TYPE_CHECKING:
+    from agent.core.why.text import Text
 
 
 class Both(Struct, frozen=True):
@@ -346,6 +348,9 @@ def backlog_out(
 
 def alarm_out(alarm: Alarm) -> AlarmOut:
     """An alarm with the texts of its cause; an unknown code shows itself."""
+    # Loaded when somebody first looks: 121 causes in two languages are 1 MB of a quiet daemon.
+    from agent.core.why.causes import CATALOGUE
+
     cause = CATALOGUE.get(alarm.code)
     nothing = Both("", "")
     return AlarmOut(

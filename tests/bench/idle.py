@@ -32,7 +32,7 @@ class _Quiet:
     threads: int
     cpu_percent: float
     wakes_s: float
-    by_thread: dict[str, float]
+    by_thread: list[float]  #: wake-ups a second, the main thread first
 
 
 def measure(sims: Sims, *, settle_s: float, window_s: float) -> tuple[list[Figure], list[str]]:
@@ -52,8 +52,8 @@ def measure(sims: Sims, *, settle_s: float, window_s: float) -> tuple[list[Figur
             floor.close()
         upper_s = _upper(terminal, quiet, window_s)
     notes.append(
-        f"idle: {len(modules)} modules in the floor; wake-ups by thread: "
-        + ", ".join(f"{name} {rate:.2f}/s" for name, rate in quiet.by_thread.items())
+        f"idle: {len(modules)} modules in the floor; wake-ups by thread (main, writer, MQTT): "
+        + ", ".join(f"{rate:.2f}" for rate in quiet.by_thread)
     )
     return _figures(quiet, bare, upper_s, window_s), notes
 
@@ -98,7 +98,6 @@ def _watch(pid: int, floor_pid: int, window_s: float) -> tuple[_Quiet, _Quiet]:
     """Both processes over the same time."""
     pids = (pid, floor_pid)
     before = {each: (proc.cpu_s(each), proc.wake_ups(each)) for each in pids}
-    names = proc.names(pid) | proc.names(floor_pid)
     most = dict.fromkeys(pids, 0)
     began = time.monotonic()
     while (left_s := window_s - (time.monotonic() - began)) > 0:
@@ -117,7 +116,7 @@ def _watch(pid: int, floor_pid: int, window_s: float) -> tuple[_Quiet, _Quiet]:
                 threads=most[each],
                 cpu_percent=100 * (proc.cpu_s(each) - cpu_s) / took_s,
                 wakes_s=sum(rates.values()),
-                by_thread={f"{names.get(tid, 'new')}": rate for tid, rate in rates.items()},
+                by_thread=[rates[tid] for tid in sorted(rates)],
             )
         )
     return found[0], found[1]

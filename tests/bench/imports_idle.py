@@ -10,6 +10,8 @@ import asyncio
 import importlib
 import sys
 
+from agent.telemetry.loading import transport_class
+
 
 async def _idle(loaded: int, missing: int) -> None:
     print(f"ready {loaded} {missing}", flush=True)
@@ -18,6 +20,7 @@ async def _idle(loaded: int, missing: int) -> None:
 
 def main() -> None:
     loaded = missing = 0
+    transport_class()  # paho the way the daemon loads it, without what it does not use
     for line in sys.stdin:
         try:
             importlib.import_module(line.strip())

@@ -16,7 +16,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """In MB of 10^6 … no: in MiB, as the kernel counts."""
+    """In MiB, as the kernel counts."""
 
     rss_mb: float
     pss_mb: float
@@ -32,7 +32,7 @@ def threads(pid: int) -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of all threads, ended ones too."""
+    """User and system time of all threads, ended ones too, in steps of 10 ms."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 
@@ -45,17 +45,6 @@ def wake_ups(pid: int) -> dict[int, int]:
             found[int(task.name)] = _fields(task / "status")["voluntary_ctxt_switches"]
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
-    return found
-
-
-def names(pid: int) -> dict[int, str]:
-    """Thread names, for telling who wakes."""
-    found: dict[int, str] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            found[int(task.name)] = (task / "comm").read_text().strip()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
     return found
 
 
