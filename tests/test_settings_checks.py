@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent import settings
-from agent.config import Config
+from agent.config import App, Config
 from agent.core.money.limits import Ground, Policy
+from agent.core.money.qr import ALIPAY, WECHAT, Windows
+from agent.core.money.stages import Patience
 from agent.core.money.transaction import Kind, Posting
-from agent.settings.checks import rules_of
+from agent.settings.checks import patience_of, rules_of, windows_of
 from agent.settings.problems import ConfigError
 
 Write = Callable[..., Path]
@@ -68,3 +70,50 @@ def test_limits_that_cannot_be_meant(write: Write, text: str, said: str) -> None
     with pytest.raises(ConfigError) as caught:
         settings.load(write(text))
     assert said in caught.value.problems[0].sentence()
+
+
+UPLINK = "[[uplink]]\nname = 'main'\nurl = 'https://host.example/p'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "windows"),
+    [
+        ("", None),
+        ("qr = 'wechat'\n", WECHAT),
+        ("qr = 'alipay'\n", ALIPAY),
+        (
+            "qr = { confirm_s = 30, cancel_same_day = true, cancel_after_s = 9 }\n",
+            Windows(confirm_s=30, cancel_day_utc_s=28_800, cancel_after_s=9),
+        ),
+    ],
+)
+def test_whose_times_payments_by_code_keep(
+    write: Write, text: str, windows: Windows | None
+) -> None:
+    """A platform by name, or a table of one's own times; the rules and the uplink get the same."""
+    config = settings.load(write(UPLINK + text)).config
+    expected = {} if windows is None else {"main": windows}
+    assert windows_of(config) == expected
+    assert rules_of(config).qr == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("qr = 'paypal'\n", 'one of "alipay", "wechat", or a table'),
+        ("qr = 5\n", 'one of "alipay", "wechat", or a table'),
+        ("qr = { confirm = 3 }\n", "confirm_s"),
+        ("qr = { query_s = 0.1 }\n", "number 1 to 60"),
+    ],
+)
+def test_times_that_cannot_be_meant(write: Write, text: str, said: str) -> None:
+    """A wrong name, a wrong key or a wrong time is refused with what is allowed."""
+    with pytest.raises(ConfigError) as caught:
+        settings.load(write(UPLINK + text))
+    assert said in caught.value.problems[0].sentence()
+
+
+def test_the_patience_with_the_app_is_configured() -> None:
+    """[app] as the core takes it."""
+    config = Config(app=App(answer_timeout_s=30, silence_s=0))
+    assert patience_of(config) == Patience(answer_timeout_s=30, silence_s=0)

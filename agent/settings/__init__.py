@@ -212,7 +212,9 @@ class _Checker:
                 self._say(path, Kind.NOT_ALLOWED, found=shown("", value), allowed=_A_TABLE)
                 return None
             case shapes.UnionType(), _:
-                return self._value(value, schema.present(shape, value), path, rule)
+                meant = schema.present(shape, value)
+                if isinstance(value, dict | list) or schema.fits(value, meant):
+                    return self._value(value, meant, path, rule)
             case shapes.StructType(), dict():
                 return self._table(value, shape, path, rule)
             case shapes.DictType(), dict():

@@ -144,10 +144,10 @@ def allowed(shape: shapes.Type) -> Both:
                 f"表：{allowed(key)[1]} = {allowed(value)[1]}",
             )
         case shapes.UnionType():
-            told = [allowed(present(shape, one)) for one in ("", {})]
-            if told[0] == told[1]:
-                return told[0]
-            return f"{told[0][0]}, or {told[1][0]}", f"{told[0][1]}，或{told[1][1]}"
+            word, table = allowed(present(shape, "")), allowed(present(shape, {}))
+            if word == table:
+                return word
+            return f"{word[0]}, or {table[0]}", f"{word[1]}，或{table[1]}"
     return "a table", "一个表"
 
 
