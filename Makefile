@@ -9,10 +9,10 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types kill bench bench-quick docs contracts clean
+.PHONY: help run test check format lint types kill fuzz crash crash-long exactly-once exactly-once-long bench bench-quick docs contracts clean
 
 help: ## show what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 run: $(RUN_STAMP) ## the real agent with a simulated terminal, host and broker; Ctrl-C ends it
 	@$(BIN)/posagent demo $(DEMO)
@@ -36,6 +36,23 @@ format: $(DEV_STAMP) ## put the code into the house's format
 
 kill: $(DEV_STAMP) ## 200 rounds of kill -9 under load, then the ledger is compared
 	POSAGENT_KILL_ROUNDS=200 $(BIN)/python -m pytest tests/process/test_kill.py -s
+
+fuzz: $(DEV_STAMP) ## parsers and journal, 40 times as long as in a test run (FUZZ=400: longer)
+	POSAGENT_FUZZ=$(or $(FUZZ),40) $(BIN)/python -m pytest tests/fuzz tests/store/test_machine.py $(PYTEST)
+
+crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips, wrong clocks, kill -9: eight minutes (root, fuse3)
+	@sh packaging/ci/fuse.sh
+	$(BIN)/python -m tests.crash
+
+crash-long: $(DEV_STAMP) ## the same for hours; writes docs/reports/crash.md
+	@sh packaging/ci/fuse.sh
+	$(BIN)/python -m tests.crash --long --report docs/reports/crash.md
+
+exactly-once: $(DEV_STAMP) ## 100,000 payments over lines that misbehave (ONCE="--within 150": a share)
+	$(BIN)/python -m tests.exactly_once $(ONCE)
+
+exactly-once-long: $(DEV_STAMP) ## a million of them; writes docs/reports/exactly-once.md
+	$(BIN)/python -m tests.exactly_once --long --report docs/reports/exactly-once.md
 
 bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors
 	@sh packaging/ci/broker.sh

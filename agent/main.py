@@ -30,13 +30,20 @@ from agent.link.dial import Dialer
 from agent.link.fault import cause_of
 from agent.link.tls import client_context
 from agent.logs import configure
+from agent.settings.checks import patience_of, rules_of, windows_of
 from agent.store import Store
+from agent.store.backup import Backups
+from agent.store.care import TICK_S, Care
+from agent.store.checks import Checks
 from agent.store.health import HealthRows
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
+from agent.store.prepared import Prepared
+from agent.store.reports import Reports
 from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
 from agent.uplink.view import Channels
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
+from agent.watch.payment_app import PaymentAppWatcher
 from agent.watch.runner import Watch
 
 log = logging.getLogger(__name__)
@@ -68,6 +75,10 @@ class _Floor:
     timers: Timers
     store: Store
     keeper: StorePart
+    checks: Checks
+    prepared: Prepared
+    reports: Reports
+    care: Care
     ending: _Ending
 
 
@@ -75,16 +86,24 @@ async def _daemon(config: Config) -> int:
     clock = SystemClock()
     ending = _Ending()
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
-    store = Store(Path(config.agent.state_dir), clock, orders, ending.store_failed)
+    store = Store(
+        Path(config.agent.state_dir), clock, orders, ending.store_failed, rules_of(config),
+        storage=config.store,
+    )  # fmt: skip
     await store.start()
     try:
+        threads = DaemonThreads()
         floor = _Floor(
             config=config,
             clock=clock,
-            threads=DaemonThreads(),
+            threads=threads,
             timers=Timers(clock),
             store=store,
             keeper=StorePart(store),
+            checks=Checks(store, clock),
+            prepared=Prepared(store, clock),
+            reports=Reports(store, clock),
+            care=Care(store, clock, threads, config.store.verify_period_s),
             ending=ending,
         )
         return await _house(floor)
@@ -99,9 +118,14 @@ async def _house(floor: _Floor) -> int:
     identity = identity_of(config, floor.keeper)
     uploader = uplink.build(
         config.uplink,
-        uplink.Ports(journal=store, clock=clock, draw=random.Random().random),
+        uplink.Ports(
+            journal=store, clock=clock, draw=random.Random().random, reverse=floor.prepared.reverse
+        ),
         dial=lambda _profile: Dialer(floor.threads),
         cause_of=cause_of,
+        prepared=floor.prepared,
+        windows=windows_of(config),
+        overdue=uplink.Overdue(floor.reports, clock, patience_of(config)),
     )
     channels = Channels(uploader, clock)
     lapsed = Lapsed(clock)
@@ -112,14 +136,16 @@ async def _house(floor: _Floor) -> int:
         blocking=floor.threads,
         records=HealthRows(store),
         extra=(
-            QueueWatcher(store, lapsed.count, clock),
+            QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
+            PaymentAppWatcher(floor.reports, clock, config.app.batch_open_max_s),
         ),
     )
     publisher = _telemetry(floor, health, channels, identity)
     desk = Desk(_ports(floor, health, channels, identity, publisher))
-    api = local.build(config, journal=store, do=desk.do, health=health)
+    checks = uplink.checks(config.uplink)
+    api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
     for sink in (uploader.changed, lapsed.heed):
         store.on_change(sink)
     parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, publisher, api]
@@ -132,6 +158,8 @@ async def _house(floor: _Floor) -> int:
         await api.listening.wait()
         log.info("event=ready version=%s state_dir=%s", __version__, store.directory)
         floor.timers.every(3600, "quarantine", partial(_count_quarantined, floor))
+        floor.timers.every(TICK_S, "verify", floor.care.sweep)
+        floor.timers.every(TICK_S, "keys", floor.care.turn)
         gc.freeze()
 
     return await supervisor.run(ready)
@@ -168,6 +196,13 @@ def _ports(
     return Ports(
         journal=floor.store,
         mover=floor.store,
+        judged=floor.checks,
+        prepared=floor.prepared,
+        told=floor.reports,
+        reports=floor.reports,
+        care=floor.care,
+        verifier=floor.care,
+        checks=uplink.checks(floor.config.uplink),
         health=health,
         channels=channels,
         identity=Who(
@@ -179,6 +214,7 @@ def _ports(
         ),
         clock=floor.clock,
         telemetry=publisher.view,
+        backups=Backups(floor.store, floor.clock, identity.device_id),
     )
 
 

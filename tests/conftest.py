@@ -50,6 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def no_test_hangs(request: pytest.FixtureRequest) -> Iterator[None]:
     """Raise in a test that outlives its limit; the traceback shows where it stood."""
     limit_s = PROCESS_LIMIT_S if request.node.get_closest_marker("process") else LIMIT_S
+    limit_s *= max(1, int(os.environ.get("POSAGENT_FUZZ", "0")))  # `make fuzz` takes its time
 
     def too_long(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"{request.node.nodeid} did not end within {limit_s} s")

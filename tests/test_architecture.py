@@ -16,14 +16,15 @@ AGENT = ROOT / "agent"
 LEVEL = {
     "errors": 0,
     "core": 1,
-    "wire": 2, "config": 2, "clock": 2, "http": 2, "link": 2, "logs": 2, "identity": 2,
+    "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "logs": 2, "identity": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
+    "conformance": 3,
     "supervise": 3,
     "main": 4, "sim": 4, "settings": 4,
     "cli": 5,
     "__main__": 6,
 }  # fmt: skip
-ROOMS = {"store", "uplink", "watch", "telemetry", "local", "actions"}
+ROOMS = {"store", "uplink", "watch", "telemetry", "local", "actions", "conformance"}
 #: Leaves that may know each other, lower first: settings read config, actions' views are wire's.
 PURE_BANS = {
     "asyncio", "sqlite3", "socket", "os", "time", "logging", "random", "threading", "subprocess",
@@ -35,6 +36,8 @@ ONLY_IN = {
     "serial": {"watch"},
     "psutil": {"watch"},
     "h11": {"http"},
+    "iso8583": {"uplink"},
+    "nacl": {"crypt", "store"},
     "msgspec": {"wire", "config", "settings", "cli"},
 }
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "util", "helper"}

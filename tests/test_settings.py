@@ -11,7 +11,7 @@ import pytest
 
 from agent import settings
 from agent.cli import config_reference
-from agent.config import Config
+from agent.config import Config, Iso8583Uplink, Uplink
 from agent.settings import schema
 from agent.settings.lines import Lines
 from agent.settings.problems import MASK, Both, ConfigError, Kind, Problem, shown
@@ -21,6 +21,9 @@ list_keys = schema.keys
 ROOT = Path(__file__).resolve().parents[1]
 
 Write = Callable[..., Path]
+
+#: A whole uplink, to be gone on with.
+UPLINK = "[[uplink]]\nname = 'a'\nurl = 'https://h'\n"
 
 
 @pytest.fixture
@@ -290,6 +293,10 @@ def test_addresses_that_may_not_be_used(write: Write, url: str, words: str) -> N
             "[[uplink]]\nname = 'a'\nurl = 'https://h'\nbackoff_cap_s = 1",
             "no more than backoff_cap_s (1)",
         ),
+        (
+            f"[store]\nretention_days = 1\n{UPLINK}key_window_s = 86401",
+            "not be longer than store.retention_days (1)",
+        ),
         (f"[agent]\nrun_dir = '/{'r' * 100}'", "would be 110 bytes, Linux allows 107"),
     ],
 )
@@ -489,6 +496,59 @@ def test_config_error_lists_all(write: Write) -> None:
     assert len(caught.value.what.splitlines()) == 3
 
 
+ACQUIRER = "[[uplink]]\nname = 'a'\ntype = 'iso8583'\nhost = 'h'\nport = 8583\n"
+
+
+def test_an_uplink_is_of_one_of_two_types(write: Write) -> None:
+    """Without a type it is https; each type has its own keys and defaults."""
+    config = settings.load(write(ACQUIRER + "[[uplink]]\nname = 'b'\nurl = 'https://b/'\n")).config
+    first, second = config.uplink
+    assert isinstance(first, Iso8583Uplink)
+    assert isinstance(second, Uplink)
+    assert (first.tls, first.order, first.in_flight) == (True, "terminal", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("[[uplink]]\nname='a'\ntype='iso'\n", "type", 'one of "https", "iso8583"'),
+        ("[[uplink]]\nname='a'\ntype=7\nurl='https://h/'\n", "type", 'one of "https"'),
+        (ACQUIRER + "url = 'https://h/'\n", "url", "did you mean [[uplink]] url?"),
+        ("[[uplink]]\nname='a'\ntype='iso8583'\nhost='h'\n", "port", "must be given"),
+        (ACQUIRER + "port2 = 1\n", "port2", "did you mean port"),
+        (ACQUIRER + "tpdu = '60'\n", "tpdu", "10 hexadecimal digits"),
+        (ACQUIRER + "header = '6'\n", "header", "hexadecimal, up to 32 bytes"),
+        (ACQUIRER + "fields = { 1 = 'n6' }\n", "fields.1", "field 2 to 128"),
+        (ACQUIRER + "fields = { 48 = 'x6' }\n", "fields.48", "a notation such as"),
+        (ACQUIRER + "fields = { 48 = 'n..1000' }\n", "fields", "impossible"),
+        (ACQUIRER + "codes = { 'a0' = 'keys' }\n", "codes.a0", "two digits or capitals"),
+        (ACQUIRER + "codes = { 'A0' = 'shrug' }\n", "codes.A0", '"approved"'),
+        (ACQUIRER + "protected_fields = ['3']\n", "protected_fields.0", "one of"),
+        (ACQUIRER + "echo = 'app'\n", "echo", "needs echo_message"),
+        (ACQUIRER + "echo = 'own_tid'\necho_terminal_id = 'E1'\n", "echo", "echo_merchant_id"),
+        (ACQUIRER + "tls = false\nca_file = '/x'\n", "ca_file", "tls = true"),
+        (ACQUIRER + "payload_begins = 'tpdu'\n", "payload_begins", "tpdu or header must say"),
+    ],
+)
+def test_what_is_wrong_with_an_acquirer_is_said_at_its_key(
+    write: Write, text: str, key: str, words: str
+) -> None:
+    """Every complaint names the key and what would be right."""
+    with pytest.raises(ConfigError) as caught:
+        settings.load(write(text), references=False)
+    found = {problem.key: problem.sentence() for problem in caught.value.problems}
+    assert key in found, found
+    assert words in found[key]
+
+
+def test_clear_text_to_another_machine_is_warned_of(write: Write) -> None:
+    """A private line may be meant; it is said every time."""
+    assert not settings.load(write(ACQUIRER)).warnings
+    (warning,) = settings.load(write(ACQUIRER + "tls = false\n")).warnings
+    assert "travel in clear to h" in warning[0]
+    assert not settings.load(write(ACQUIRER.replace("'h'", "'::1'") + "tls = false\n")).warnings
+
+
 def test_allowed_is_said_for_every_key() -> None:
     """Every key has its limits in words, in both languages, and a default or the word required."""
     for key in list_keys():
@@ -498,7 +558,7 @@ def test_allowed_is_said_for_every_key() -> None:
         assert "text like" not in said[0], (
             f"{key.name}: give the pattern words in agent.settings.schema"
         )
-        assert f"{key.table.strip('[]')}.{key.name}" in config_reference.MEANINGS
+        assert config_reference.meaning(key)
 
 
 def test_the_key_table_in_the_documentation_is_current() -> None:

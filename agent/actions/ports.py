@@ -7,13 +7,19 @@ except that nothing can be changed without a daemon. Called by main and by the o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from agent.clock import Clock
 from agent.core.health.tracker import Alarm, ComponentState
+from agent.core.money.abandoning import Asking
+from agent.core.money.batches import AppReport, Batch, SignOn
 from agent.core.money.journal import Backlog, Change, Record, State, Step
+from agent.core.money.limits import Finding
+from agent.core.money.stages import Kept, Report, Settlement
+from agent.core.money.transaction import Submission, Transaction
 from agent.errors import OperatorError
 from agent.wire.problem import CODES
 
@@ -63,6 +69,142 @@ class Mover(Protocol):
     async def advance(self, seq: int, version: int, change: Change) -> Record: ...
 
 
+class Judge(Protocol):
+    """Holds a payment against the rules; only a running daemon has the figures."""
+
+    async def examine(self, transaction: Transaction) -> tuple[Finding, ...]: ...
+
+
+class Prepared(Protocol):
+    """The messages handed over beside a payment; only a running daemon uses them."""
+
+    async def reverse(self, key: str, reason: str, actor: str) -> Record: ...
+    async def replace(self, record: Record, fresh: Submission, actor: str) -> Record: ...
+
+
+class Told(Protocol):
+    """What payment apps reported, for reading."""
+
+    async def stages(self, seq: int) -> list[Kept]: ...
+    async def batch(self, terminal_id: str, batch: str | None) -> Batch | None: ...
+
+
+class Reports(Told, Protocol):
+    """Takes reports of payment apps, and a person's word about what they did not report."""
+
+    async def report(self, key: str, reports: Sequence[Report]) -> tuple[Record, list[Kept]]: ...
+    async def settle(self, key: str, word: Settlement) -> Record: ...
+    async def told(self, report: AppReport) -> tuple[Batch | None, SignOn | None]: ...
+
+
+class Begun(Protocol):
+    """A backup that has begun."""
+
+    @property
+    def backup_id(self) -> str: ...
+    @property
+    def head(self) -> bytes: ...
+
+
+class Piece(Protocol):
+    """Some bytes of it."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def last(self) -> bool: ...
+    @property
+    def records(self) -> int: ...
+
+
+class Backups(Protocol):
+    """Makes sealed copies of the journal."""
+
+    async def begin(self, recipient: str, *, hand_over: bool) -> Begun: ...
+    async def piece(self, backup_id: str, number: int) -> Piece: ...
+
+
+class Found(Protocol):
+    """Something that is not what was written."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Verified(Protocol):
+    """A part of a verification."""
+
+    @property
+    def after(self) -> str | None: ...
+    @property
+    def permille(self) -> int: ...
+    @property
+    def checked(self) -> Mapping[str, int]: ...
+    @property
+    def found(self) -> Mapping[str, int]: ...
+    @property
+    def findings(self) -> Sequence[Found]: ...
+    @property
+    def structure(self) -> str: ...
+
+
+class Verifier(Protocol):
+    """Checks what is stored; in portions, or all at once on a dead daemon's store."""
+
+    async def verify(self, after: str) -> Verified: ...
+
+
+class Haul(Protocol):
+    """What was taken back of a journal put aside."""
+
+    @property
+    def after(self) -> int | None: ...
+    @property
+    def taken(self) -> int: ...
+    @property
+    def final(self) -> int: ...
+    @property
+    def known(self) -> int: ...
+    @property
+    def unproved(self) -> int: ...
+    @property
+    def amounts(self) -> Mapping[str, int]: ...
+
+
+class Keys(Protocol):
+    """The key ring by its numbers."""
+
+    @property
+    def sealing(self) -> bool: ...
+    @property
+    def file(self) -> Path: ...
+    @property
+    def newest(self) -> int | None: ...
+    @property
+    def held(self) -> Sequence[int]: ...
+    @property
+    def in_use(self) -> Sequence[int]: ...
+    @property
+    def missing(self) -> Sequence[int]: ...
+    @property
+    def turning(self) -> bool: ...
+
+
+class Care(Protocol):
+    """Looks after stored rows; only a running daemon may."""
+
+    async def acknowledge(self, key: str) -> Record | None: ...
+    async def keys(self) -> Keys: ...
+    async def rotate(self) -> Keys: ...
+    async def salvage(self, name: str, after: int, actor: str) -> Haul: ...
+
+
 class Health(Protocol):
     """What the tracker knows now, or knew last."""
 
@@ -93,6 +235,10 @@ class Channels(Protocol):
     """The uplinks."""
 
     def channels(self) -> Sequence[Channel]: ...
+
+    def asking(self, record: Record) -> Asking:
+        """What its host could still tell about this payment."""
+        ...
 
     async def kick(self, name: str | None) -> None:
         """Try again now: one uplink, or all of them."""
@@ -144,6 +290,15 @@ class Ports:
     identity: Identity
     clock: Clock
     telemetry: Callable[[], Telemetry] | None = None  #: None: not known without a daemon
+    judged: Judge | None = None  #: None: no daemon
+    prepared: Prepared | None = None  #: None: no daemon
+    told: Told | None = None  #: None: not kept here
+    reports: Reports | None = None  #: None: no daemon
+    backups: Backups | None = None  #: None: not made here
+    care: Care | None = None  #: None: no daemon
+    verifier: Verifier | None = None  #: None: not stored here
+    #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
+    checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed
 
     @property
@@ -153,8 +308,47 @@ class Ports:
     def moving(self) -> Mover:
         """The way to change a record. Raises OperatorError without a daemon."""
         if self.mover is None:
-            raise OperatorError(
-                "daemon.down", "nothing can be changed while the agent is not running",
-                CODES["daemon.down"].hint,
-            )  # fmt: skip
+            raise _down("nothing can be changed")
         return self.mover
+
+    def judge(self) -> Judge:
+        """Who holds payments against the rules. Raises OperatorError without a daemon."""
+        if self.judged is None:
+            raise _down("no payment can be checked")
+        return self.judged
+
+    def reporting(self) -> Reports:
+        """Who takes reports. Raises OperatorError without a daemon."""
+        if self.reports is None:
+            raise _down("nothing can be reported")
+        return self.reports
+
+    def preparing(self) -> Prepared:
+        """What uses prepared messages. Raises OperatorError without a daemon."""
+        if self.prepared is None:
+            raise _down("nothing can be changed")
+        return self.prepared
+
+    def keeping(self) -> Backups:
+        """Who makes backups. Raises OperatorError where nobody does."""
+        if self.backups is None:
+            raise _down("no backup can be made")
+        return self.backups
+
+    def caring(self) -> Care:
+        """Who looks after stored rows. Raises OperatorError without a daemon."""
+        if self.care is None:
+            raise _down("nothing can be changed")
+        return self.care
+
+    def verifying(self) -> Verifier:
+        """Who checks what is stored. Raises OperatorError where nobody does."""
+        if self.verifier is None:
+            raise _down("nothing can be verified")
+        return self.verifier
+
+
+def _down(what: str) -> OperatorError:
+    return OperatorError(
+        "daemon.down", f"{what} while the agent is not running", CODES["daemon.down"].hint
+    )

@@ -14,7 +14,8 @@ _WAITING = frozenset({State.QUEUED, State.WAITING})
 
 
 async def run(ports: Ports, args: RetryArgs) -> Moved:
-    """Never changes what is in doubt about a payment, only when it is looked at next."""
+    """Never changes what is in doubt about a payment, only when it is looked at next: what is held
+    in doubt is only asked about."""
     mover = ports.moving()
 
     def now(record: Record) -> Change:
@@ -31,7 +32,7 @@ async def run(ports: Ports, args: RetryArgs) -> Moved:
         match record.state:
             case State.SENDING:
                 raise refusal(record, "record.sending")
-            case State.HELD:
+            case State.HELD if not record.in_doubt:
                 raise refusal(record, "record.held")
             case _ if record.final:
                 raise refusal(record, "record.final")

@@ -11,17 +11,28 @@ from dataclasses import replace
 from typing import Any
 
 from agent.actions import (
+    acknowledge,
     backlog,
+    backup,
+    check,
     health,
+    keys,
+    queue_abandon,
     queue_hold,
     queue_list,
     queue_release,
     queue_retry,
     queue_show,
+    resolve,
+    reverse,
+    salvage,
+    stages,
     status,
+    verify,
     void,
     why,
 )
+from agent.actions import replace as replace_payload
 from agent.actions.ports import Ports
 from agent.wire.api import Message
 
@@ -31,6 +42,7 @@ Run = Callable[[Ports, Any], Awaitable[Message]]
 ACTIONS: Mapping[str, Run] = {
     "status": status.run,
     "backlog": backlog.run,
+    "check": check.run,
     "health": health.run,
     "why": why.terminal,
     "why_transaction": why.one,
@@ -39,7 +51,21 @@ ACTIONS: Mapping[str, Run] = {
     "queue_retry": queue_retry.run,
     "queue_hold": queue_hold.run,
     "queue_release": queue_release.run,
+    "queue_abandon": queue_abandon.run,
     "void": void.run,
+    "stages": stages.show,
+    "stages_report": stages.report,
+    "resolve": resolve.run,
+    "app_state": stages.app_state,
+    "reverse": reverse.run,
+    "replace": replace_payload.run,
+    "acknowledge": acknowledge.run,
+    "verify": verify.run,
+    "salvage": salvage.run,
+    "key_show": keys.show,
+    "key_rotate": keys.rotate,
+    "backup": backup.begin,
+    "backup_piece": backup.piece,
 }
 
 

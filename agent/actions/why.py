@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.actions.ports import Ports
+from agent.actions.stages import batch_of
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog
 from agent.core.why.case import (
@@ -83,8 +84,15 @@ async def gather(ports: Ports, key: str | None) -> Case:
 
 async def _payment(ports: Ports, key: str) -> Payment:
     record = await ports.journal.record(key)
-    steps = () if record is None else tuple(await ports.journal.steps(record.seq, STEPS))
-    return Payment(key=key, record=record, steps=steps)
+    if record is None:
+        return Payment(key=key, record=None)
+    return Payment(
+        key=key,
+        record=record,
+        steps=tuple(await ports.journal.steps(record.seq, STEPS)),
+        reports=() if ports.told is None else tuple(await ports.told.stages(record.seq)),
+        batch=await batch_of(ports, record.transaction),
+    )
 
 
 def _channels(ports: Ports) -> tuple[ChannelView, ...] | None:

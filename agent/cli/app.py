@@ -65,8 +65,20 @@ def _command(name: str) -> Callable[[Session], int]:
             from agent.cli.why import why as command
         case "queue":
             from agent.cli.queue import queue as command
+        case "check":
+            from agent.cli.check import check as command
         case "probe":
             from agent.cli.probe import probe as command
+        case "verify" | "salvage" | "key":
+            from agent.cli.care import COMMANDS
+
+            return COMMANDS[name]
+        case "conformance":
+            from agent.cli.conformance import conformance as command
+        case "backup":
+            from agent.cli.backup import backup as command
+        case "restore":
+            from agent.cli.backup import restore as command
         case "config":
             from agent.cli.config import config as command
         case "causes":

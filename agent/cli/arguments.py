@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from agent import __version__
 from agent.cli.texts import Words
+from agent.core.money.transaction import MAX_AMOUNT_MINOR
 
 EXIT_USAGE = 2
 
@@ -110,10 +111,20 @@ def _parser(t: Words) -> Parser:
     why.add_argument("key", nargs="?", metavar="KEY", help=t("help.why.key"))
     tree.json(why)
     _queue(tree, command("queue", "help.queue"), t)
+    _check(tree, command("check", "help.check"), t)
     probe = command("probe", "help.probe")
     probe.add_argument("name", metavar="NAME", help=t("help.probe.name"))
     tree.json(probe)
+    _storage(tree, command, t)
     _config(tree, command("config", "help.config_command"), t)
+    tree.json(command("verify", "help.verify"))
+    salvage = command("salvage", "help.salvage")
+    salvage.add_argument("file", metavar="FILE", help=t("help.salvage.file"))
+    tree.json(salvage)
+    keys = tree.group(command("key", "help.keys"), "order")
+    tree.json(keys("show", "help.keys.show"))
+    tree.json(keys("rotate", "help.keys.rotate"))
+    _conformance(tree, command("conformance", "help.conformance"), t)
     demo = command("demo", "help.demo")
     demo.add_argument("--once", action="store_true", help=t("help.demo.once"))
     demo.add_argument("--keep", action="store_true", help=t("help.demo.keep"))
@@ -122,6 +133,20 @@ def _parser(t: Words) -> Parser:
     causes.add_argument("code", nargs="?", metavar="CODE", help=t("help.causes.code"))
     tree.json(causes)
     return parser
+
+
+def _storage(tree: _Tree, command: Callable[[str, str], Parser], t: Words) -> None:
+    backup = command("backup", "help.backup")
+    backup.add_argument("file", type=Path, metavar="FILE", help=t("help.backup.file"))
+    how = backup.add_mutually_exclusive_group()
+    how.add_argument("--handover", action="store_true", help=t("help.backup.handover"))
+    how.add_argument("--keygen", action="store_true", help=t("help.backup.keygen"))
+    backup.add_argument("--recipient", metavar="KEY", help=t("help.backup.recipient"))
+    tree.json(backup)
+    restore = command("restore", "help.restore")
+    restore.add_argument("file", type=Path, metavar="FILE", help=t("help.restore.file"))
+    restore.add_argument("--key", type=Path, metavar="FILE", help=t("help.restore.key"))
+    tree.json(restore)
 
 
 def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
@@ -133,6 +158,12 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
     shown = command("show", "help.queue.show")
     shown.add_argument("key", metavar="KEY", help=t("help.key"))
     tree.json(shown)
+    resolve = command("resolve", "help.queue.resolve")
+    _resolve(resolve, t)
+    tree.json(resolve)
+    abandon = command("abandon", "help.queue.abandon")
+    _abandon(abandon, t)
+    tree.json(abandon)
     for name in ("retry", "hold", "release"):
         order = command(name, f"help.queue.{name}")
         if name == "hold":
@@ -147,6 +178,78 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
         if name == "hold":
             order.add_argument("--reason", default="", metavar="TEXT", help=t("help.reason"))
         tree.json(order)
+
+
+def _resolve(order: Parser, t: Words) -> None:
+    order.add_argument("key", metavar="KEY", help=t("help.key"))
+    order.add_argument(
+        "outcome",
+        choices=("posted", "declined", "reversed", "never_sent"),
+        help=t("help.queue.outcome"),
+    )
+    order.add_argument("--evidence", required=True, metavar="TEXT", help=t("help.reason"))
+
+
+def _abandon(order: Parser, t: Words) -> None:
+    order.add_argument("key", metavar="KEY", help=t("help.key"))
+    order.add_argument(
+        "outcome",
+        choices=("not_at_host", "settled_elsewhere", "posted_manually"),
+        help=t("help.queue.confirmed"),
+    )
+    order.add_argument("--reference", required=True, metavar="TEXT", help=t("help.queue.proof"))
+    order.add_argument("--said-by", required=True, metavar="NAME", help=t("help.queue.said_by"))
+
+
+def _check(tree: _Tree, check: Parser, t: Words) -> None:
+    check.add_argument("amount", metavar="AMOUNT", help=t("help.check.amount"))
+    check.add_argument("currency", metavar="CURRENCY", help=t("help.check.currency"))
+    check.add_argument("--kind", default="sale", metavar="KIND", help=t("help.check.kind"))
+    check.add_argument("--posting", default="request", choices=("request", "advice"))
+    for option in ("--tid", "--mid"):
+        check.add_argument(option, metavar=option[2:].upper(), help=t("help.check.issued"))
+    check.add_argument("--card", metavar="622202******0123", help=t("help.check.card"))
+    tree.json(check)
+
+
+def _conformance(tree: _Tree, command: Parser, t: Words) -> None:
+    add = command.add_argument
+    add("url", metavar="URL", help=t("help.conformance.url"))
+    add("--yes", action="store_true", help=t("help.conformance.yes"))
+    for option, text in (
+        ("--ca-file", "help.conformance.ca"),
+        ("--cert", "help.conformance.cert"),
+        ("--key", "help.conformance.key"),
+        ("--body", "help.conformance.body"),
+        ("--header-file", "help.conformance.headers"),
+        ("--token-file", "help.conformance.token"),
+    ):
+        add(option, type=Path, metavar="FILE", help=t(text))
+    add("--terminal", metavar="TID", help=t("help.conformance.terminal"))
+    add("--merchant", metavar="MID", help=t("help.conformance.merchant"))
+    add("--other-terminal", metavar="TID", help=t("help.conformance.other"))
+    add("--amount", type=_minor, default=1, metavar="N", help=t("help.conformance.amount"))
+    add("--decline-amount", type=_minor, metavar="N", help=t("help.conformance.decline"))
+    add("--currency", default="CNY", metavar="CODE", help=t("help.conformance.currency"))
+    add("--kind", default="sale", metavar="KIND", help=t("help.conformance.kind"))
+    posting = ("advice", "request")
+    add("--posting", default="advice", choices=posting, help=t("help.conformance.posting"))
+    add(
+        "--content-type",
+        default="application/json",
+        metavar="TYPE",
+        help=t("help.conformance.type"),
+    )
+    add("--header", action="append", metavar="LINE", help=t("help.conformance.header"))
+    add("--timeout", type=_seconds, default=30.0, metavar="S", help=t("help.conformance.timeout"))
+    add(
+        "--in-flight",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help=t("help.conformance.in_flight"),
+    )
+    tree.json(command)
 
 
 def _config(tree: _Tree, config: Parser, t: Words) -> None:
@@ -166,18 +269,22 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
         "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
     )
     printer.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
-    host = command("host", "help.sim.host")
-    host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
-    host.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
-    host.add_argument("--control-port", type=_port, default=0, help=t("help.sim.control_port"))
-    for option, text in (
-        ("--ledger", "help.sim.ledger"),
-        ("--cert", "help.sim.cert"),
-        ("--key", "help.sim.key"),
-        ("--client-ca", "help.sim.client_ca"),
-    ):
-        host.add_argument(option, type=Path, metavar="FILE", help=t(text))
-    host.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.host_order"))
+    for name in ("host", "acquirer"):
+        host = command(name, f"help.sim.{name}")
+        host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
+        host.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
+        host.add_argument("--control-port", type=_port, default=0, help=t("help.sim.control_port"))
+        for option, text in (
+            ("--ledger", "help.sim.ledger"),
+            ("--cert", "help.sim.cert"),
+            ("--key", "help.sim.key"),
+            ("--client-ca", "help.sim.client_ca"),
+        ):
+            host.add_argument(option, type=Path, metavar="FILE", help=t(text))
+        if name == "host":
+            decline = "help.conformance.decline"
+            host.add_argument("--decline-amount", type=_minor, metavar="N", help=t(decline))
+        host.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.host_order"))
     broker = command("broker", "help.sim.broker")
     broker.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
 
@@ -199,6 +306,20 @@ def _limit(text: str) -> int:
 
 def _port(text: str) -> int:
     return _whole(text, 0, 65_535)
+
+
+def _minor(text: str) -> int:
+    return _whole(text, 1, MAX_AMOUNT_MINOR)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.05 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r}: 0.05 … 3600")
+    return seconds
 
 
 def _whole(text: str, least: int, most: int) -> int:

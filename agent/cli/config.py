@@ -65,23 +65,29 @@ def _show(session: Session) -> int:
     return Exit.OK
 
 
+#: The key each entry of an array of tables begins with.
+_FIRST = {"[[uplink]]": "type", "[[limit]]": "currency"}
+
+
 class _Origins:
     """Which file and line a key in force came from; "" for a default."""
 
     def __init__(self, loaded: settings.Loaded) -> None:
         self._places = loaded.origins
-        self._entry = -1
+        self._entries: dict[str, int] = {}
 
     def next_entry(self, table: str, key: str) -> bool:
-        """Whether `key` begins another entry of an array of tables (`name` comes first)."""
-        if not table.startswith("[[") or key != "name":
+        """Whether `key` begins another entry of an array of tables."""
+        if not table.startswith("[[") or key != _FIRST[table]:
             return False
-        self._entry += 1
+        self._entries[table] = self._entries.get(table, -1) + 1
         return True
 
     def of(self, table: str, key: str) -> str:
         name = table.strip("[]").replace('"', "")
-        path = f"{name}.{self._entry}.{key}" if table.startswith("[[") else f"{name}.{key}"
+        path = f"{name}.{key}"
+        if table.startswith("[["):
+            path = f"{name}.{self._entries[table]}.{key}"
         return self._places.get(path, "")
 
 

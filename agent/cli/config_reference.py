@@ -17,8 +17,15 @@ from agent.settings.schema import Key, keys
 TABLES: Mapping[str, str] = {
     "[agent]": "Who this terminal is and where it keeps things.",
     "[api]": "The unix socket of the local API and who may do what on it.",
-    "[[uplink]]": "One way to one host; repeat the table for more. Without any, payments are "
-    "recorded and nothing is sent.",
+    "[[uplink]]": "One way to one host that keeps the receiver contract; repeat the table for "
+    "more. Without any, payments are recorded and nothing is sent.",
+    '[[uplink]] # type = "iso8583"': "One way to one acquirer that speaks ISO 8583 over TCP or "
+    "TLS; the defaults are those of UnionPay terminals. docs/contracts/iso8583.md has the rest.",
+    "[check]": "What a payment is held against before it is taken (`POST /v1/check`). Submitted "
+    "all the same, an advice is taken and flagged; a request meets the keys `on_…`.",
+    "[[limit]]": "How much may be taken, and how much may be unsent, in one currency.",
+    "[app]": "The payment app, where it sends payments itself and reports their stages.",
+    "[store]": "How large the journal may become, and how long it remembers.",
     "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
     "[printer]": "An ESC/POS receipt printer on a serial line. Without a device: not fitted.",
     "[connectivity]": "The way from this terminal to its hosts.",
@@ -66,7 +73,79 @@ MEANINGS: Mapping[str, str] = {
     "uplink.key_window_s": "How long the host remembers a key; resending stops at 80 % of it.",
     "uplink.host_in_flight_s": "How long the host may still work on a post it has not answered.",
     "uplink.on_unknown": "What to do about an unknown outcome.",
+    "uplink.qr": "Whose times payments by code keep, by name or as a table of times of one's own: "
+    "query_s, confirm_s, closes_s, cancel_after_s, cancel_within_s, cancel_same_day, "
+    "cancel_grace_s, refund_within_s.",
     "uplink.outcomes": "HTTP status = meaning, where this host differs from the contract.",
+    "uplink.iso8583.host": "Name or address of the acquirer.",
+    "uplink.iso8583.port": "Its port.",
+    "uplink.iso8583.tls": "Speak TLS; false only on a private line.",
+    "uplink.iso8583.in_flight": "Terminals on their way at once; one terminal never has two.",
+    "uplink.iso8583.pause_s": "Rest after 03, 58 or 97 to an advice before one tries again.",
+    "uplink.iso8583.idle_s": "How long an idle connection is used again.",
+    "uplink.iso8583.length": "How the length before a message is written; it excludes itself.",
+    "uplink.iso8583.tpdu": "TPDU in hexadecimal, such as 6000030000; empty: none.",
+    "uplink.iso8583.tpdu_check": "What an answer's TPDU must be: source and destination swapped, "
+    "the same, or anything.",
+    "uplink.iso8583.header": "Header behind the TPDU in hexadecimal; empty: none.",
+    "uplink.iso8583.payload_begins": "Where the app's bytes begin; the agent puts TPDU and header "
+    "before them if they are missing.",
+    "uplink.iso8583.dialect": "Digits packed two to a byte, as characters, or with the bitmap as "
+    "characters too.",
+    "uplink.iso8583.fields": "Field = notation, where this host differs from UnionPay.",
+    "uplink.iso8583.bound": "Fields an answer must repeat, beside the message type.",
+    "uplink.iso8583.protected_fields": "Card data fields the app hands over encrypted or "
+    "tokenised; the others are refused.",
+    "uplink.iso8583.codes": "Field 39 = meaning, laid over UnionPay's table.",
+    "uplink.iso8583.query_codes": "Field 39 of the answer to a query message = what became of the "
+    "payment.",
+    "uplink.iso8583.repeat": "Which repeats are marked in the message type (xxx1).",
+    "uplink.iso8583.on_unknown": "What to do about an unknown outcome; resend: advices and "
+    "reversals only.",
+    "uplink.iso8583.batch_wait_s": "How long a batch upload waits for what it covers before a "
+    "person must choose.",
+    "uplink.iso8583.echo": "Who makes echo messages on an idle line: nobody, the app "
+    "(echo_message), or the agent under a TID of its own.",
+    "uplink.iso8583.echo_period_s": "How long the line is idle before an echo.",
+    "uplink.iso8583.echo_terminal_id": "TID for echoes only (echo = own_tid).",
+    "uplink.iso8583.echo_merchant_id": "Its MID.",
+    "uplink.iso8583.echo_message": "The app's own echo message from the message type on, in "
+    "hexadecimal (echo = app).",
+    "check.duplicate_window_s": "Same terminal, kind, amount and card within this: a duplicate?",
+    "check.trace_window_s": "The same by STAN and batch instead of the card; 0: not looked for.",
+    "check.future_s": "How far ahead of this terminal's clock a payment may be; 0: any.",
+    "check.past_s": "How far behind it a request may be; 0: any. Advices may be older.",
+    "check.terminal_ids": "TIDs issued to this terminal; empty: any.",
+    "check.merchant_ids": "MIDs issued to this terminal; empty: any.",
+    "check.currencies": "Currencies taken here; empty: any.",
+    "check.kinds": "Kinds of payment done here; empty: all.",
+    "check.on_limit": "What a request over a limit meets.",
+    "check.on_duplicate": "What a suspected duplicate that nobody confirmed meets.",
+    "check.on_amount": "What an unconfirmed amount that looks mistyped meets.",
+    "check.on_parameter": "What a wrong date, TID, MID, currency or kind meets.",
+    "limit.currency": "Which currency, as in ISO 4217.",
+    "limit.posting": "Which payments it binds; advices are those approved by the terminal itself.",
+    "limit.single_minor": "Largest single amount in fen, cent …; unset: any.",
+    "limit.confirm_minor": "From this amount on the cashier is asked to look again; unset: never.",
+    "limit.total_minor": "Largest sum unsent; unset: any.",
+    "limit.count": "Most payments unsent; unset: any.",
+    "limit.age_s": "While a payment is unsent for this long no new one is taken; unset: any.",
+    "limit.warn_percent": "Part of a limit from which it is spoken of.",
+    "app.answer_timeout_s": "No answer reported within this after `sent`: the payment is in doubt.",
+    "app.silence_s": "Nothing reported within this after the hand-over is doubt; 0: never.",
+    "app.batch_open_max_s": "A batch open for longer is an alarm; 0: never.",
+    "store.reserve_kb": "Kept free for answers to payments under way when the storage is full.",
+    "store.max_unsent": "Unsent payments at which new requests are refused; advices are taken.",
+    "store.max_mb": "Size of the journal at which new requests are refused; advices are taken.",
+    "store.retention_days": "How long a final payment is kept; its key is remembered for ever. "
+    "Not below any uplink's key_window_s.",
+    "store.prune_per_day": "Most payments forgotten in a day, to spare the flash.",
+    "store.seal": "Whether payloads are sealed as they are stored; those stored before stay as "
+    "they are and are read all the same.",
+    "store.key_file": "The key ring payloads are sealed with; empty: payload.keys in state_dir. On "
+    "another storage a stolen flash tells nothing.",
+    "store.verify_period_s": "Everything stored is checked once in this time, in quiet moments; 0: "
+    "only by posagent verify.",
     "telemetry.endpoints": "Brokers, tried in order; mqtt:// only to loopback.",
     "telemetry.protocol": "MQTT version; auto: 5, then 3.1.1.",
     "telemetry.username": "MQTT user; empty: none.",
@@ -116,6 +195,16 @@ MEANINGS: Mapping[str, str] = {
 _EXAMPLES: Mapping[str, str] = {
     "uplink.name": '"main"',
     "uplink.url": '"https://host.example/payments"',
+    "uplink.iso8583.name": '"acquirer"',
+    "uplink.iso8583.host": '"acquirer.example"',
+    "uplink.iso8583.port": "8583",
+    "uplink.qr": '"wechat"',
+    "limit.currency": '"CNY"',
+    "limit.single_minor": "100000",
+    "limit.confirm_minor": "50000",
+    "limit.total_minor": "1000000",
+    "limit.count": "500",
+    "limit.age_s": "86400",
     "health.CODE.visible_after_s": "10.0",
     "health.CODE.clear_after_s": "10.0",
 }
@@ -127,8 +216,8 @@ _INTRODUCTION = """\
 agent/cli/config_reference.py, then write both documents again. -->
 
 `/etc/posagent/posagent.toml`, then `conf.d/*.toml` beside it in the order of their names. A later
-key wins; `[[uplink]]` entries add up. No file at all is fine: every default works, nothing is sent
-and nothing is reported until an uplink and an endpoint are set.
+key wins; `[[uplink]]` and `[[limit]]` entries add up. No file at all is fine: every default works,
+nothing is sent and nothing is reported until an uplink and an endpoint are set.
 
 Everything is checked before anything starts: `posagent config check` lists every problem with file,
 line, table, key, what was found and what is allowed; an unknown key is a problem and names the
@@ -140,7 +229,8 @@ Rules between and beside the bounds:
 - Files, their directories and `conf.d` must belong to root or the agent's own user and must not be
   writable by group or others; the complaint names the command that puts it right.
 - `http://` and `mqtt://` only to this machine; no user, password, `?` or `#` in an address.
-- `[[uplink]]` names are unique. `backoff_base_s` ≤ `backoff_cap_s`,
+- `[[uplink]]` names are unique; so is each `currency` with its `posting` among `[[limit]]`, and
+  each limits something. `backoff_base_s` ≤ `backoff_cap_s`,
   `reconnect_base_s` ≤ `reconnect_cap_s`, `reserved_for_submit` < `max_connections`.
 - Paths are absolute. Certificates, keys, passwords and manifests must be readable; a `key_file`
   needs its `cert_file`. The socket `run_dir/api.sock` must fit into 107 bytes.
@@ -166,7 +256,7 @@ def markdown() -> str:
         for key in entries:
             default = f"`{key.default}`" if key.default else "**must be given**"
             allowed = key.allowed[0].replace("|", "\\|")
-            lines.append(f"| `{key.name}` | {allowed} | {default} | {MEANINGS[_path(key)]} |")
+            lines.append(f"| `{key.name}` | {allowed} | {default} | {meaning(key)} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -179,10 +269,9 @@ def toml() -> str:
         commented = table.startswith("[[") or "CODE" in table
         lines.append(("#" if commented else "") + table.replace("CODE", "printer.paper_out"))
         for key in entries:
-            path = _path(key)
-            meaning = f"{MEANINGS[path]} {key.allowed[0][0].upper()}{key.allowed[0][1:]}."
-            lines += [f"# {line}" for line in textwrap.wrap(meaning, 96)]
-            lines.append(f"#{key.name} = {_EXAMPLES.get(path, key.default)}")
+            said = f"{meaning(key)} {key.allowed[0][0].upper()}{key.allowed[0][1:]}."
+            lines += [f"# {line}" for line in textwrap.wrap(said, 96)]
+            lines.append(f"#{key.name} = {_EXAMPLES.get(key.path, key.default)}")
         lines.append("")
     return "\n".join(lines)
 
@@ -194,5 +283,7 @@ def _by_table() -> Iterator[tuple[str, list[Key]]]:
     yield from grouped.items()
 
 
-def _path(key: Key) -> str:
-    return f"{key.table.strip('[]')}.{key.name}"
+def meaning(key: Key) -> str:
+    """The key's one line. What every type of a table has is said once, with the first type."""
+    table, _, name = key.path.rpartition(".")
+    return MEANINGS.get(key.path) or MEANINGS[f"{table.partition('.')[0]}.{name}"]

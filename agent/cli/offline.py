@@ -53,5 +53,7 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
             version=__version__,
         ),
         clock=clock,
+        told=store,
+        verifier=store,
         actor="cli",
     )

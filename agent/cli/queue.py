@@ -1,4 +1,4 @@
-"""`posagent queue list|show|retry|hold|release`: the payments, and decisions about them.
+"""`posagent queue …`: the payments, and decisions about them.
 
 Looking works without a daemon; deciding does not.
 """
@@ -28,6 +28,10 @@ def queue(session: Session) -> int:
             return _list(session)
         case "show":
             return _show(session)
+        case "resolve":
+            return _resolve(session)
+        case "abandon":
+            return _abandon(session)
         case _:
             return _move(session)
 
@@ -168,6 +172,34 @@ def _move(session: Session) -> int:
     session.screen.line(session.words(f"queue.moved_{args.order}", count=total["moved"]))
     if total["skipped"]:
         session.screen.line(session.words("queue.skipped", count=total["skipped"]))
+    return Exit.OK
+
+
+def _resolve(session: Session) -> int:
+    """A person's word about a payment the app sent; only a running daemon takes it."""
+    args = session.args
+    return _ended(session, "resolve", outcome=args.outcome, evidence=args.evidence)
+
+
+def _abandon(session: Session) -> int:
+    """A held payment given up; only a running daemon does it."""
+    args = session.args
+    word = {"outcome": args.outcome, "reference": args.reference, "said_by": args.said_by}
+    return _ended(session, "queue_abandon", confirmation=word)
+
+
+def _ended(session: Session, name: str, **word: Any) -> int:
+    try:
+        item = changing(session).ask(name, key=session.args.key, **word)
+    except CallerError as error:
+        if error.code == "transaction.unknown":
+            raise NotThereError(error.code, error.what, error.hint) from error
+        raise
+    if session.json:
+        session.print_json(item)
+    else:
+        state = session.words.word("state", item["state"])
+        session.screen.line(session.words("pair", name=item["key"], value=state))
     return Exit.OK
 
 

@@ -25,6 +25,7 @@ class Exit(IntEnum):
 
     OK = 0
     NOT_THERE = 1  #: no such payment, cause or component
+    FOUND = 1  #: the host that was examined does not keep the contract
     USAGE = 2  #: arguments or configuration
     UNREACHABLE = 3  #: daemon not running and store not readable, or daemon needed
     ROLE = 4  #: missing right or role

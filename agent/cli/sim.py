@@ -37,8 +37,10 @@ def sim(session: Session) -> int:
             return _order_printer(session)
         case "printer", False:
             return _run_printer(session)
-        case "host", True:
+        case "host" | "acquirer", True:
             return _order_host(session)
+        case "acquirer", False:
+            return _run_acquirer(session)
         case "host", False:
             return _run_host(session)
         case _:
@@ -92,8 +94,24 @@ def _run_host(session: Session) -> int:
         cert_file=args.cert,
         key_file=args.key,
         client_ca_file=args.client_ca,
+        decline_minor=args.decline_amount,
     )
     return _until_stopped(lambda stop: host.serve(options, stop, session.screen.line))
+
+
+def _run_acquirer(session: Session) -> int:
+    from agent.sim import acquirer
+
+    args = session.args
+    options = acquirer.AcquirerOptions(
+        port=args.port,
+        control_port=args.control_port,
+        book_file=args.ledger,
+        cert_file=args.cert,
+        key_file=args.key,
+        client_ca_file=args.client_ca,
+    )
+    return _until_stopped(lambda stop: acquirer.serve(options, stop, session.screen.line))
 
 
 def _order_host(session: Session) -> int:

@@ -51,6 +51,12 @@ class Places:
     socket: Path
     state_dir: Path
 
+    @property
+    def key_file(self) -> Path | None:
+        """The key ring; None: beside the journal."""
+        named = self.config.store.key_file
+        return Path(named) if named else None
+
 
 def places(session: Session) -> Places:
     """From the arguments, else the configuration; a broken one is used as far as it goes."""
@@ -149,7 +155,7 @@ class StoredSource:
     async def _as_of(self) -> None:
         from agent.store.offline import open_offline
 
-        async with open_offline(self._where.state_dir) as store:
+        async with open_offline(self._where.state_dir, self._where.key_file) as store:
             self.as_of = store.as_of
 
     async def _do(self, operation: Operation, arguments: Any) -> Any:
@@ -157,7 +163,7 @@ class StoredSource:
         from agent.cli.offline import ports
         from agent.store.offline import open_offline
 
-        async with open_offline(self._where.state_dir) as store:
+        async with open_offline(self._where.state_dir, self._where.key_file) as store:
             told = await ports(store, self._where.config)
             answer = await ACTIONS[operation.name](told, arguments)
             document = json.loads(msgspec.json.encode(answer))

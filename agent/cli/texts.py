@@ -10,10 +10,15 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from agent.cli import texts_care, texts_storage, texts_tools
+
 Language = Literal["zh", "en"]
 
 #: name -> (English, Chinese); `name.one` is used instead where `count` is 1
 TEXTS: Mapping[str, tuple[str, str]] = {
+    **texts_care.TEXTS,
+    **texts_storage.TEXTS,
+    **texts_tools.TEXTS,
     # help
     "help.usage": ("usage: ", "用法："),
     "help.positionals": ("commands and arguments", "命令和参数"),
@@ -29,14 +34,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.exit": (
         (
             "exit codes: 0 done, also when what it shows is bad news · 1 no such payment, cause or "
-            "component · 2 wrong arguments or configuration · 3 daemon not running and store not "
-            "readable · 4 refused: missing right or role · 5 store held by a process that does not "
-            "answer · 6 daemon said no · 70 internal error"
+            "component, or the host breaks the contract · 2 wrong arguments or configuration · 3 "
+            "daemon not running and store not readable · 4 refused: missing right or role · 5 "
+            "store held by a process that does not answer · 6 daemon said no · 70 internal error"
         ),
         (
-            "退出码：0 完成（所示内容为坏消息时亦然）· 1 没有该交易、原因或部件 · 2 参数或配置有误"
-            " · 3 监测程序未运行且存储不可读 · 4 权限或角色不足 · 5 存储被无响应的进程占用 · "
-            "6 监测程序拒绝 · 70 内部错误"
+            "退出码：0 完成（所示内容为坏消息时亦然）· 1 没有该交易、原因或部件，或主机不符契约"
+            " · 2 参数或配置有误 · 3 监测程序未运行且存储不可读 · 4 权限或角色不足 · "
+            "5 存储被无响应的进程占用 · 6 监测程序拒绝 · 70 内部错误"
         ),
     ),
     "help.lang": (
@@ -64,9 +69,24 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.queue.retry_all": ("everything that waits", "所有等待中的交易"),
     "help.queue.hold": ("send nothing for it until released", "暂停上送，直到放行"),
     "help.queue.release": ("release held payments", "放行暂停的交易"),
+    "help.queue.resolve": ("settle a payment the app sent", "认定收款应用自行上送的交易结果"),
+    "help.queue.outcome": ("what became of it", "实际结果"),
+    "help.queue.abandon": (
+        "give up a held payment for good, on the host's confirmation",
+        "凭主机方确认，彻底放弃一笔暂停的交易",
+    ),
+    "help.queue.confirmed": ("what the host confirmed", "主机方确认的结果"),
+    "help.queue.proof": ("where that can be looked up", "可供查证的单号或名单"),
+    "help.queue.said_by": ("who confirmed it", "确认人"),
     "help.queue.cause": ("all that are held for this cause", "因该原因暂停的全部交易"),
     "help.key": ("key of the payment", "交易的键"),
     "help.reason": ("why, for the audit trail", "原因，记入审计"),
+    "help.check": ("would this payment be taken now?", "现在能否收这笔款？"),
+    "help.check.amount": ("such as 12.50", "如 12.50"),
+    "help.check.currency": ("such as CNY", "如 CNY"),
+    "help.check.kind": ("kind of payment; default: sale", "交易类型；默认 sale"),
+    "help.check.issued": ("default: as issued in [check]", "默认取 [check] 中下发的值"),
+    "help.check.card": ("masked number", "掩码卡号"),
     "help.probe": (
         "ask one component here and now, without the daemon",
         "不经监测程序，立即检查一个部件",
@@ -80,28 +100,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.causes.code": ("one cause, or the beginning of several", "一个原因代码，或其开头"),
     "help.demo": ("show everything with simulators on this machine", "在本机用模拟器演示全部功能"),
     "help.demo.once": ("end after the story", "演示结束后退出"),
-    "help.sim": ("simulated printer, host or broker", "模拟打印机、主机或 MQTT 服务器"),
-    "help.sim.printer": ("run one, or give orders to one", "运行模拟打印机，或向其发出指令"),
-    "help.sim.host": ("run one, or give orders to one", "运行模拟主机，或向其发出指令"),
-    "help.sim.broker": ("run one", "运行 MQTT 服务器"),
     "help.demo.keep": ("leave its directory behind", "保留运行目录"),
     "help.probe.name": (
         "printer, connectivity, system or software",
         "printer、connectivity、system 或 software",
-    ),
-    "help.sim.receipt": ("file that gets what is printed", "保存打印内容的文件"),
-    "help.sim.port": ("port to listen on; 0: any free one", "监听端口；0 为任意空闲端口"),
-    "help.sim.control_port": ("port that takes orders", "接收指令的端口"),
-    "help.sim.ledger": ("file that keeps the postings", "账本文件"),
-    "help.sim.cert": ("certificate: speak https", "证书：使用 https"),
-    "help.sim.key": ("its private key", "证书的私钥"),
-    "help.sim.client_ca": ("CA that clients must come from", "客户端证书的 CA"),
-    "help.sim.path": ("where the serial device appears", "串口设备的位置"),
-    "help.sim.control": ("where it takes orders", "接收指令的位置"),
-    "help.sim.order": ("what to do; help lists the words", "指令；help 列出全部"),
-    "help.sim.host_order": (
-        "a fault to switch on, with name=value; or state, ledger, off",
-        "要打开的故障及 名称=值；或 state、ledger、off",
     ),
     # errors
     "error": ("error: {what}", "错误：{what}"),
@@ -351,6 +353,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "the daemon is running and may hold the port; what it heard at {at}:",
         "监测程序正在运行，可能占用该端口；它在 {at} 得到：",
     ),
+    "check.take": ("yes: it can be taken", "可以收款"),
+    "check.confirm": ("the cashier should confirm it first", "请收银员先核对"),
+    "check.refuse": ("no: do not take it now", "现在不能收款"),
+    "check.give": ("{what} must be given: [check] names none", "请给出 {what}：[check] 中没有"),
+    "check.bad": ("{what} is no amount", "{what} 不是有效金额"),
     # words
     "word.unknown": ("unknown", "未知"),
     "word.ok": ("ok", "正常"),
@@ -387,6 +394,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "component.system": ("terminal", "终端"),
     "component.software": ("software", "软件"),
     "component.uplink": ("uplink", "上送通道"),
+    "component.payment_app": ("payment app", "收款应用"),
     "component.queue": ("queue", "交易队列"),
     "component.agent": ("agent", "监测程序"),
 }

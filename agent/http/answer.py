@@ -54,12 +54,20 @@ async def read_answer(read: Read, method: str, limit_bytes: int) -> tuple[Answer
     data = await read()
     plain = _plain(data, method, limit_bytes)
     if plain is not None:
-        while len(data) < plain.end and (more := await read()):
-            data += more
+        if len(data) < plain.end:
+            data = await _more(read, data, plain.end)
         if len(data) == plain.end:
             body = data[plain.body_at :]
             return Answered(status=plain.status, headers=plain.headers, body=body), True
     return await _by_h11(read, method, limit_bytes, data)
+
+
+async def _more(read: Read, data: bytes, end: int) -> bytes:
+    # Not one bytes object after the other: a host that drips would have all of it copied each time.
+    held = bytearray(data)
+    while len(held) < end and (more := await read()):
+        held += more
+    return bytes(held)
 
 
 def _plain(data: bytes, method: str, limit_bytes: int) -> _Plain | None:
@@ -104,6 +112,9 @@ async def _by_h11(read: Read, method: str, limit_bytes: int, data: bytes) -> tup
         wire.receive_data(data)
         while (event := _next(wire, head)) is not h11.NEED_DATA:
             if isinstance(event, h11.Response):
+                # h11 limits only heads that are incomplete, not one that came in one large piece.
+                if received_bytes - len(wire.trailing_data[0]) > HEAD_BYTES:
+                    raise Garbled(f"the head of the answer exceeds {HEAD_BYTES} bytes")
                 head, headers = event, folded(event.headers)
                 _check_head(headers, limit_bytes)
             elif isinstance(event, h11.Data):

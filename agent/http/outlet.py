@@ -7,6 +7,7 @@ to answer, and what becomes of the connection, the connection decides.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 
 import h11
@@ -91,7 +92,14 @@ class Outlet:
 
 
 def _head(status: int, headers: dict[str, str], *, last: bool) -> h11.Response:
-    lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+    return _checked_head(status, tuple(headers.items()), last)
+
+
+# A terminal gives the same few answers all day, often of the same length: looking a head up costs a
+# tenth of having h11 check every name and value again.
+@functools.lru_cache(maxsize=64)
+def _checked_head(status: int, headers: tuple[tuple[str, str], ...], last: bool) -> h11.Response:
+    lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
     if last:
         lines.append((b"connection", b"close"))
     reason = REASONS.get(status, "").encode("ascii")

@@ -8,6 +8,7 @@ fail on the next. Files that cannot be used become an OperatorError naming the f
 from __future__ import annotations
 
 import ssl
+import warnings
 from asyncio import StreamWriter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,27 @@ def server_context(cert_file: str, key_file: str = "", client_ca: str = "") -> s
     if client_ca:
         _trust(context, client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def outdated() -> ssl.SSLContext:
+    """A context that offers TLS 1.1 and older only, to find out whether a host still speaks them.
+
+    It checks nothing: no secret may ever be sent over it. OperatorError where OpenSSL refuses.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # asking for it is the point
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    except (ssl.SSLError, ValueError) as error:
+        raise OperatorError(
+            "config.tls_outdated", f"TLS 1.1 cannot be offered here: {error}", ""
+        ) from error
     return context
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: Runs the action of a name with checked arguments on behalf of an actor.
 Do = Callable[[str, Message, str], Awaitable[Message]]
+#: By uplink, what holds a payment against what that host can take. Raises RequestError.
+Checks = Mapping[str, Callable[[Submission], None]]
 SOCKET = "api.sock"
 #: Listeners are told the backlog at most this often.
 BACKLOG_EVERY_S = 1.0
@@ -61,6 +63,7 @@ class Intake(Protocol):
     """The store's side of a hand-over, and its word of every change."""
 
     async def append(self, submission: Submission) -> Appended: ...
+    async def record(self, key: str) -> Record | None: ...
     def on_change(self, sink: Callable[[Record], None]) -> None: ...
 
 
@@ -84,14 +87,17 @@ class LocalApi:
         do: Do,
         roles: Roles,
         hub: Hub,
+        checks: Checks | None = None,
         pause_s: float = BACKLOG_EVERY_S,
     ) -> None:
         self.path = Path(config.agent.run_dir) / SOCKET
         self._config = config
+        self._uplinks = tuple(uplink.name for uplink in config.uplink)
         self._journal = journal
         self._do = do
         self._roles = roles
         self._hub = hub
+        self._checks = checks or {}
         self._routes = Routes()
         self._pause_s = pause_s
         self._refused: set[str] = set()
@@ -144,8 +150,16 @@ class LocalApi:
     async def _submit(self, request: Request) -> Response:
         if not request.body:
             raise RequestError("request.not_json", "the request has no body")
-        uplinks = tuple(uplink.name for uplink in self._config.uplink)
-        appended = await self._journal.append(decode_submission(request.body, uplinks))
+        submission = decode_submission(request.body, self._uplinks)
+        check = self._checks.get(submission.transaction.uplink)
+        if check is not None:
+            try:
+                check(submission)
+            except RequestError:
+                # What is recorded stays recorded, also when the profile has changed since.
+                if await self._journal.record(submission.transaction.key) is None:
+                    raise
+        appended = await self._journal.append(submission)
         if not appended.created:
             log.debug("event=submit_repeated key=%s", appended.record.key)
         return _json(201 if appended.created else 200, transaction_out(appended.record))
@@ -258,12 +272,20 @@ def _limits(config: Api) -> Limits:
     )
 
 
-def build(config: Config, *, journal: Intake, do: Do, health: HealthFeed) -> LocalApi:
+def build(
+    config: Config,
+    *,
+    journal: Intake,
+    do: Do,
+    health: HealthFeed,
+    checks: Checks | None = None,
+) -> LocalApi:
     """The part. Raises OperatorError when [api] names somebody this terminal does not know."""
     hub = Hub()
     journal.on_change(hub.record)
     health.subscribe(hub.health)
-    return LocalApi(config, journal=journal, do=do, roles=Roles(config.api), hub=hub)
+    roles = Roles(config.api)
+    return LocalApi(config, journal=journal, do=do, roles=roles, hub=hub, checks=checks)
 
 
 __all__ = ["Do", "HealthFeed", "Intake", "LocalApi", "build"]

@@ -32,6 +32,7 @@ _SECRETS_APART: Both = ("secrets stay in files of their own", "密钥和密码�
 _ELSEWHERE: Both = ("that key belongs there", "该键属于那个表")
 _CODES: Both = ("condition code", "状态代码")
 _KEY: Both = ("key", "键")
+_A_TABLE: Both = ("a table", "一个表")
 _TABLE: Both = ("table", "表")
 
 
@@ -86,7 +87,7 @@ class _Document:
 
     file: Path
     lines: Lines
-    merged_uplinks: int  #: how many [[uplink]] earlier files brought
+    merged: Mapping[str, int]  #: how many entries of each [[table]] earlier files brought
 
 
 class _Reader:
@@ -135,7 +136,8 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             self._problem(config_file.syntax(file, text, error))
             return
-        document = _Document(file, Lines(text), len(self._merged.get("uplink", ())))
+        earlier = {name: len(self._merged.get(name, ())) for name in schema.ARRAYS}
+        document = _Document(file, Lines(text), earlier)
         self._lay_over(document, _Checker(self, document, self._references).check(raw))
 
     def _problem(self, problem: Problem) -> None:
@@ -160,8 +162,9 @@ class _Reader:
 
     def _remember(self, document: _Document, path: str, content: Mapping[str, Any]) -> None:
         merged = path
-        if path.startswith("uplink."):
-            merged = f"uplink.{int(path.split('.')[1]) + document.merged_uplinks}"
+        table, _, number = path.partition(".")
+        if table in document.merged:
+            merged = f"{table}.{int(number) + document.merged[table]}"
         for key in ("", *content):
             inside, outside = (f"{p}.{key}" if key else p for p in (path, merged))
             self.places[outside] = _Place(document.file, document.lines.find(inside))
@@ -203,8 +206,15 @@ class _Checker:
     def _value(self, value: Any, shape: shapes.Type, path: str, rule: str) -> Any:
         """`value` if it may stay, else None after a complaint."""
         match shape, value:
+            case shapes.UnionType(), dict() if tags := schema.variants(shape):
+                return self._variant(value, tags, path, rule)
+            case shapes.UnionType(), _ if schema.variants(shape):
+                self._say(path, Kind.NOT_ALLOWED, found=shown("", value), allowed=_A_TABLE)
+                return None
             case shapes.UnionType(), _:
-                return self._value(value, schema.present(shape), path, rule)
+                meant = schema.present(shape, value)
+                if isinstance(value, dict | list) or schema.fits(value, meant):
+                    return self._value(value, meant, path, rule)
             case shapes.StructType(), dict():
                 return self._table(value, shape, path, rule)
             case shapes.DictType(), dict():
@@ -228,6 +238,20 @@ class _Checker:
             self._say(path, Kind.RULE, found=shown(key, value), rule=trouble)
             return None
         return value
+
+    def _variant(
+        self, found: Mapping[str, Any], tags: Mapping[str, shapes.StructType], path: str, rule: str
+    ) -> dict[str, Any] | None:
+        """A table whose `type` says which keys it has; without one it is of the first type."""
+        tag = found.get("type", next(iter(tags)))
+        shape = tags.get(tag) if isinstance(tag, str) else None
+        if shape is None:
+            words = ", ".join(shown("", one) for one in tags)
+            allowed = f"one of {words}", f"以下之一：{words}"
+            self._say(f"{path}.type", Kind.NOT_ALLOWED, found=shown("type", tag), allowed=allowed)
+            return None
+        rest = {key: value for key, value in found.items() if key != "type"}
+        return {"type": tag, **self._table(rest, shape, path, rule)}
 
     def _dict(
         self, found: Mapping[str, Any], shape: shapes.DictType, path: str, rule: str
@@ -294,8 +318,8 @@ def _at(path: str, place: _Place, kind: Kind, args: Mapping[str, str | Both]) ->
 def _place_words(path: str) -> tuple[str, str]:
     """`uplink.1.url` -> `[[uplink]] (2nd)`, `url`."""
     parts = path.split(".")
-    if parts[0] == "uplink" and len(parts) > 1:
-        return f"[[uplink]] #{int(parts[1]) + 1}", ".".join(parts[2:])
+    if parts[0] in schema.ARRAYS and len(parts) > 1:
+        return f"[[{parts[0]}]] #{int(parts[1]) + 1}", ".".join(parts[2:])
     if parts[0] == "health" and len(parts) > 2:
         return f"[health.{'.'.join(parts[1:-1])}]", parts[-1]
     if len(parts) == 1:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.core.money.iso8583_fields import form_of
 from agent.settings.problems import Both, shown
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
@@ -48,9 +49,13 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
         path = f"uplink.{number}"
         yield from _ordered(uplink, defaults, path, "backoff_base_s", "backoff_cap_s")
         yield from _certificate_with_key(uplink, path)
+        if uplink.get("type") == "iso8583":
+            yield from _acquirer(uplink, path)
     telemetry = merged.get("telemetry", {})
     yield from _ordered(telemetry, defaults, "telemetry", "reconnect_base_s", "reconnect_cap_s")
     yield from _certificate_with_key(telemetry, "telemetry")
+    yield from _limits(merged)
+    yield from _remembered(merged, defaults)
     api = merged.get("api", {})
     yield from _ordered(
         api, defaults, "api", "reserved_for_submit", "max_connections", strictly=True
@@ -68,6 +73,13 @@ def warnings(merged: Mapping[str, Any]) -> Iterator[Both]:
                     f"[health.{code}]: nothing watches this yet, so it has no effect",
                     f"[health.{code}]：目前没有监测项使用它，不起作用",
                 )
+    for entry in merged.get("uplink", ()):
+        if entry.get("tls") is False and not loopback(entry["host"]):
+            where = f"[[uplink]] {entry['name']} tls"
+            yield (
+                f"{where}: payments travel in clear to {entry['host']}; only for a private line",
+                f"{where}：交易以明文发往 {entry['host']}，仅限专线使用",
+            )
     tables = [(f"[[uplink]] {entry['name']}", entry) for entry in merged.get("uplink", ())]
     for table, entry in [*tables, ("[telemetry]", merged.get("telemetry", {}))]:
         for key in ("key_file", "password_file"):
@@ -168,6 +180,14 @@ def _run_dir(value: str) -> Both | None:
     return _absolute(value)
 
 
+def _currency(value: str) -> Both | None:
+    from agent.core.money.currencies import EXPONENT
+
+    if value in EXPONENT:
+        return None
+    return "not an ISO 4217 currency", "不是 ISO 4217 货币代码"
+
+
 def _account(value: str) -> Both | None:
     name = value.removeprefix("@")
     if name and not name.startswith(("@", "-")) and ":" not in name and " " not in name:
@@ -206,6 +226,39 @@ def _unique_names(merged: Mapping[str, Any]) -> Iterator[Trouble]:
         first.setdefault(name, number)
 
 
+def _limits(merged: Mapping[str, Any]) -> Iterator[Trouble]:
+    """One [[limit]] per currency and posting, and each must limit something."""
+    seen: set[tuple[Any, Any]] = set()
+    for number, limit in enumerate(merged.get("limit", ())):
+        currency, posting = limit.get("currency"), limit.get("posting", "any")
+        path = f"limit.{number}.currency"
+        if currency is None:
+            continue
+        if (currency, posting) in seen:
+            words = (
+                f"there is another limit of {currency} for posting {posting}",
+                f"{currency} 在 posting = {posting} 下已有另一条限额",
+            )
+            yield Trouble(path, shown("currency", currency), words)
+        seen.add((currency, posting))
+        if not limit.keys() - {"currency", "posting", "warn_percent"}:
+            words = ("it limits nothing", "这一条没有限制任何内容")
+            yield Trouble(path, shown("currency", currency), words)
+
+
+def _remembered(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Trouble]:
+    """A payment must not be forgotten here while its host may still be asked about it."""
+    days = merged.get("store", {}).get("retention_days", defaults["store.retention_days"])
+    for number, uplink in enumerate(merged.get("uplink", ())):
+        window_s = uplink.get("key_window_s", defaults["uplink.key_window_s"])
+        if window_s > days * 86_400:
+            rule = (
+                f"must not be longer than store.retention_days ({days})",
+                f"不得长于 store.retention_days（{days} 天）",
+            )
+            yield Trouble(f"uplink.{number}.key_window_s", shown("key_window_s", window_s), rule)
+
+
 def _ordered(
     table: Mapping[str, Any],
     defaults: Mapping[str, Any],
@@ -230,6 +283,34 @@ def _ordered(
     )
 
 
+def _acquirer(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
+    """[[uplink]] type = "iso8583": keys that mean nothing without another."""
+    for file in ("ca_file", "cert_file", "key_file"):
+        if table.get(file) and table.get("tls") is False:
+            rule = "certificates need tls = true", "设置证书时必须使用 tls = true"
+            yield Trouble(f"{path}.{file}", shown(file, table[file]), rule)
+    echo = table.get("echo", "none")
+    needed = {"app": ("echo_message",), "own_tid": ("echo_terminal_id", "echo_merchant_id")}
+    for key in needed.get(echo, ()):
+        if not table.get(key):
+            rule = f'echo = "{echo}" needs {key}', f'echo = "{echo}" 时必须填写 {key}'
+            yield Trouble(f"{path}.echo", shown("echo", echo), rule)
+    for number, notation in table.get("fields", {}).items():
+        try:
+            form_of(notation)
+        except ValueError:
+            rule = "such a length is impossible", "不可能的长度"
+            yield Trouble(f"{path}.fields", f"{number} = {shown('', notation)}", rule)
+    if table.get("payload_begins", "mti") != "mti" and not (
+        table.get("tpdu") or table.get("header")
+    ):
+        rule = (
+            "tpdu or header must say how many bytes come before the message",
+            "必须用 tpdu 或 header 说明报文之前有多少字节",
+        )
+        yield Trouble(f"{path}.payload_begins", shown("", table["payload_begins"]), rule)
+
+
 def _certificate_with_key(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
     if table.get("key_file") and not table.get("cert_file"):
         yield Trouble(
@@ -243,9 +324,12 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "agent.state_dir": _absolute,
     "agent.run_dir": _run_dir,
     "uplink.url": _host_url,
+    "check.currencies": _currency,
+    "limit.currency": _currency,
     "telemetry.endpoints": _broker_url,
     "connectivity.hosts": _probe_target,
     "system.storage_path": _absolute,
+    "store.key_file": _absolute,
     "printer.device": _absolute,
     "software.manifest": _absolute,
     **{f"api.{role}": _account for role in ("submit", "read", "report", "technician")},

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from agent.config import Config
+from agent.core.money.iso8583_fields import NOTATION
 from agent.settings.problems import Both, shown
 
 #: Regular expressions are for programs; an unknown one is shown as it is.
@@ -29,7 +30,27 @@ _PATTERNS: Mapping[str, Both] = {
     ),
     r"^https?://": ("an https:// address", "https:// 地址"),
     r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
+    r"^[A-Z]{3}$": ("a currency such as CNY", "货币代码，如 CNY"),
+    r"^[!-~]{1,16}$": ("up to 16 characters without spaces", "最多 16 个字符，不含空格"),
+    r"^[!-~]{1,32}$": ("up to 32 characters without spaces", "最多 32 个字符，不含空格"),
     r"^[1-5][0-9][0-9]$": ("HTTP status 100 to 599", "HTTP 状态码 100 至 599"),
+    r"^([0-9A-Fa-f]{10})?$": ("10 hexadecimal digits, or empty", "10 位十六进制数，或留空"),
+    r"^([0-9A-Fa-f]{2}){0,32}$": (
+        "hexadecimal, up to 32 bytes",
+        "十六进制，最多 32 字节",
+    ),
+    r"^([0-9A-Fa-f]{2}){0,512}$": (
+        "hexadecimal, up to 512 bytes",
+        "十六进制，最多 512 字节",
+    ),
+    r"^([2-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$": ("field 2 to 128", "域 2 至 128"),
+    r"^[0-9A-Z]{2}$": ("two digits or capitals", "两位数字或大写字母"),
+    r"^[!-~]{0,8}$": ("up to 8 characters", "最多 8 个字符"),
+    r"^[!-~]{0,15}$": ("up to 15 characters", "最多 15 个字符"),
+    NOTATION: (
+        "a notation such as n6, n..19, ans...999, b64",
+        "域格式，如 n6、n..19、ans...999、b64",
+    ),
 }
 
 
@@ -42,11 +63,29 @@ class Key:
     allowed: Both
     default: str  #: TOML; empty: must be given
 
+    @property
+    def path(self) -> str:
+        """What documentation calls it: `telemetry.window`, `uplink.url`, `uplink.iso8583.host`."""
+        return f"{_dotted(self.table)}.{self.name}"
+
+
+#: Behind the header of an array's entry that is one of several types.
+_VARIANT = ' # type = "'
+
+
+def _dotted(table: str) -> str:
+    name, _, variant = table.partition(_VARIANT)
+    dotted = name.strip("[]")
+    return f"{dotted}.{variant[:-1]}" if variant else dotted
+
 
 def keys() -> list[Key]:
     """Every key there is, in the order of `agent.config`, with its bounds and default."""
     found = []
     for table, shape in tables().items():
+        if shape.tag_field is not None:
+            tag = shown("", str(shape.tag))
+            found.append(Key(table=table, name=shape.tag_field, allowed=(tag, tag), default=tag))
         for entry in shape.fields:
             default = "" if entry.required else shown(entry.name, _default(entry), 10_000)
             if default == "null":
@@ -94,7 +133,7 @@ def allowed(shape: shapes.Type) -> Both:
             )
         case shapes.StrType():
             return "text in quotes", "引号内的文本"
-        case shapes.VarTupleType(item_type=shapes.StructType()):
+        case shapes.VarTupleType(item_type=shapes.StructType() | shapes.UnionType()):
             return "a [[table]] for each", "每项一个 [[表]]"
         case shapes.VarTupleType(item_type=item):
             en, zh = allowed(item)
@@ -105,13 +144,29 @@ def allowed(shape: shapes.Type) -> Both:
                 f"表：{allowed(key)[1]} = {allowed(value)[1]}",
             )
         case shapes.UnionType():
-            return allowed(present(shape))
+            word, table = allowed(present(shape, "")), allowed(present(shape, {}))
+            if word == table:
+                return word
+            return f"{word[0]}, or {table[0]}", f"{word[1]}，或{table[1]}"
     return "a table", "一个表"
 
 
-def present(shape: shapes.UnionType) -> shapes.Type:
-    """What an optional key holds when it is given: TOML has no null."""
-    return next(one for one in shape.types if not isinstance(one, shapes.NoneType))
+def present(shape: shapes.UnionType, value: object) -> shapes.Type:
+    """What a key holds when it is given: TOML has no null. Of a word and a table the one meant."""
+    given = [one for one in shape.types if not isinstance(one, shapes.NoneType)]
+    meant = [one for one in given if _is_table(one) is isinstance(value, Mapping)]
+    return (meant or given)[0]
+
+
+def variants(shape: shapes.Type) -> Mapping[str, shapes.StructType]:
+    """Tag -> shape of a table that is one of several types, the usual one first; else nothing."""
+    if not isinstance(shape, shapes.UnionType):
+        return {}
+    return {
+        str(one.tag): one
+        for one in shape.types
+        if isinstance(one, shapes.StructType) and one.tag_field is not None
+    }
 
 
 def _is_table(shape: shapes.Type) -> bool:
@@ -127,6 +182,10 @@ def tables() -> dict[str, shapes.StructType]:
                 found[f"[{entry.name}]"] = shape
             case shapes.VarTupleType(item_type=shapes.StructType() as shape):
                 found[f"[[{entry.name}]]"] = shape
+            case shapes.VarTupleType(item_type=shapes.UnionType() as union):
+                for number, (tag, shape) in enumerate(variants(union).items()):
+                    header = f"[[{entry.name}]]"
+                    found[f'{header}{_VARIANT}{tag}"' if number else header] = shape
             case shapes.DictType(value_type=shapes.StructType() as shape):
                 found[f"[{entry.name}.CODE]"] = shape
     return found
@@ -146,6 +205,10 @@ def struct(record: type[msgspec.Struct]) -> shapes.StructType:
     return shape
 
 
+#: Names of the arrays of tables.
+ARRAYS = tuple(header.strip("[]") for header in tables() if header.startswith("[["))
+
+
 def _default(entry: shapes.Field) -> Any:
     return entry.default if entry.default_factory is msgspec.NODEFAULT else entry.default_factory()
 
@@ -153,7 +216,7 @@ def _default(entry: shapes.Field) -> Any:
 def defaults() -> Mapping[str, Any]:
     """`agent.state_dir` -> its default, for the rules between keys."""
     return {
-        f"{table.strip('[]')}.{entry.name}": _default(entry)
+        f"{_dotted(table)}.{entry.name}": _default(entry)
         for table, shape in tables().items()
         for entry in shape.fields
         if not entry.required

@@ -65,6 +65,7 @@ class HostOptions:
     key_window_s: float = books.KEY_WINDOW_S
     in_flight_s: int = 60
     ignore_keys: bool = False  #: a broken host that posts every repeat: positive control of rigs
+    decline_minor: int | None = None  #: an amount that is always declined, as test hosts have one
     sync: bool = True  #: fsync the ledger; off only where the host is never killed
 
 
@@ -85,7 +86,10 @@ class ReferenceHost:
         )
         self.port = self.control_port = 0
         self._switch = FaultSwitch()
-        self._desk = Desk(self.ledger, now_ms, ignore_keys=self.options.ignore_keys)
+        self._desk = Desk(
+            self.ledger, now_ms,
+            ignore_keys=self.options.ignore_keys, decline_minor=self.options.decline_minor,
+        )  # fmt: skip
         self._front: Server | None = None
         self._control: Server | None = None
         self._holder: socket.socket | None = None

@@ -36,13 +36,17 @@ class Refused(Exception):  # noqa: N818  an answer, not an error
 class Desk:
     """Takes posts and status questions and answers them by the contract."""
 
-    def __init__(self, ledger: Ledger, now_ms: Callable[[], int], *, ignore_keys: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, now_ms: Callable[[], int], *,
+        ignore_keys: bool, decline_minor: int | None = None,
+    ) -> None:  # fmt: skip
         self.ledger = ledger
         self.seen: Counter[str] = Counter()
         self.working: set[tuple[str, str]] = set()
         self.postponed: dict[tuple[str, str], tuple[Asked, int, int]] = {}
         self._now_ms = now_ms
         self._ignore_keys = ignore_keys
+        self._decline_minor = decline_minor
         self._tasks: set[asyncio.Task[Response]] = set()
 
     async def close(self) -> None:
@@ -108,7 +112,8 @@ class Desk:
         return json_answer(404, {"key": key, "terminal_id": terminal_id, "status": "not_found"})
 
     def _book(self, asked: Asked, attempt: int, fault: Fault) -> Response:
-        declined = fault.kind is FaultKind.DECLINE
+        unloved = asked.amount_minor is not None and asked.amount_minor == self._decline_minor
+        declined = fault.kind is FaultKind.DECLINE or unloved
         seq, now_ms = self.ledger.next_seq, self._now_ms()
         posting = books.Posting(
             seq=seq,

@@ -14,24 +14,29 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import Clock, SystemClock
+from agent.config import Storage
 from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.lanes import Order
+from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission
 from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import opening
 from agent.store.aside import Quarantined
 from agent.store.checkpoint import LogBound
+from agent.store.chores import chores_of
+from agent.store.feed import Feed
 from agent.store.files import Counters, LockFile, private_directory
 from agent.store.item import Target
 from agent.store.journal import Appended, Due, Journal, Page
 from agent.store.opening import JournalFacts
+from agent.store.sealing import Sealing, sealing_of
 from agent.store.writer import Opened, Writer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Store:
+class Store(Feed):
     """The journal, the state database and the counters, asynchronously."""
 
     def __init__(
@@ -40,15 +45,21 @@ class Store:
         clock: Clock,
         orders: Mapping[str, Order] | None = None,
         on_fatal: Callable[[str], None] | None = None,
+        rules: Rules | None = None,
+        *,
+        sealing: Sealing | None = None,
+        storage: Storage | None = None,
     ) -> None:
+        super().__init__()
         self.directory = directory
         self._clock = clock
         self._orders = dict(orders or {})
         self._lock = LockFile(directory / "lock")
         self._counters: Counters | None = None
         self._facts: JournalFacts | None = None
-        self._sinks: list[Callable[[Record], None]] = []
-        self._tell = partial(_tell, self._sinks)
+        self._rules = rules
+        self._storage = storage
+        self.sealing = sealing or sealing_of(directory, storage)
         self._writer = Writer(directory, self._open, clock, on_fatal or (lambda _code: None))
 
     async def start(self) -> None:
@@ -77,13 +88,22 @@ class Store:
         private_directory(self.directory)
         if not self._lock.held:
             self._lock.acquire("daemon")
+        if (self.directory / "restored").is_dir():  # rare, and it brings the archive formats along
+            from agent.store import restore
+
+            restore.finish(self.directory, self.sealing.file)
         if self._counters is None:
             self._counters = Counters(self.directory / "counters")
         counters = self._counters
         failures = counters.counts.failures
         try:
             journal_db, journal, facts = opening.open_journal(
-                self.directory, now, self._orders, failures
+                self.directory,
+                now,
+                self._orders,
+                failures,
+                self._rules,
+                kept_as=self.sealing,
             )
         except StoreError as error:
             if opening.unreadable(error.__cause__):
@@ -96,6 +116,7 @@ class Store:
             raise
         if failures >= opening.ENOUGH:
             counters.failed(0)  # a new journal has its own
+        chores = chores_of(journal, self._clock, self.directory, self._storage)
         self._facts = facts
         if isinstance(self._clock, SystemClock):
             self._clock.seen(facts.last_seen_ms)
@@ -106,15 +127,14 @@ class Store:
             facts=facts,
             counters=counters,
             log_bound=LogBound(self.directory / (opening.JOURNAL + "-wal")),
+            chores=chores,
         )
 
     # -- money -----------------------------------------------------------------------------
 
     async def append(self, submission: Submission) -> Appended:
         """Take a payment over. Returns after the commit; see `Journal.append` for refusals."""
-        return await self.journal(
-            lambda journal: journal.append(submission, self._clock.now()), self._tell
-        )
+        return await self.change(lambda journal: journal.append(submission, self._clock.now()))
 
     async def record(self, key: str) -> Record | None:
         return await self.journal(lambda journal: journal.record(key, self._clock.now()))
@@ -163,8 +183,8 @@ class Store:
 
     async def advance(self, seq: int, version: int, change: Change) -> Record:
         """Move a record on; history in the same commit. See `Journal.advance`."""
-        moved: Record | CallerError = await self.journal(
-            lambda journal: journal.advance(seq, version, change, self._clock.now()), self._tell
+        moved: Record | CallerError = await self.change(
+            lambda journal: journal.advance(seq, version, change, self._clock.now())
         )
         if isinstance(moved, CallerError):
             raise moved
@@ -182,10 +202,6 @@ class Store:
     async def boot_no(self) -> int:
         return await self.journal(lambda journal: journal.boot_no)
 
-    def on_change(self, sink: Callable[[Record], None]) -> None:
-        """Be told of every record after its change is committed, on the loop's thread."""
-        self._sinks.append(sink)
-
     @property
     def refusal(self) -> StoreError | None:
         """Why nothing can be stored at the moment, or None."""
@@ -201,6 +217,17 @@ class Store:
         `told` hears of the result also when the caller has been cancelled meanwhile.
         """
         result: T = await self._writer.submit(Target.JOURNAL, work, told)
+        return result
+
+    async def change(self, work: Callable[[Journal], T]) -> T:
+        """The same; after the commit the sinks hear of every record that was changed."""
+
+        def noted(journal: Journal) -> tuple[T, list[Record]]:
+            changed = journal.table.changed
+            changed.clear()
+            return work(journal), changed.copy()
+
+        result, _ = await self.journal(noted, lambda outcome: self.tell(outcome[1]))
         return result
 
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -220,19 +247,6 @@ class Store:
         if self._counters is None:
             raise self._writer.refusal or StoreError("store.unavailable", "the store is closed")
         return self._counters
-
-
-def _tell(sinks: list[Callable[[Record], None]], outcome: Appended | Record | CallerError) -> None:
-    """Everybody who wants to know of a record that was committed."""
-    match outcome:
-        case Appended(created=True):
-            record = outcome.record
-        case Record():
-            record = outcome
-        case _:
-            return
-    for sink in sinks:
-        sink(record)
 
 
 def _page(

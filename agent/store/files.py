@@ -37,7 +37,15 @@ def sync_directory(directory: Path) -> None:
 
 def private_directory(directory: Path) -> None:
     """Create it for the owner only. Raises OperatorError where others can write to it."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for place in reversed(missing):
+            sync_directory(place.parent)
+    except OSError:
+        for place in missing:  # else the next start would take them for durable
+            place.rmdir()
+        raise
     mode = directory.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise OperatorError(
@@ -77,12 +85,16 @@ def row_key(path: Path) -> tuple[bytes, bool]:
 
 
 def _new_key(path: Path) -> bytes:
+    """Named only once it is whole: an empty key after a power cut would stop every start."""
     key = secrets.token_bytes(KEY_BYTES)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(key)
         file.flush()
         os.fsync(file.fileno())
+    part.rename(path)
     sync_directory(path.parent)
     return key
 

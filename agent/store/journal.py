@@ -7,9 +7,7 @@ here commits: a batch of calls becomes durable together, history included.
 
 from __future__ import annotations
 
-import base64
 import heapq
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,25 +24,32 @@ from agent.core.money.journal import (
     Step,
 )
 from agent.core.money.lanes import TERMINAL_LANES, Order, lane_of, root_of, terminal_lanes
+from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
-from agent.errors import CallerError, InternalError
+from agent.errors import CallerError
 from agent.store.aside import Aside
-from agent.store.rows import STATES, step_of
-from agent.store.sql import QUERIES
-from agent.store.table import UNREADABLE, Table
+from agent.store.examiner import Examiner
+from agent.store.gate import Gate
+from agent.store.linked import Linked
+from agent.store.payloads import Payloads
+from agent.store.reported import Reported
+from agent.store.rows import STATES, Known
+from agent.store.sealing import Seals
+from agent.store.table import Table
 from agent.store.tally import Tally
 
 #: One read takes so many records apart at most, and walks over so many rows: about 3 ms each.
 RECORDS = 100
 ROWS = 2_000
-#: Lanes whose heads one read looks at.
+#: Lanes whose heads one read looks at, and how many batch uploads that wait it looks behind.
 LANES = 200
+HEADS = 8
 #: How soon to look again while damage is being dealt with.
 SUSPICION_MS = 250
 #: Payloads up to this size come with the work: 64 of them are 256 KiB at most.
 SMALL_PAYLOAD_BYTES = 4_096
 #: What must not happen to a record under suspicion, however fast the caller was.
-_FORWARD = frozenset({Event.ATTEMPT, Event.LAPSE, Event.VOID})
+_FORWARD = frozenset({Event.ATTEMPT, Event.LAPSE, Event.VOID, Event.RELEASE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +81,18 @@ class Due:
 class Journal:
     """journal.db through one connection, on one thread."""
 
-    def __init__(self, table: Table, *, born_ms: int, orders: Mapping[str, Order]) -> None:
+    def __init__(
+        self, table: Table, seals: Seals, *,
+        born_ms: int, orders: Mapping[str, Order], rules: Rules | None = None,
+    ) -> None:  # fmt: skip
         self.table = table
         self.born_ms = born_ms
         self._orders = orders
+        self.payloads = Payloads(table, seals)
+        self.linked = Linked(table, self, self.payloads)
+        self.reported = Reported(table.db, self, table.sealer)
+        self.examiner = Examiner(table, rules or Rules())
+        self.gate = Gate()
 
     @property
     def tally(self) -> Tally:
@@ -111,9 +124,11 @@ class Journal:
             stone = self.table.one("tombstone", t.key)
             if stone is not None:
                 raise _retired(t.key, stone, business, digest)
+            self.gate.check(submission, self.tally.unsent, self.table.db)
         record = self._new_record(submission, now)
         self.table.insert(record, business, digest, now)
-        self.table.db.execute(QUERIES["insert_payload"], _payload_columns(record, submission))
+        self.payloads.insert(record, submission)
+        self.linked.appended(record, now)
         return Appended(record=record, created=True)
 
     def _new_record(self, submission: Submission, now: Moment) -> Record:
@@ -131,16 +146,25 @@ class Journal:
             # have sent it already.
             state, in_doubt = State.WAITING, True
             note = "the payment is older than this journal; the host is asked before it is sent"
+        ruling = self.examiner.ruling(submission, now, in_doubt=in_doubt)
+        if ruling.held_for is not None:
+            state, cause = State.HELD, ruling.held_for.cause
+            note = f"held by the check before it was sent: {ruling.held_for.code}"
         order = self._orders.get(t.uplink, Order.PAYMENT)
         root = None
         if t.refers_to is not None and order is Order.PAYMENT:
             parent = self.table.one("by_key", t.refers_to)
             root = None if parent is None else root_of(parent["key"], parent["lane"])
+        wait_ms, late = self.examiner.by_code(t, self, now)
+        if late and not in_doubt:
+            state, cause, note = State.HELD, "queue.held", late
+        at = now.at
         return Record(
             seq=self.table.next_seq, transaction=t, state=state, in_doubt=in_doubt, version=1,
-            sent=0, tried=0, cause=cause, note=note, stored_at=now.at, changed_at=now.at,
-            next_wall_ms=0, next_boot_ms=0, boot_no=self.boot_no, lane=lane_of(t, order, root),
-            stored=stamp,
+            sent=0, tried=0, cause=cause, note=note, stored_at=at, changed_at=at,
+            next_wall_ms=now.wall_ms + wait_ms if wait_ms else 0,
+            next_boot_ms=now.boot_ms + wait_ms if wait_ms else 0, boot_no=self.boot_no,
+            lane=lane_of(t, order, root), stored=stamp, flags=ruling.flags,
         )  # fmt: skip
 
     # -- reading ---------------------------------------------------------------------------
@@ -155,32 +179,14 @@ class Journal:
         None after putting aside a record whose bytes are not those (T12: a flipped bit in them is
         money too). Raises InternalError for bytes this version cannot open.
         """
-        # Fingerprint and bytes may have been altered together: the row's MAC covers the one, and
-        # it is checked again by the change that goes before the first byte.
-        kept = self.table.one("payload", record.seq, record.seq * 256 + record.payload_version)
-        if kept is not None and kept["seal"] != 0:
-            raise InternalError("store.sealed", f"the payload of {record.key} is sealed")
-        payload = None if kept is None else self._checked(record, kept)
-        if payload is not None:
-            return payload
-        row = self.table.one("by_seq", record.seq)
-        if row is not None:
-            reason = "its payload is missing" if kept is None else "its payload was altered"
+        payload, reason = self.payloads.checked(record)
+        if payload is None and (row := self.table.one("by_seq", record.seq)) is not None:
             self.table.distrust(row, reason, now)
-        return None
-
-    def _checked(self, record: Record, kept: sqlite3.Row) -> Payload | None:
-        """The payload, if it is what was handed over."""
-        try:
-            handed_over = _submission(record, kept)
-        except UNREADABLE:
-            return None
-        digest = payload_digest(handed_over, self.table.sealer.secret)
-        return handed_over.payload if digest == kept["payload_fp"] else None
+        return payload
 
     def steps(self, seq: int, limit: int) -> list[Step]:
         """The newest `limit` steps, oldest first."""
-        return [step_of(row) for row in reversed(self.table.many("history", seq, limit))]
+        return self.table.past.steps(seq, limit)
 
     def page(
         self, states: frozenset[State] | None, after_seq: int, limit: int, now: Moment
@@ -221,19 +227,19 @@ class Journal:
         return list(heapq.merge(*parts, key=lambda row: row["seq"]))[:limit]
 
     def requests(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
-        """Unsent requests that have a time limit; none of those under suspicion."""
+        """Unsent requests that have a time limit, and batch uploads that wait; none of those under
+        suspicion."""
         rows = self.table.many("requests", max(after_seq, self.table.suspect_seq), limit)
         return [r for row in rows if (r := self.table.believed(row, now)) is not None]
 
+    def pending_by_app(self, after_seq: int, limit: int, now: Moment) -> list[Record]:
+        """Unsettled payments the app sends itself, not in doubt yet."""
+        rows = self.table.many("pending_by_app", after_seq, limit)
+        return [r for row in rows if (r := self.table.believed(row, now)) is not None]
+
     def backlog(self) -> Backlog:
-        if self.tally.spoilt:
-            self.tally.load(self.table.many("tally"))
-        oldest = [
-            row
-            for uplink in self.table.uplinks()
-            if (row := self.table.one("oldest_unsent", uplink)) is not None
-        ]
-        first = min(oldest, key=lambda row: row["seq"], default=None)
+        self.table.recount()
+        first = self.table.oldest_unsent()
         return self.tally.backlog(
             None if first is None else at_ms(first["stored_ms"]), self.aside.amounts()
         )
@@ -243,19 +249,17 @@ class Journal:
     def due(self, uplink: str, after: int | str, limit: int, now: Moment) -> Due:
         """Records of one uplink at the head of their lane whose back-off is over, from `after` on.
 
-        0 begins a walk. What is under suspicion is not due before it is held.
+        0 begins a walk. What is under suspicion is not due before it is held, and nothing of a
+        journal that was handed over.
         """
+        if self.gate.handed_over:
+            return Due(records=[], after=None, next_boot_ms=None)
         found = self._due(uplink, after, limit, now)
         if self.table.suspicion is not None:
             again_ms = _sooner(found.next_boot_ms, now.boot_ms + SUSPICION_MS)
             found = replace(found, next_boot_ms=again_ms)
-        payloads: dict[int, Payload] = {}
-        for record in found.records:
-            number = record.seq * 256 + record.payload_version
-            kept = self.table.one("small_payload", record.seq, number, SMALL_PAYLOAD_BYTES)
-            if kept is not None and (payload := self._checked(record, kept)) is not None:
-                payloads[record.seq] = payload
-        return replace(found, payloads=payloads)
+        records, payloads = self.payloads.ready(found.records, SMALL_PAYLOAD_BYTES, now)
+        return replace(found, records=records, payloads=payloads)
 
     def _due(self, uplink: str, after: int | str, limit: int, now: Moment) -> Due:
         by_terminal = self._orders.get(uplink, Order.PAYMENT) is Order.TERMINAL
@@ -282,8 +286,7 @@ class Journal:
         found = [
             record
             for row in rows
-            if self._lane_free(row["lane"], row["seq"])
-            and (record := self.table.expected(row, now)) is not None
+            if (record := self.table.expected(row, now)) is not None and self.linked.free(record)
         ]
         soonest = self.table.one("next_due", uplink, after, upto, now.boot_ms, self.boot_no)
         return Due(
@@ -293,20 +296,18 @@ class Journal:
         )
 
     def _lane_heads(self, uplink: str, lane: str, limit: int, now: Moment) -> Due:
-        """The heads of the lanes of terminals: one step each, however long the lane is."""
+        """The heads of the lanes of terminals: a few steps each, however long the lane is."""
         first, last = terminal_lanes(uplink)
         lane = lane or first
         found: list[Record] = []
         soonest: int | None = None
         for _ in range(LANES):
-            row = self.table.one("next_lane", lane, last)
+            row = self.table.one("next_till", lane, last)
             if row is None:
                 return Due(records=found, after=None, next_boot_ms=soonest)
             lane = row["lane"]
-            record = self.table.expected(row, now)
-            if record is None or record.state is State.SENDING or self.table.suspects(record):
-                continue
-            if record.state is State.HELD and not record.in_doubt:
+            record = self._till_head(lane, now)
+            if record is None:
                 continue
             if record.boot_no == self.boot_no and record.next_boot_ms > now.boot_ms:
                 soonest = _sooner(soonest, record.next_boot_ms)
@@ -316,14 +317,17 @@ class Journal:
                 break
         return Due(records=found, after=lane, next_boot_ms=soonest)
 
-    def _lane_free(self, lane: str | None, seq: int) -> bool:
-        """Whether nothing of the lane that the agent must send was accepted before this record."""
-        if lane is None:
-            return True
-        if self.table.one("lane_head", lane, seq) is not None:
-            return False
-        root = root_of("", lane)
-        return not root or self.table.one("lane_root_unsent", root, seq) is None
+    def _till_head(self, lane: str, now: Moment) -> Record | None:
+        """What one terminal may send next, if anything: a pending reversal before all others."""
+        reversal = self.table.one("till_reversal", lane)
+        rows = [reversal] if reversal is not None else self.table.many("till_heads", lane, HEADS)
+        for row in rows:
+            record = self.table.expected(row, now)
+            if record is None or record.state is State.SENDING or self.table.suspects(record):
+                return None
+            if self.linked.free(record):
+                return record
+        return None
 
     # -- moving on -------------------------------------------------------------------------
 
@@ -333,10 +337,14 @@ class Journal:
         Raises IllegalMoveError where the transition table says no, CallerError `record.changed`
         or `record.unknown`; these are returned where something had to be written beside them.
         """
+        self.gate.forward(change.event)
         table = self.table
         known = None if table.suspicion else table.known.at(seq, version)
-        if known is not None and (moved := table.moved(known, change, now)) is not None:
-            return moved.record
+        if known is not None:
+            change = self.linked.judged(known.record, change)
+            if (moved := table.moved(known, change, now)) is not None:
+                self.linked.moved(known.record, moved.record, now)
+                return moved.record
         row = table.one("by_seq", seq)
         if row is None:
             raise _unknown(seq)
@@ -346,42 +354,27 @@ class Journal:
         if known.record.version != version:
             raise _changed(known.record)
         if change.event in _FORWARD and table.suspects(known.record):
-            table.move(known, table.damage, now)
+            table.settle(known, now)
             return _changed(known.record)
-        moved = table.move(known, change, now)
-        if change.event is not Event.RELEASE and table.suspects(moved.record):
-            moved = table.move(moved, table.damage, now)
+        return self._moved(known, self.linked.judged(known.record, change), now)
+
+    def moved_on(self, seq: int, version: int, change: Change, now: Moment) -> Record:
+        """The same for a piece of work of several steps, which a refusal undoes as a whole."""
+        moved = self.advance(seq, version, change, now)
+        if isinstance(moved, CallerError):
+            raise moved
+        return moved
+
+    def _moved(self, known: Known, change: Change, now: Moment) -> Record:
+        moved = self.table.move(known, change, now)
+        if change.event is not Event.RELEASE and self.table.suspects(moved.record):
+            moved = self.table.settle(moved, now)
+        self.linked.moved(known.record, moved.record, now)
         return moved.record
 
 
 def _sooner(one: int | None, other: int | None) -> int | None:
     return min((at for at in (one, other) if at is not None), default=None)
-
-
-def _submission(record: Record, kept: sqlite3.Row) -> Submission:
-    """As it was handed over, from its stored bytes."""
-    reversals = json.loads(kept["reversals"]) if kept["reversals"] is not None else {}
-    return Submission(
-        transaction=record.transaction,
-        payload=Payload(content_type=kept["content_type"], body=bytes(kept["body"])),
-        query_payload=None if kept["query_body"] is None else bytes(kept["query_body"]),
-        reversal_payloads={r: base64.b64decode(text) for r, text in reversals.items()},
-    )
-
-
-def _payload_columns(record: Record, submission: Submission) -> tuple[object, ...]:
-    reversals = None
-    if submission.reversal_payloads:
-        reversals = json.dumps(
-            {r: base64.b64encode(b).decode() for r, b in submission.reversal_payloads.items()}
-        ).encode()
-    return (
-        record.seq * 256 + record.payload_version,
-        submission.payload.content_type,
-        submission.payload.body,
-        submission.query_payload,
-        reversals,
-    )
 
 
 def _unknown(seq: int) -> CallerError:

@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import SystemClock
+from agent.core.money.batches import Batch
 from agent.core.money.journal import Backlog, Record, State, Step
 from agent.core.money.lanes import Order
+from agent.core.money.stages import Kept
 from agent.errors import OperatorError, StoreError
-from agent.store import opening
+from agent.store import opening, verify
 from agent.store.aside import Quarantined
 from agent.store.files import LockFile
 from agent.store.journal import Journal
 from agent.store.opening import JournalFacts
+from agent.store.sealing import KEY_FILE, Sealing
+from agent.store.verify import Verified
 
 T = TypeVar("T")
 
@@ -68,12 +72,37 @@ class OfflineStore:
     async def quarantined(self) -> list[Quarantined]:
         return self._journal.aside.journals()
 
+    async def stages(self, seq: int) -> list[Kept]:
+        """What the payment app reported of one payment."""
+        return self._journal.reported.stages(seq)
+
+    async def batch(self, terminal_id: str, batch: str | None) -> Batch | None:
+        """One batch, if it was told of."""
+        return self._journal.reported.batch(terminal_id, batch)
+
+    async def verify(self, after: str = "", for_s: float = 0.0) -> Verified:
+        """Everything at once: nobody waits for a snapshot."""
+        del for_s
+        done = Verified(after=after)
+        if self._facts.damage and not self._journal.payloads.seals.missing:
+            done.tell("structure", self._facts.damage)
+        while done.after is not None:
+            now = self._clock.now()
+            done.add(verify.piece(self._journal, done.after, now, patient=True))
+        return done
+
     async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return work(self._state_db)
 
+    async def journal(self, work: Callable[[Journal], T]) -> T:
+        """Run `work` on the snapshot."""
+        return work(self._journal)
+
 
 @asynccontextmanager
-async def open_offline(state_dir: Path) -> AsyncIterator[OfflineStore]:
+async def open_offline(
+    state_dir: Path, key_file: Path | None = None
+) -> AsyncIterator[OfflineStore]:
     """Raises StoreError `store.busy` while a daemon runs, OperatorError without store or rights."""
     lock = LockFile(state_dir / "lock")
     source = state_dir / opening.JOURNAL
@@ -84,7 +113,8 @@ async def open_offline(state_dir: Path) -> AsyncIterator[OfflineStore]:
             written = _snapshot(state_dir, folder)
             lock.release()
             now = SystemClock().now()
-            db, journal, facts = opening.open_journal(folder, now, dict[str, Order]())
+            keys = Sealing(file=key_file or state_dir / KEY_FILE, makes=False)
+            db, journal, facts = opening.open_journal(folder, now, dict[str, Order](), kept_as=keys)
             state_db = opening.open_state(folder, now)
             try:
                 yield OfflineStore(journal, facts, state_db, written)

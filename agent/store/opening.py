@@ -13,7 +13,6 @@ import logging
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,22 +22,33 @@ from pathlib import Path
 from agent.core.moment import Moment, at_ms
 from agent.core.money.journal import State
 from agent.core.money.lanes import Order
-from agent.errors import OperatorError, StoreError
-from agent.store import quarantine
+from agent.core.money.limits import Rules
+from agent.errors import StoreError
+from agent.store import migrate, quarantine, sealing
 from agent.store.files import row_key, sync_directory
 from agent.store.journal import RECORDS, Journal
-from agent.store.recovery import AT_START, hold_suspects, restarted
+from agent.store.recovery import AT_START, restarted, settle_suspects
 from agent.store.rows import Sealer
+from agent.store.schema import (
+    CLEAN,
+    SCHEMA,
+    DamagedError,
+    check_identity,
+    database_id,
+    meta,
+    number,
+    statements,
+)
+from agent.store.sealing import KEY_FILE, Sealing
 from agent.store.sql import QUERIES, migration
-from agent.store.table import Table
-from agent.store.wal import missing_tail
+from agent.store.table import CUT_OFF, Table
+from agent.store.wal import read_log
 
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 STATE = "state.db"
-SCHEMA = 1
-APPLICATION_ID = 0x504F5341  # "POSA"
+STATE_SCHEMA = 1
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
 CHECK_S = 1.0
 
@@ -76,7 +86,8 @@ def family(error: sqlite3.Error) -> str:
         return "io"
     if name.startswith(("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH")):
         return "refused"  # one row was; the flash is well
-    return "busy" if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) else "other"
+    busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM"))
+    return "busy" if busy else "other"
 
 
 def unreadable(error: BaseException | None) -> bool:
@@ -115,7 +126,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def open_journal(
-    directory: Path, now: Moment, orders: Mapping[str, Order], failures: int = 0
+    directory: Path,
+    now: Moment,
+    orders: Mapping[str, Order],
+    failures: int = 0,
+    rules: Rules | None = None,
+    *,
+    kept_as: Sealing | None = None,
 ) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
     """Open, or put a damaged journal aside and open a new one.
 
@@ -126,27 +143,35 @@ def open_journal(
     path = directory / JOURNAL
     quarantine.finish(path, now)
     secret, new_key = row_key(directory / "row.key")
-    damage = missing_tail(path.with_name(JOURNAL + "-wal")) if path.exists() else ""
+    found = read_log(path.with_name(JOURNAL + "-wal"))
+    damage = found.missing if path.exists() else ""
     kept = quarantine.keep_log(path, now) if damage else None
     if new_key and path.exists():
         damage = damage or "the key file was missing, so no stored row can be believed"
-    start = _Start(path=path, secret=secret, now=now, orders=orders, damage=damage)
+    start = _Start(
+        path=path, secret=secret, now=now, orders=orders, rules=rules, damage=damage,
+        cut_off=found.cut_off, sealing=kept_as or Sealing(file=directory / KEY_FILE),
+    )  # fmt: skip
     try:
         if failures >= ENOUGH and path.exists():
-            raise _DamagedError(f"the storage failed in it {failures} times in a row")
+            raise DamagedError(f"the storage failed in it {failures} times in a row")
         db, journal, facts = _opened(start)
         return db, journal, _listed(db, journal, facts, now, kept)
     except sqlite3.Error as error:
-        if family(error) != "damaged":
+        # "Other" on a journal that exists: its own schema can no longer be read as ours.
+        if family(error) != "damaged" and (family(error) != "other" or not path.exists()):
             raise refused(error, path) from error
         reason = f"{sqlite_name(error)}: {error}"
-    except _DamagedError as error:
+    except (DamagedError, UnicodeDecodeError) as error:  # the latter: a column's very name
         reason = str(error)
     aside = quarantine.put_aside(path, now)
     log.critical("event=journal_quarantined path=%s reason=%r", aside, reason)
-    start = replace(start, damage=f"the journal was damaged ({reason})")
-    db, journal, facts = _opened(start)
-    return db, journal, _listed(db, journal, facts, now, None)
+    start = replace(start, damage=f"the journal was damaged ({reason})", cut_off=False)
+    try:
+        db, journal, facts = _opened(start)
+        return db, journal, _listed(db, journal, facts, now, None)
+    except sqlite3.Error as error:
+        raise refused(error, path) from error
 
 
 def _listed(
@@ -165,10 +190,6 @@ def _listed(
     return facts
 
 
-class _DamagedError(Exception):
-    """The file opens but is not whole."""
-
-
 def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
     path, now = start.path, start.now
     existed = path.exists() and path.stat().st_size > 0
@@ -178,17 +199,25 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         if db.execute("PRAGMA synchronous").fetchone()[0] != 2:
             raise StoreError("store.unavailable", "this SQLite cannot run with synchronous=FULL")
         if existed:
-            _check_identity(db, path)
-        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            _create(db, now)
+            check_identity(db, path)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            migrate.create(db, now)
             sync_directory(path.parent)
-        clean = _meta(db, "clean") == "1"
+        clean = meta(db, "clean") == CLEAN
         if existed and not clean:
             _check_structure(db)
+        if existed:
+            _fold(db)
+        if 0 < version < SCHEMA:
+            migrate.migrate(db, path, version, start.secret)
+        elif clean:
+            migrate.forget_copies(path)
         db.execute("BEGIN IMMEDIATE")
         journal, facts = _recovered(db, start, clean)
         db.execute("COMMIT")
         journal.table.committed()
+        journal.examiner.load(now)
     except BaseException:
         db.close()
         raise
@@ -203,18 +232,23 @@ class _Start:
     secret: bytes
     now: Moment
     orders: Mapping[str, Order]
+    rules: Rules | None
     damage: str
+    cut_off: bool
+    sealing: Sealing
 
 
 def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Journal, JournalFacts]:
     now, damage = start.now, start.damage
-    born_ms = int(_meta(db, "born_ms") or 0)
-    database_id = bytes.fromhex(_meta(db, "database_id") or "")
-    last_seq = max(db.execute(QUERIES["last_seq"]).fetchone()[0], int(_meta(db, "last_seq") or 0))
+    born_ms = number(meta(db, "born_ms"))
+    stopped_at = number(meta(db, "last_seq") or "0")
+    last_seq = max(db.execute(QUERIES["last_seq"]).fetchone()[0], stopped_at)
     table = Table(
-        db, Sealer(start.secret, database_id), boot_no=_boot_no(db, now), next_seq=last_seq + 1
-    )
-    journal = Journal(table, born_ms=born_ms, orders=start.orders)
+        db, Sealer(start.secret, database_id(db)), boot_no=_boot_no(db, now),
+        next_seq=last_seq + 1, window_s=start.rules.window_s if start.rules else 0,
+    )  # fmt: skip
+    seals = sealing.begin(db, start.sealing, database_id(db))
+    journal = Journal(table, seals, born_ms=born_ms, orders=start.orders, rules=start.rules)
     table.tally.load(table.many("tally"))
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
@@ -222,41 +256,28 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         journal.page(None, max(0, last_seq - RECORDS), RECORDS, now)
     if damage:
         table.suspect(damage)
+    elif start.cut_off:
+        log.warning("event=log_end_unreadable")
+        table.suspect(CUT_OFF.note, doubt=True)
     if table.suspicion is not None:
-        damage = damage or table.suspicion.note
-        hold_suspects(table, now, AT_START)
+        if not table.suspicion.doubt:
+            damage = damage or table.suspicion.note
+        settle_suspects(table, now, AT_START)
     doubtful = restarted(table, now)
-    db.execute(QUERIES["set_meta"], ("clean", "0"))
+    db.execute(QUERIES["set_meta"], ("clean", "no"))
     last_seen_ms = max(
         db.execute(QUERIES["last_changed"]).fetchone()[0] or 0,
-        int(_meta(db, "last_seen_ms") or 0),
+        number(meta(db, "last_seen_ms") or "0"),
     )
     return journal, JournalFacts(
         path=str(start.path),
         schema=SCHEMA,
         born_at=at_ms(born_ms),
         clean_start=clean,
-        damage=damage,
+        damage=damage or sealing.told(seals, start.sealing.file),
         doubtful=doubtful,
         last_seen_ms=last_seen_ms,
     )
-
-
-def _check_identity(db: sqlite3.Connection, path: Path) -> None:
-    application_id = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0 and application_id == 0:
-        return  # created, but the power went before the first commit
-    if application_id != APPLICATION_ID:
-        raise OperatorError(
-            "store.foreign", f"{path} is not a posagent journal", "set agent.state_dir correctly"
-        )
-    if version > SCHEMA:
-        raise OperatorError(
-            "store.newer_schema",
-            f"{path} was written by a newer agent (schema {version}, this one knows {SCHEMA})",
-            "install the newer agent again; nothing was changed",
-        )
 
 
 def _check_structure(db: sqlite3.Connection) -> None:
@@ -273,32 +294,22 @@ def _check_structure(db: sqlite3.Connection) -> None:
     finally:
         db.set_progress_handler(None, 0)
     if verdict != "ok":
-        raise _DamagedError(f"quick_check: {verdict}")
+        raise DamagedError(f"quick_check: {verdict}")
 
 
-def _create(db: sqlite3.Connection, now: Moment) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    for statement in _statements(migration(f"journal_{SCHEMA:04d}")):
-        db.execute(statement)
-    for name, value in (
-        ("database_id", uuid.uuid4().hex),
-        ("born_ms", str(now.wall_ms)),
-        ("clean", "1"),
-    ):
-        db.execute(QUERIES["set_meta"], (name, value))
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {SCHEMA}")
-    db.execute("COMMIT")
+def _fold(db: sqlite3.Connection) -> None:
+    """Write what the log holds into the database, before anything is answered from it.
 
-
-def _statements(script: str) -> list[str]:
-    lines = [line.split("--", 1)[0] for line in script.splitlines()]
-    return [part for part in "\n".join(lines).split(";") if part.strip()]
-
-
-def _meta(db: sqlite3.Connection, name: str) -> str | None:
-    row = db.execute(QUERIES["get_meta"], (name,)).fetchone()
-    return None if row is None else str(row[0])
+    After a sync that failed, parts of the log can be readable and yet never reach the flash: the
+    kernel has marked them clean. Only writing them again makes them durable; a commit behind such
+    a part would be lost with it at the next power cut.
+    """
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        if family(error) != "full":
+            raise
+        log.warning("event=log_not_folded code=%s", sqlite_name(error))
 
 
 def _boot_no(db: sqlite3.Connection, now: Moment) -> int:
@@ -315,7 +326,7 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
         # Attempts that were cut off by the stop: a clean start does not look for them.
         restarted(journal.table, now)
         journal.table.committed()
-    db.execute(QUERIES["set_meta"], ("clean", "1"))
+    db.execute(QUERIES["set_meta"], ("clean", CLEAN))
     if now.trusted:
         db.execute(QUERIES["set_meta"], ("last_seen_ms", str(now.wall_ms)))
     db.execute(QUERIES["set_meta"], ("last_seq", str(journal.table.next_seq - 1)))
@@ -348,13 +359,13 @@ def _state(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA wal_autocheckpoint = 1000")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
+        if version > STATE_SCHEMA:
             raise sqlite3.DatabaseError(f"schema {version} of a newer agent")
         if version == 0:
             db.execute("BEGIN IMMEDIATE")
-            for statement in _statements(migration(f"state_{SCHEMA:04d}")):
+            for statement in statements(migration(f"state_{STATE_SCHEMA:04d}")):
                 db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA}")
+            db.execute(f"PRAGMA user_version = {STATE_SCHEMA}")
             db.execute("COMMIT")
     except BaseException:
         db.close()

@@ -31,6 +31,12 @@ def put_aside(journal: Path, now: Moment) -> Path:
     return folder / name
 
 
+def named(journal: Path, now: Moment) -> Path:
+    """A place in the folder for a journal that will be put there later."""
+    folder, name = _place(journal, now)
+    return folder / name
+
+
 def keep_log(journal: Path, now: Moment) -> Path:
     """Copy a broken log into the folder before SQLite drops what lies behind the break."""
     log = _beside(journal, LOG)

@@ -37,8 +37,8 @@ def restarted(table: Table, now: Moment) -> int:
     return moved
 
 
-def hold_suspects(table: Table, now: Moment, limit: int = PIECE) -> bool:
-    """Hold some more of what is under suspicion. True when there is nothing left to hold."""
+def settle_suspects(table: Table, now: Moment, limit: int = PIECE) -> bool:
+    """Hold or doubt some more of what is under suspicion. True when there is nothing left."""
     suspicion = table.suspicion
     if suspicion is None:
         return True
@@ -48,8 +48,10 @@ def hold_suspects(table: Table, now: Moment, limit: int = PIECE) -> bool:
         for row in rows:
             table.held_to[uplink] = row["seq"]
             known = table.look(row, now)
+            if table.suspicion is not suspicion:
+                return False  # one was found altered: from the beginning
             if known is not None:
-                table.move(known, table.damage, now)
+                table.settle(known, now)
         if rows:
             return False
     table.acquit()

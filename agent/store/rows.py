@@ -51,7 +51,7 @@ COLUMNS: tuple[str, ...] = (
     "seq", "key", "state", "in_doubt", "version", "sent", "tried", "not_found", "payload_version",
     "next_wall_ms", "next_boot_ms", "boot_no", "changed_ms", "first_sent_ms", "first_sent_boot_ms",
     "first_sent_boot_no", "last_sent_ms", "last_sent_boot_ms", "last_sent_boot_no", "cause", "note",
-    "result", "mac", "stored_ms", "stored_boot_ms", "stored_boot_no", "lane", "uplink",
+    "result", "flags", "mac", "stored_ms", "stored_boot_ms", "stored_boot_no", "lane", "uplink",
     "amount_minor", "currency", "posted_amount_minor", "terminal_id", "merchant_id", "kind",
     "posting", "delivery", "customer_saw", "occurred_ms", "send_before_ms", "first_attempt_ms",
     "attempts", "stan", "batch", "rrn", "refers_to", "covers", "reversal_key", "card", "app",
@@ -98,6 +98,16 @@ class Sealer:
         standing = self.standing(values[_MAC + 1 :])
         expected = _mac(standing, values[:_MAC])
         return standing if hmac.compare_digest(expected, values[_MAC]) else None
+
+    def whole(self, before: Values, after: Values) -> bytes:
+        """The MAC of a row by what stands before and behind the column `mac`."""
+        return _mac(self.standing(after), before)
+
+    def line(self, table: str, values: Values) -> bytes:
+        """The MAC of a row of another table: evidence that moves no money, so it is short."""
+        digest = self._base.copy()
+        digest.update(table.encode() + _encode(values).encode())
+        return digest.digest()[:8]
 
     def insertion(self, record: Record, *fingerprints: bytes) -> Values:
         """A new row, sealed."""
@@ -176,7 +186,7 @@ def record_of(values: Values) -> Record:
     (
         seq, key, state, in_doubt, version, sent, tried, not_found, payload_version, next_wall_ms,
         next_boot_ms, boot_no, changed_ms, first_ms, first_boot_ms, first_boot_no, last_ms,
-        last_boot_ms, last_boot_no, cause, note, result, _mac, stored_ms, stored_boot_ms,
+        last_boot_ms, last_boot_no, cause, note, result, flags, _mac, stored_ms, stored_boot_ms,
         stored_boot_no, lane,
     ) = values[:_FIRST_BUSINESS]  # fmt: skip
     return Record(
@@ -201,6 +211,7 @@ def record_of(values: Values) -> Record:
         payload_version=payload_version,
         not_found=not_found,
         result=result_of(result),
+        flags=tuple(flags.split()) if flags else (),
     )
 
 
@@ -229,7 +240,14 @@ def result_of(text: str | None) -> HostResult | None:
     return HostResult(**fields)
 
 
-def step_of(row: sqlite3.Row) -> Step:
+def step_of(row: sqlite3.Row, *, altered: str = "") -> Step:
+    """A line of the history; of an altered one only that there is one."""
+    if altered:
+        return Step(
+            event=altered, state=State.HELD, in_doubt=True, cause="",
+            note="this line of the history was found altered", count=1,
+            first_at=at_ms(0), last_at=at_ms(0),
+        )  # fmt: skip
     return Step(
         event=row["event"],
         state=STATES[row["state"]],
@@ -247,7 +265,7 @@ def _stamp_columns(stamp: Stamp | None) -> tuple[int | None, int | None, int | N
 
 
 def _changing_columns(record: Record) -> tuple[object, ...]:
-    """From `state` to `result`."""
+    """From `state` to `flags`."""
     return (
         NUMBER[record.state],
         int(record.in_doubt),
@@ -265,6 +283,7 @@ def _changing_columns(record: Record) -> tuple[object, ...]:
         record.cause,
         record.note,
         result_text(record.result),
+        " ".join(record.flags) or None,
     )
 
 

@@ -1,7 +1,8 @@
-"""Reads what can still be read of a damaged journal, to be counted and never to be posted.
+"""Reads what can still be read of a damaged journal, to be counted or looked at by a person.
 
 `.recover` and its like may bring deleted rows back and alter values; nothing found this way is
 believed for sending. Counting is for the backlog and the guard: money put aside is still unsent.
+What still has its MAC, its digest and its seal can be taken back (`salvaged`), and only held.
 """
 
 from __future__ import annotations

@@ -9,20 +9,33 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.moment import Moment, Stamp
 from agent.core.money.journal import Change, Event, Record, State, move
+from agent.core.money.stages import flags_after
+from agent.core.money.transaction import Delivery
 from agent.errors import InternalError
 from agent.store.aside import Aside
 from agent.store.known import KnownRows
-from agent.store.rows import NUMBER, Known, Sealer, record_of
+from agent.store.past import Past
+from agent.store.rows import Known, Sealer, record_of
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
 
 #: What a row that was not written by us may raise while it is taken apart.
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 _META = "suspicion"
+#: The lost commit may have said "this is being sent now"; nobody can tell of which payment.
+CUT_OFF = Change(
+    event=Event.RESTART,
+    cause="host.no_reply",
+    note="the end of the log was unreadable: this may have been sent when the agent last stopped",
+)
+
+
+#: What the first line of every history says beside its event.
+_SUBMITTED = Change(event=Event.RELEASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,20 +44,25 @@ class Suspicion:
 
     below: int
     note: str
+    #: The end of the log is gone, and only that: what may have left is in doubt, nothing is held.
+    doubt: bool = False
 
 
 class Table:
     """`tx`, `history` and what is kept in step with them."""
 
     def __init__(
-        self, db: sqlite3.Connection, sealer: Sealer, *, boot_no: int, next_seq: int
-    ) -> None:
+        self, db: sqlite3.Connection, sealer: Sealer, *,
+        boot_no: int, next_seq: int, window_s: int = 0,
+    ) -> None:  # fmt: skip
         self.db = db
         self.sealer = sealer
         self.boot_no = boot_no
         self.next_seq = next_seq
-        self.tally = Tally()
+        self.tally = Tally(window_s)
         self.aside = Aside(db)
+        self.past = Past(db, sealer)
+        self.changed: list[Record] = []  #: by the present piece of work, in order
         self.known = KnownRows()
         self.suspicion = self._suspicion()
         #: How far each uplink's records under suspicion have been held.
@@ -62,6 +80,20 @@ class Table:
     def uplinks(self) -> list[str]:
         """Those with unsent records."""
         return [row[0] for row in self.many("uplinks")]
+
+    def oldest_unsent(self) -> sqlite3.Row | None:
+        """Number and stamps of the unsent record that was accepted first."""
+        rows = [
+            row
+            for uplink in self.uplinks()
+            if (row := self.one("oldest_unsent", uplink)) is not None
+        ]
+        return min(rows, key=lambda row: row["seq"], default=None)
+
+    def recount(self) -> None:
+        """Count the unsent again if nobody can say how their number moved."""
+        if self.tally.spoilt:
+            self.tally.load(self.many("tally"))
 
     def believed(self, row: sqlite3.Row, now: Moment) -> Record | None:
         """The record, or None after putting aside a row that is not what was written."""
@@ -97,7 +129,8 @@ class Table:
         self.db.execute(QUERIES["insert_tx"], values)
         self.next_seq += 1
         self.tally.moved(None, record)
-        self.remember(record, "submitted", Change(event=Event.RELEASE), now, 1)
+        self.past.remember(record, "submitted", _SUBMITTED, now, 1)
+        self.changed.append(record)
 
     def move(self, known: Known, change: Change, now: Moment) -> Known:
         """Move a record on; its history goes with it. IllegalMoveError where the table says no."""
@@ -118,30 +151,9 @@ class Table:
         self.tally.moved(before, after)
         # The first step has a history of one row, and a final event cannot have happened before.
         plain = before.version == 1 or (before.version == 2 and after.final)
-        self.remember(after, change.event.value, change, now, after.version if plain else 0)
+        self.past.remember(after, change.event.value, change, now, after.version if plain else 0)
+        self.changed.append(after)
         return moved
-
-    def remember(self, record: Record, event: str, change: Change, now: Moment, n: int = 0) -> None:
-        """The history row; the same trouble again only raises the count of its row.
-
-        `n`: the number of the new row where it is known that it is new.
-        """
-        tail = [] if n else self.many("history_tail", record.seq)
-        said = (event, change.cause, change.note, change.actor)
-        for row in tail if change.actor == "agent" else ():  # what a person did is never folded
-            if (row["event"], row["cause"], row["note"], row["actor"]) == said:
-                self.db.execute(
-                    QUERIES["history_again"],
-                    (now.wall_ms, NUMBER[record.state], record.in_doubt, record.seq, row["n"]),
-                )
-                return
-        self.db.execute(
-            QUERIES["history_add"],
-            (
-                record.seq, n or (tail[0]["n"] + 1 if tail else 1), event, NUMBER[record.state],
-                record.in_doubt, change.cause, change.note, change.actor, now.wall_ms, now.wall_ms,
-            ),
-        )  # fmt: skip
 
     # -- a batch ends ----------------------------------------------------------------------
 
@@ -149,11 +161,13 @@ class Table:
         """What was written since the last call is durable."""
         self.tally.commit()
         self.aside.commit()
+        self.changed.clear()
 
-    def rolled_back(self, mark: int = 0) -> None:
+    def rolled_back(self, mark: tuple[int, int] = (0, 0)) -> None:
         """What was written since `mark` (of the tally) did not happen."""
         self.tally.rollback(mark)
         self.aside.rollback()
+        self.changed.clear()
 
     # -- doubt about the rows themselves ---------------------------------------------------
 
@@ -163,25 +177,31 @@ class Table:
         self.tally.spoil()
         self.suspect(f"record {row['seq']} was found altered; nothing unsent is believed")
 
-    def suspect(self, note: str) -> None:
-        """From now on nothing unsent is sent; `recovery.hold_suspects` holds it, piece by piece."""
-        before, self.suspicion = self.suspicion, Suspicion(below=self.next_seq - 1, note=note)
-        if before is None or before.below != self.suspicion.below:
+    def suspect(self, note: str, *, doubt: bool = False) -> None:
+        """From now on nothing unsent is sent; `recovery.settle_suspects` holds it, piece by piece.
+
+        `doubt`: it is only put in doubt. What is to be held already stays so.
+        """
+        before = self.suspicion
+        if before is not None and doubt and not before.doubt:
+            doubt, note = False, before.note
+        self.suspicion = Suspicion(below=self.next_seq - 1, note=note, doubt=doubt)
+        if before != self.suspicion:
             self.held_to.clear()
-        text = json.dumps({"below": self.suspicion.below, "note": note})
+        text = json.dumps({"below": self.suspicion.below, "note": note, "doubt": doubt})
         self.db.execute(QUERIES["set_meta"], (_META, text))
 
     def acquit(self) -> None:
-        """Everything under suspicion is held."""
+        """Everything under suspicion is held, or in doubt."""
         self.suspicion = None
         self.db.execute(QUERIES["set_meta"], (_META, ""))
 
     def suspects(self, record: Record) -> bool:
-        """Whether this record is yet to be held."""
+        """Whether this record is yet to be held or doubted."""
         return (
             self.suspicion is not None
             and record.seq <= self.suspicion.below
-            and record.state is not State.HELD
+            and not (record.state is State.HELD and record.in_doubt)
             and not record.final
         )
 
@@ -190,11 +210,21 @@ class Table:
         """Up to here unsent records are not believed."""
         return 0 if self.suspicion is None else self.suspicion.below
 
-    @property
-    def damage(self) -> Change:
-        """What happens to a record under suspicion."""
-        note = "" if self.suspicion is None else self.suspicion.note
-        return Change(event=Event.DAMAGE, cause="queue.held", note=note)
+    def settle(self, known: Known, now: Moment) -> Known:
+        """Do to a record under suspicion what has to be done."""
+        record = known.record
+        held = record.state is State.HELD
+        if self.suspicion is None or not self.suspicion.doubt or held:
+            # What was held stays held for what it was held for, and is in doubt from now on.
+            note = "" if self.suspicion is None else self.suspicion.note
+            cause = record.cause if held else "queue.held"
+            return self.move(known, Change(event=Event.DAMAGE, cause=cause, note=note), now)
+        if record.in_doubt or record.transaction.delivery is not Delivery.AGENT:
+            return known
+        if record.state is not State.SENDING:
+            # As if it had been on its way: the host knows its key since now at the latest.
+            known = self.move(known, Change(event=Event.ATTEMPT), now)
+        return self.move(known, replace(CUT_OFF, note=self.suspicion.note), now)
 
     def _suspicion(self) -> Suspicion | None:
         row = self.one("get_meta", _META)
@@ -236,7 +266,8 @@ def _after(before: Record, change: Change, now: Moment, boot_no: int) -> Record:
         stored=before.stored,
         first_sent=(before.first_sent or stamp) if attempt else before.first_sent,
         last_sent=stamp if attempt else before.last_sent,
-        payload_version=before.payload_version,
+        payload_version=change.payload_version or before.payload_version,
         not_found=change.not_found,
         result=change.result or before.result,
+        flags=flags_after(before.flags, change.flags),
     )

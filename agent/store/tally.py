@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import datetime
 
 from agent.core.money.journal import Amounts, Backlog, Record, State
+from agent.store.recent import Recent
 from agent.store.rows import STATES
 
 #: What one unsent record counts under: state, doubt, currency, cause.
@@ -19,9 +20,10 @@ Cell = tuple[State, bool, str, str]
 
 
 class Tally:
-    """Counts and sums of the unsent records."""
+    """Counts and sums of the unsent records, and with them the payments taken lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, window_s: int = 0) -> None:
+        self.recent = Recent(window_s)
         self._count: Counter[Cell] = Counter()
         self._minor: Counter[Cell] = Counter()
         self._pending: list[tuple[Record, int]] = []
@@ -49,15 +51,18 @@ class Tally:
             self._pending.append((before, -1))
         if after is not None and not after.final:
             self._pending.append((after, 1))
+        if after is not None:
+            self.recent.moved(before, after)
 
     def spoil(self) -> None:
         self.spoilt = True
 
-    def mark(self) -> int:
-        return len(self._pending)
+    def mark(self) -> tuple[int, int]:
+        return len(self._pending), self.recent.mark()
 
-    def rollback(self, mark: int = 0) -> None:
-        del self._pending[mark:]
+    def rollback(self, mark: tuple[int, int] = (0, 0)) -> None:
+        del self._pending[mark[0] :]
+        self.recent.rollback(mark[1])
         self.spoilt = self.spoilt or self._counted_here
 
     def commit(self) -> None:
@@ -70,6 +75,16 @@ class Tally:
             if not self._count[cell]:
                 del self._count[cell], self._minor[cell]
         self._pending.clear()
+        self.recent.commit()
+
+    def exposure(self, currency: str) -> Amounts:
+        """The unsent of one currency, with what the open batch has changed."""
+        cells = [cell for cell in self._count if cell[2] == currency]
+        own = [(record, by) for record, by in self._pending if _currency(record) == currency]
+        count = sum(self._count[cell] for cell in cells) + sum(by for _, by in own)
+        minor = sum(self._minor[cell] for cell in cells)
+        minor += sum(by * (record.transaction.amount_minor or 0) for record, by in own)
+        return Amounts(count=count, by_currency={currency: minor})
 
     def count(self, state: State) -> int:
         """How many records are in this state."""
@@ -106,3 +121,7 @@ class Tally:
             oldest_at=oldest_at,
             by_cause=dict(causes.most_common()),
         )
+
+
+def _currency(record: Record) -> str:
+    return record.transaction.currency or ""

@@ -24,13 +24,14 @@ from agent.clock import Clock
 from agent.errors import AgentError, StoreError
 from agent.store import opening
 from agent.store.checkpoint import LogBound
+from agent.store.chores import Chores
 from agent.store.commit import StateCommits, transaction
 from agent.store.files import Counters
 from agent.store.inbox import Inbox
 from agent.store.item import Answer, Item, Target, again, answers, closed, resolve
 from agent.store.journal import Journal
 from agent.store.opening import JournalFacts, family, sqlite_name
-from agent.store.recovery import hold_suspects
+from agent.store.recovery import settle_suspects
 from agent.store.space import TRY_S, Space
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Opened:
     facts: JournalFacts
     counters: Counters
     log_bound: LogBound
+    chores: Chores
 
 
 class Writer:
@@ -121,7 +123,9 @@ class Writer:
     @property
     def refusal(self) -> StoreError | None:
         """Why nothing can be stored at the moment: a new error each time, to be raised."""
-        refusal = self._refusal or self._space.refusal
+        opened = self._opened
+        closed = None if opened is None else opened.journal.gate.refusal
+        refusal = self._refusal or self._space.refusal or closed
         return None if refusal is None else again(refusal)
 
     # -- the thread ------------------------------------------------------------------------
@@ -162,6 +166,8 @@ class Writer:
             timeout = max(0.0, self._piece_at_s - time.monotonic())
         elif self._space.refusal is not None:
             timeout = TRY_S
+        elif idle:
+            timeout = self._opened.chores.wait_s()
         try:
             return self._inbox.get(timeout)
         except queue.Empty:
@@ -199,10 +205,22 @@ class Writer:
         self._try_again()
         if self._opened is not None:
             self._look_after(self._opened, idle=True)
+        opened = self._opened
+        if opened is None or opened.journal.table.suspicion is not None:
+            return
+
+        def own(work: Callable[[Journal], Any]) -> Any:
+            piece = Item(Target.JOURNAL, work, None)
+            self._commit(opened.journal_db, opened.journal, [piece])
+            return None if piece.error is not None else piece.result
+
+        opened.chores.step(opened.journal, own)
 
     def _look_after(self, opened: Opened, *, idle: bool) -> None:
         """What belongs to nobody's request: damage to be dealt with, a log grown to its bound."""
         self._hold_piece(opened)
+        if opened.journal.gate.low:
+            opened.chores.fill_up()
         changes = opened.journal_db.total_changes
         if opened is self._opened and opened.log_bound.due(changes, idle=idle):
             self._checkpoint(opened)
@@ -213,7 +231,7 @@ class Writer:
             return
         piece = Item(
             Target.JOURNAL,
-            lambda journal: hold_suspects(journal.table, self._clock.now()),
+            lambda journal: settle_suspects(journal.table, self._clock.now()),
             None,
         )
         self._commit(opened.journal_db, opened.journal, [piece])
@@ -273,7 +291,11 @@ class Writer:
                 self._space.wrote()
         except sqlite3.Error as error:
             kind = family(error)
-            if kind == "full" and len(items) > 1:
+            if kind == "full" and self._opened is not None and self._opened.chores.make_room():
+                for item in items:
+                    item.result = item.error = None
+                self._commit(db, journal, items)
+            elif kind == "full" and len(items) > 1:
                 for item in items:
                     item.result = item.error = None
                     if self._opened is None:  # the storage failed at one of those before

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.clock import Clock
 from agent.core.moment import Moment
+from agent.core.money.abandoning import Asking
 from agent.core.money.channel import Channel, ChannelState
+from agent.core.money.deadlines import expired, lapse
 from agent.core.money.delivery import (
     ASKED,
     OUTCOMES,
@@ -26,23 +28,18 @@ from agent.core.money.delivery import (
     Reply,
     Todo,
     Trouble,
-    expired,
-    lapse,
+    forgotten,
     must_hold,
+    plan,
     settle_post,
     settle_query,
     troubled,
 )
-from agent.core.money.journal import (
-    TRANSITIONS,
-    Change,
-    Event,
-    IllegalMoveError,
-    Record,
-    State,
-)
+from agent.core.money.journal import Change, Event, IllegalMoveError, Record, State
 from agent.core.money.transaction import Payload
 from agent.errors import CallerError, InternalError, StoreError
+from agent.uplink.aftermath import Reverse, outcome_of, overtaken, taken_back
+from agent.uplink.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +52,6 @@ STORE_RETRY_CAP_S = 30.0
 FAULT_REST_MS = 60_000
 #: One answer that is no status answer may be a gateway's, during a deployment: ask again later.
 UNSUPPORTED_S = 900.0
-#: Records whose troubles are remembered; beyond it the oldest memory goes (it only costs retries).
-MAX_TROUBLES = 10_000
 
 
 class Due(Protocol):
@@ -84,7 +79,16 @@ class Journal(Protocol):
 
 
 class Uplink(Protocol):
-    """A way to one host; `agent.uplink.https` is one."""
+    """A way to one host; `agent.uplink.https` is one, `agent.uplink.iso8583` another."""
+
+    @property
+    def asks_by_record(self) -> bool:
+        """Whether one payment can be asked about and the next cannot."""
+        ...
+
+    def exclusive(self, record: Record) -> str:
+        """What two payments may not be under way with at once, such as a terminal; "": nothing."""
+        ...
 
     async def post(
         self,
@@ -97,46 +101,6 @@ class Uplink(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True)
-class Memory:
-    """What is remembered of records between attempts."""
-
-    troubles: dict[int, Trouble] = field(default_factory=dict)
-    asked: dict[int, int] = field(default_factory=dict)
-    rests: dict[int, int] = field(default_factory=dict)  #: boot ms until which it is left alone
-    store_failures: int = 0  #: in a row
-
-    def trouble(self, seq: int, trouble: Trouble) -> None:
-        self.troubles.pop(seq, None)
-        self.troubles[seq] = trouble
-        while len(self.troubles) > MAX_TROUBLES:
-            del self.troubles[next(iter(self.troubles))]
-
-    def asked_again(self, seq: int) -> int:
-        count = self.asked.pop(seq, 0) + 1
-        self.asked[seq] = count
-        while len(self.asked) > MAX_TROUBLES:
-            del self.asked[next(iter(self.asked))]
-        return count
-
-    def rest(self, seq: int, until_boot_ms: int) -> None:
-        self.rests.pop(seq, None)
-        self.rests[seq] = until_boot_ms
-        while len(self.rests) > MAX_TROUBLES:
-            del self.rests[next(iter(self.rests))]
-
-    def rests_ms(self, seq: int, now: Moment) -> int:
-        """How much longer we leave it alone because we ourselves failed at it."""
-        left_ms = self.rests.get(seq, 0) - now.boot_ms
-        if left_ms <= 0:
-            self.rests.pop(seq, None)
-        return max(0, left_ms)
-
-    def forget(self, seq: int) -> None:
-        self.troubles.pop(seq, None)
-        self.asked.pop(seq, None)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """What every runner shares."""
@@ -144,6 +108,7 @@ class Ports:
     journal: Journal
     clock: Clock
     draw: Callable[[], float]  #: uniform in [0, 1): the jitter
+    reverse: Reverse | None = None
 
 
 class _TooLateError(Exception):
@@ -155,16 +120,32 @@ class Attempts:
 
     def __init__(self, channel: Channel, profile: Profile, uplink: Uplink, ports: Ports) -> None:
         self.channel = channel
-        self.profile = profile
         self.memory = Memory()
         self.boot_no = 0  # set when the store first answers
+        self._profile = profile
         self._uplink = uplink
         self._ports = ports
         self._asks_again_boot_ms = 0
 
-    def can_ask(self, now: Moment) -> bool:
-        """Whether the host answers status queries, as far as we know."""
-        return now.boot_ms >= self._asks_again_boot_ms
+    def plan(self, record: Record, now: Moment) -> Plan:
+        """What to do with it now, as far as we know its host."""
+        can_ask = self._can_ask(record, now)
+        return plan(record, self._profile, now, self.boot_no, can_ask=can_ask)
+
+    def asking(self, record: Record) -> Asking:
+        """What the host could still tell about it."""
+        now = self._ports.clock.now()
+        if not self._profile.status_query or not self._can_ask(record, now):
+            return Asking.NO
+        stale = forgotten(record, self._profile, now, self.boot_no)
+        return Asking.STALE if stale else Asking.YES
+
+    def _can_ask(self, record: Record, now: Moment) -> bool:
+        return now.boot_ms >= self._asks_again_boot_ms and self.memory.can_ask(record)
+
+    def exclusive(self, record: Record) -> str:
+        """What it must have to itself while it is under way; "": nothing."""
+        return self._uplink.exclusive(record)
 
     async def close(self) -> None:
         await self._uplink.close()
@@ -188,6 +169,10 @@ class Attempts:
                 case Todo.HOLD:
                     hold = Change(event=Event.HOLD, cause=decision.cause, note=decision.note)
                     await self._commit(record, hold)
+                case Todo.REVERSE:
+                    failed = await taken_back(self._ports.reverse, record, decision)
+                    if failed is not None:
+                        await self._commit(record, failed)
                 case _:
                     raise InternalError("uploader.plan", f"nothing to do for {decision.todo}")
             self.memory.store_failures = 0
@@ -202,6 +187,16 @@ class Attempts:
             # Task top. Our own fault with one payment must stop neither it for ever nor the rest.
             log.exception("event=attempt_failed seq=%s", record.seq)
             await self._set_down(record, type(error).__name__)
+
+    async def late(self, key: str, reply: Reply) -> None:
+        """An answer to an attempt that is over (U20). It counts while the payment is open."""
+        try:
+            record = await self._ports.journal.record(key)
+            change = None if record is None else overtaken(record, outcome_of(reply))
+            if record is not None and change is not None:
+                await self._commit(record, change)
+        except (CallerError, StoreError, InternalError, IllegalMoveError) as error:
+            log.warning("event=late_answer_lost reason=%r", str(error))
 
     def _store_refused(self, record: Record, error: StoreError) -> None:
         """Nothing can be sent without the commit before it: try again, less and less often."""
@@ -262,12 +257,15 @@ class Attempts:
         answered()
         now = self._ports.clock.now()
         trouble, hold = self._troubled(record, OUTCOMES[reply.answer], reply, now)
-        if outcome is not None and not hold:  # what is one payment's trouble closes no channel
+        unsent = current is record
+        refused_here = unsent and OUTCOMES[reply.answer].event is Event.HOLD
+        # What is one payment's trouble, or our own word on it, says nothing about the channel.
+        if outcome is not None and not hold and not refused_here:
             self._turn(outcome, reply, begun)
-        if current is record:
+        if unsent and not refused_here:
             return  # nothing left and nothing was written: the journal need not know
         change = settle_post(
-            record, reply, self.profile, trouble,
+            record, reply, self._profile, trouble,
             hold=hold, now=now, boot_no=self.boot_no, drawn=self._ports.draw(),
         )  # fmt: skip
         self._remember(record, await self._commit(current, change), trouble)
@@ -284,14 +282,16 @@ class Attempts:
         trouble, hold = self._troubled(record, ASKED[reply.answer], reply, now)
         if not hold:
             self._turn(ASKED[reply.answer], reply, begun)
-        if reply.answer is Answer.UNSUPPORTED:
+        if reply.answer is Answer.UNSUPPORTED and self._uplink.asks_by_record:
+            self.memory.cannot_ask(record)
+        elif reply.answer is Answer.UNSUPPORTED:
             self._asks_again_boot_ms = now.boot_ms + round(UNSUPPORTED_S * 1000)
             log.warning("event=no_status_query uplink=%s", self.channel.name)
         elif reply.answer is Answer.NOT_SENT:
             return
         asked = self.memory.asked_again(record.seq)
         change = settle_query(
-            record, reply, self.profile, trouble, asked,
+            record, reply, self._profile, trouble, asked,
             hold=hold, now=now, boot_no=self.boot_no, drawn=self._ports.draw(),
         )  # fmt: skip
         after = await self._commit(record, change)
@@ -329,11 +329,12 @@ class Attempts:
                 await asyncio.sleep(STORE_RETRY_S)
             except CallerError as error:
                 found = await self._ports.journal.record(record.key)
-                if found is None or not _late_answer(found, change):
+                kept = None if found is None else overtaken(found, change)
+                if found is None or kept is None:
                     raise
                 # U20: somebody moved it on meanwhile, but the host's word is proof.
                 log.info("event=late_answer seq=%s code=%s", record.seq, error.code)
-                record = found
+                record, change = found, kept
 
     def _turn(self, outcome: Outcome, reply: Reply, begun: int) -> None:
         """The channel takes in what an attempt met."""
@@ -350,17 +351,3 @@ class Attempts:
                 "event=channel_%s uplink=%s cause=%s reason=%r",
                 channel.state, channel.name, channel.cause, reply.note,
             )  # fmt: skip
-
-
-def _late_answer(found: Record, change: Change) -> bool:
-    """Whether a final answer still has something to end. One against another end is an alarm."""
-    if change.event not in (Event.POSTED, Event.DECLINED):
-        return False
-    if not found.final:
-        return (found.state, change.event) in TRANSITIONS
-    if found.state.value != change.event.value:
-        log.error(
-            "event=answer_contradicts seq=%s state=%s answer=%s",
-            found.seq, found.state, change.event,
-        )  # fmt: skip
-    return False

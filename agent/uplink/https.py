@@ -84,6 +84,9 @@ class Requests(Protocol):
 class HttpsUplink:
     """One host, over one client."""
 
+    #: A host answers status queries or it does not; the payment makes no difference.
+    asks_by_record = False
+
     def __init__(
         self, url: str, client: Requests, *,
         answer_timeout_s: float, outcomes: Mapping[str, str] | None = None,
@@ -160,6 +163,11 @@ class HttpsUplink:
                 note=f"the host answers no status query ({outcome.status})",
             )
         return _by_status(outcome, self._named.get(outcome.status) or STATUS.get(outcome.status))
+
+    def exclusive(self, record: Record) -> str:
+        """Nothing: the key of each keeps two payments apart."""
+        del record
+        return ""
 
     async def close(self) -> None:
         await self._client.close()

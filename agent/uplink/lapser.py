@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from agent.clock import Clock
-from agent.core.money.delivery import lapse, lapses_in_ms
+from agent.core.money.deadlines import cut_off, cut_off_in_ms, lapse, lapses_in_ms
 from agent.core.money.journal import Change, IllegalMoveError, Record
-from agent.core.money.transaction import Posting
+from agent.core.money.transaction import Kind, Posting
 from agent.errors import CallerError, StoreError
 
 log = logging.getLogger(__name__)
@@ -32,18 +33,33 @@ class Journal(Protocol):
     async def boot_no(self) -> int: ...
 
 
-class Lapser:
-    """Watches the time limits of unsent requests."""
+#: Whether payments that a batch upload covers are still unsent.
+Covered = Callable[[Record], Awaitable[bool]]
+#: How long a batch upload waits for them, where the profile does not say.
+BATCH_WAIT_S = 3_600.0
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+
+class Lapser:
+    """Watches the time limits of unsent requests, and the cut-off of batch uploads that wait."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        covered: Covered | None = None,
+        batch_wait_s: Mapping[str, float] | None = None,
+    ) -> None:
         self._journal = journal
         self._clock = clock
+        self._covered = covered
+        self._batch_wait_s = dict(batch_wait_s or {})
         self._wake = asyncio.Event()
 
     def heed(self, record: Record) -> None:
         """A record was committed; a request with a limit may be the next to lapse."""
         t = record.transaction
-        if t.posting is Posting.REQUEST and t.send_before is not None and not record.final:
+        limited = t.posting is Posting.REQUEST and t.send_before is not None
+        if (limited or t.covers) and not record.final:
             self._wake.set()
 
     def wake(self) -> None:
@@ -74,21 +90,32 @@ class Lapser:
             while page := await self._journal.requests(after_seq, PAGE):
                 after_seq = page[-1].seq
                 for record in page:
-                    left_ms = lapses_in_ms(record, self._clock.now(), boot_no)
+                    left_ms, end = self._limit(record, boot_no)
                     if left_ms is None:
                         continue
                     if left_ms:
                         soonest_ms = min(soonest_ms, left_ms)
-                    else:
-                        await self._end(record)
+                    elif end is not None:
+                        await self._end(record, end)
+                    elif self._covered is not None and await self._covered(record):
+                        log.warning("event=batch_incomplete seq=%s", record.seq)
+                        await self._end(record, cut_off())
         except StoreError as error:
             log.debug("event=lapses_wait code=%s", error.code)
             return STORE_RETRY_S
         return soonest_ms / 1000
 
-    async def _end(self, record: Record) -> None:
+    def _limit(self, record: Record, boot_no: int) -> tuple[int | None, Change | None]:
+        """Milliseconds left, and what ends it; a batch ends only if it is not complete."""
+        now = self._clock.now()
+        if record.transaction.kind is Kind.BATCH_UPLOAD:
+            wait_s = self._batch_wait_s.get(record.transaction.uplink, BATCH_WAIT_S)
+            return cut_off_in_ms(record, wait_s, now, boot_no), None
+        return lapses_in_ms(record, now, boot_no), lapse()
+
+    async def _end(self, record: Record, change: Change) -> None:
         try:
-            await self._journal.advance(record.seq, record.version, lapse())
+            await self._journal.advance(record.seq, record.version, change)
         except (CallerError, IllegalMoveError) as error:
             # It was sent, voided or held at this very moment.
             log.debug("event=lapse_overtaken seq=%s reason=%r", record.seq, str(error))

@@ -15,18 +15,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.moment import Moment
+from agent.core.money.abandoning import Asking
 from agent.core.money.channel import Channel
-from agent.core.money.delivery import Plan, Profile, Todo, plan
+from agent.core.money.delivery import Plan, Profile, Reply, Todo
 from agent.core.money.journal import Record, State
+from agent.core.money.lanes import TERMINAL_LANES
 from agent.core.money.transaction import Payload
 from agent.errors import StoreError
-from agent.uplink.attempt import STORE_RETRY_S, Attempts, Ports, Uplink
+from agent.uplink.attempt import STORE_RETRY_S, Attempts, Due, Ports, Uplink
 from agent.uplink.lapser import Lapser
+from agent.uplink.overdue import Overdue
 
 log = logging.getLogger(__name__)
 
 #: Candidates fetched at once; also bounds how long one read holds the writer (about 1 ms).
 PAGE = 64
+#: Candidates kept back because what they need to themselves is taken, such as a terminal.
+PASSED_OVER = 4 * PAGE
 #: Nothing is due: look again after this long even without a sign (boot clock jumps, missed wakes).
 LONGEST_WAIT_S = 300.0
 #: After a walk in vain the next begins this many times later than it took, at most the cap.
@@ -40,10 +45,37 @@ class _Queue:
 
     ready: deque[Record] = field(default_factory=deque)
     payloads: dict[int, Payload] = field(default_factory=dict)  #: small ones that came along
+    passed: dict[int, Record] = field(default_factory=dict)  #: they go when another has ended
     after: int | str = 0
-    next_boot_ms: int | None = None  #: the earliest end of a back-off met on this walk
+    fresh: int | None = None  #: something new came after this number while the walk rested
+    next_boot_ms: int | None = None  #: when something met on this walk is worth another look
     vain_s: float = 0.0  #: spent on reading without finding anything
     not_before_s: float = 0.0  #: of the loop's clock; when the next walk may begin
+
+    def look_again(self, boot_ms: int | None) -> None:
+        """Something is worth another look then."""
+        if boot_ms is not None:
+            soonest_ms = self.next_boot_ms
+            self.next_boot_ms = boot_ms if soonest_ms is None else min(soonest_ms, boot_ms)
+
+    def take(self, page: Due) -> None:
+        """More candidates, as they are now."""
+        for record in page.records:
+            self.passed.pop(record.seq, None)
+        self.ready.extend(page.records)
+        self.payloads = dict(page.payloads)
+
+    def pass_over(self, record: Record) -> None:
+        self.passed[record.seq] = record
+
+    def recall(self) -> None:
+        """One has ended: who was passed over for it comes first."""
+        self.ready.extendleft(reversed(self.passed.values()))
+        self.passed.clear()
+
+    def rest_s(self, now_s: float) -> float:
+        """How long no walk may begin."""
+        return max(0.0, self.not_before_s - now_s) if self.after == 0 else 0.0
 
 
 @dataclass(slots=True)
@@ -51,6 +83,7 @@ class _Errand:
     """One record being dealt with."""
 
     task: asyncio.Task[None]
+    exclusive: str  #: what it has to itself meanwhile
     answered: bool = False  #: the host is done with it, its outcome is being committed
 
 
@@ -74,11 +107,21 @@ class Runner:
         if record.state is State.SENDING:
             return  # it is in hands already; its end is another change
         queue = self._queue
-        resting = queue.after == 0 and asyncio.get_running_loop().time() < queue.not_before_s
         movable = record.state in (State.QUEUED, State.WAITING) and record.seq not in self._busy
-        if resting and movable and record.lane is None and len(queue.ready) < PAGE:
-            queue.ready.append(record)  # what is new need not wait for the next long walk
+        in_lane = record.lane is not None and record.lane.startswith(TERMINAL_LANES)
+        if movable and not in_lane and queue.rest_s(asyncio.get_running_loop().time()):
+            # What is new need not wait for the next long walk.
+            before = record.seq - 1
+            queue.fresh = before if queue.fresh is None else min(queue.fresh, before)
         self._wake.set()
+
+    async def late(self, key: str, reply: Reply) -> None:
+        """An answer to an attempt that is over (U20)."""
+        await self._attempts.late(key, reply)
+
+    def asking(self, record: Record) -> Asking:
+        """What this host could still tell about a payment."""
+        return self._attempts.asking(record)
 
     def kick(self) -> None:
         """Forward now: a person or a command does not want to wait for the back-off."""
@@ -142,13 +185,18 @@ class Runner:
         """Hand out work until the slots are full or a walk over the journal found no more."""
         while self._free(now := self._ports.clock.now()):
             if not self._queue.ready:
+                if len(self._queue.passed) >= PASSED_OVER:
+                    break
                 wait_s = await self._refill(now)
                 if wait_s is not None:
                     return wait_s
                 continue
             record = self._queue.ready.popleft()
-            decision = self._decision(record, now)
-            if decision is not None:
+            if record.seq in self._busy:
+                continue
+            if self._overlaps(record):
+                self._queue.pass_over(record)
+            elif (decision := self._decision(record, now)) is not None:
                 self._start(record, decision)
         return LONGEST_WAIT_S  # an attempt that ends wakes us
 
@@ -167,38 +215,64 @@ class Runner:
         """Read on. None, or how long to wait at the end of a walk that found nothing to do."""
         queue, clock_s = self._queue, asyncio.get_running_loop().time
         began_s = clock_s()
-        if queue.after == 0 and began_s < queue.not_before_s:
-            return queue.not_before_s - began_s
+        if rest_s := queue.rest_s(began_s):
+            return await self._refresh(rest_s)
+        if queue.after == 0:
+            queue.passed.clear()
+            queue.fresh = None
         page = await self._ports.journal.due(self.channel.name, queue.after, PAGE)
-        queue.vain_s = 0.0 if page.records else queue.vain_s + clock_s() - began_s
-        queue.ready.extend(page.records)
-        queue.payloads = dict(page.payloads)
-        queue.next_boot_ms = _sooner(queue.next_boot_ms, page.next_boot_ms)
         queue.after = page.after or 0
+        queue.look_again(page.next_boot_ms)
+        apart = [r for r in page.records if not self._overlaps(r)]
+        queue.vain_s = 0.0 if apart else queue.vain_s + clock_s() - began_s
         if page.after is not None:
+            queue.take(page)
             return None
+        soon = any(self._decision(record, now) is not None for record in apart)
         soonest_ms, queue.next_boot_ms = queue.next_boot_ms, None
-        if any(self._decision(record, now) is not None for record in page.records):
+        if soon:
+            queue.take(page)
             return None
-        queue.ready.clear()
+        for record in page.records:
+            if record.seq not in self._busy and self._overlaps(record):
+                queue.pass_over(record)
         # A long journal with nothing to do in it must not be walked for every wink.
         vain_s, queue.vain_s = queue.vain_s, 0.0
         queue.not_before_s = clock_s() + min(VAIN_SHARE * vain_s, VAIN_CAP_S)
+        if queue.ready:
+            return None  # one has ended meanwhile
         resting = [ms for r in page.records if (ms := self._attempts.memory.rests_ms(r.seq, now))]
         wait_ms = round(LONGEST_WAIT_S * 1000)
         if soonest_ms is not None:
             wait_ms = min(wait_ms, max(soonest_ms - now.boot_ms, 20))
         return min(wait_ms, *resting, wait_ms) / 1000
 
+    async def _refresh(self, rest_s: float) -> float | None:
+        """While the walk rests: only what has come since. The journal says whether it may go."""
+        queue = self._queue
+        if queue.fresh is None:
+            return rest_s
+        after, queue.fresh = queue.fresh, None
+        page = await self._ports.journal.due(self.channel.name, after, PAGE)
+        queue.take(page)
+        queue.look_again(page.next_boot_ms)
+        if page.records and isinstance(page.after, int):
+            queue.fresh = page.after
+        return None if page.records else rest_s
+
     def _decision(self, record: Record, now: Moment) -> Plan | None:
         """What to do with a candidate now; None: nothing."""
         if record.seq in self._busy or self._attempts.memory.rests_ms(record.seq, now):
             return None
-        attempts = self._attempts
-        decision = plan(
-            record, attempts.profile, now, attempts.boot_no, can_ask=attempts.can_ask(now)
-        )
+        decision = self._attempts.plan(record, now)
+        if decision.todo is Todo.WAIT:
+            self._queue.look_again(now.boot_ms + decision.wait_ms)
         return None if decision.todo in (Todo.WAIT, Todo.NOTHING) else decision
+
+    def _overlaps(self, record: Record) -> bool:
+        """Whether what it must have to itself is taken by one under way."""
+        wanted = self._attempts.exclusive(record)
+        return bool(wanted) and any(each.exclusive == wanted for each in self._busy.values())
 
     def _start(self, record: Record, decision: Plan) -> None:
         payload = self._queue.payloads.pop(record.seq, None)
@@ -209,16 +283,13 @@ class Runner:
 
         handling = self._attempts.handle(record, decision, payload, answered)
         task = asyncio.create_task(handling, name=f"deliver-{record.seq}")
-        errand = self._busy[record.seq] = _Errand(task)
+        errand = self._busy[record.seq] = _Errand(task, self._attempts.exclusive(record))
         task.add_done_callback(lambda _: self._ended(record.seq))
 
     def _ended(self, seq: int) -> None:
         self._busy.pop(seq, None)
+        self._queue.recall()
         self._wake.set()
-
-
-def _sooner(one: int | None, other: int | None) -> int | None:
-    return min((at for at in (one, other) if at is not None), default=None)
 
 
 class Uploader:
@@ -227,19 +298,26 @@ class Uploader:
     name = "uploader"
     fatal = True
 
-    def __init__(self, runners: Mapping[str, Runner], lapser: Lapser) -> None:
+    def __init__(
+        self, runners: Mapping[str, Runner], lapser: Lapser, overdue: Overdue | None = None
+    ) -> None:
         self._runners = runners
         self._lapser = lapser
+        self._overdue = overdue
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lapser.run(stop), name="lapser")
+            if self._overdue is not None:
+                group.create_task(self._overdue.run(stop), name="overdue")
             for name, runner in self._runners.items():
                 group.create_task(runner.run(stop), name=f"uplink-{name}")
 
     def changed(self, record: Record) -> None:
         """A record was committed: whoever carries its uplink may have work now."""
         self._lapser.heed(record)
+        if self._overdue is not None:
+            self._overdue.heed(record)
         runner = self._runners.get(record.transaction.uplink)
         if runner is not None:
             runner.heed(record)

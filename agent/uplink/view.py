@@ -8,7 +8,9 @@ from datetime import datetime
 
 from agent.clock import Clock
 from agent.core.moment import at_ms
+from agent.core.money.abandoning import Asking
 from agent.core.money.channel import ChannelState
+from agent.core.money.journal import Record
 from agent.uplink.uploader import Runner, Uploader
 
 
@@ -35,6 +37,11 @@ class Channels:
 
     def channels(self) -> list[ChannelView]:
         return [self._view(runner) for runner in self._uploader.runners.values()]
+
+    def asking(self, record: Record) -> Asking:
+        """What its host could still tell about this payment; nothing where no uplink is left."""
+        runner = self._uploader.runners.get(record.transaction.uplink)
+        return Asking.NO if runner is None else runner.asking(record)
 
     def next_attempt_ms(self) -> int | None:
         """UTC milliseconds of the earliest attempt any waiting channel will make."""

@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from agent.clock import Clock
-from agent.config import Connectivity, Uplink
+from agent.config import AnyUplink, Connectivity, Uplink
 from agent.core.health.reading import Outcome, Reading, Value
 from agent.core.moment import Moment
 from agent.errors import AgentError
@@ -353,7 +353,7 @@ class ConnectivityWatcher:
 
 def build(
     config: Connectivity,
-    uplinks: Sequence[Uplink],
+    uplinks: Sequence[AnyUplink],
     *,
     clock: Clock,
     blocking: Blocking,
@@ -365,15 +365,10 @@ def build(
     return ConnectivityWatcher(config, targets(config, uplinks), ports)
 
 
-def targets(config: Connectivity, uplinks: Iterable[Uplink]) -> list[Target]:
+def targets(config: Connectivity, uplinks: Iterable[AnyUplink]) -> list[Target]:
     """The hosts of the configuration; without any, those of the uplinks that are switched on."""
     of_uplinks = {
-        (one.host, one.port): one
-        for one in (
-            _target(link.url, (link.ca_file, link.cert_file, link.key_file))
-            for link in uplinks
-            if link.enabled
-        )
+        (one.host, one.port): one for one in (_of_uplink(link) for link in uplinks if link.enabled)
     }
     found = [_target(text, ("", "", "")) for text in config.hosts]
     # A host that is also an uplink's is trusted, and greeted, as that uplink does it.
@@ -381,6 +376,13 @@ def targets(config: Connectivity, uplinks: Iterable[Uplink]) -> list[Target]:
         of_uplinks.get((one.host, one.port), one) if one.files is not None else one for one in found
     ]
     return list(dict.fromkeys(known or of_uplinks.values()))
+
+
+def _of_uplink(link: AnyUplink) -> Target:
+    files = (link.ca_file, link.cert_file, link.key_file)
+    if isinstance(link, Uplink):
+        return _target(link.url, files)
+    return Target(host=link.host, port=link.port, files=files if link.tls else None)
 
 
 def _target(text: str, files: tuple[str, str, str]) -> Target:

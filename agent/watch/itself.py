@@ -14,7 +14,11 @@ from typing import Protocol
 from agent.clock import Clock
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import at_ms
+from agent.core.money.deadlines import CUT_OFF
+from agent.core.money.field39 import KEY_LOSS
 from agent.core.money.journal import Backlog, Record, State
+from agent.core.money.limits import Use
+from agent.core.why.checked import plain
 from agent.errors import StoreError
 
 #: A wall clock that moved against the boot clock by this much was set by somebody.
@@ -41,6 +45,12 @@ class Store(Protocol):
     async def facts(self) -> Facts: ...
     @property
     def refusal(self) -> StoreError | None: ...
+
+
+class Limits(Protocol):
+    """How far the configured limits are used up."""
+
+    async def fullest(self) -> tuple[Use | None, bool]: ...
 
 
 class Channel(Protocol):
@@ -89,8 +99,11 @@ class QueueWatcher:
     period_s = 15.0
     deadline_s = 10.0
 
-    def __init__(self, store: Store, lapsed: Callable[[], int], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, lapsed: Callable[[], int], clock: Clock, limits: Limits | None = None
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._lapsed = lapsed
         self._clock = clock
 
@@ -115,6 +128,8 @@ class QueueWatcher:
             "unsent": backlog.total.count,
             "in_doubt": backlog.in_doubt.count,
             "held": backlog.held.count,
+            "not_signed_on": backlog.by_cause.get(KEY_LOSS, 0),
+            "batch_incomplete": backlog.by_cause.get(CUT_OFF, 0),
             # Unknown is not none: a journal nobody could count yet is at least one record.
             "quarantined": 1 if aside is None else aside.count,
             "oldest_s": oldest_s,
@@ -126,7 +141,21 @@ class QueueWatcher:
         }
         if facts.damage:
             values["reason"] = facts.damage
+        values.update(await self._limited())
         return Reading(values=values)
+
+    async def _limited(self) -> Mapping[str, Value]:
+        use, reached = (None, False) if self._limits is None else await self._limits.fullest()
+        if use is None:
+            return {"limit_reached": False}
+        limit, found = plain(use)
+        return {
+            "limit_reached": reached,
+            "limit_code": use.code,
+            "limit_percent": use.percent,
+            "limit": limit,
+            "found": found,
+        }
 
 
 class UplinkWatcher:

@@ -8,17 +8,31 @@ closed list of fleet commands and the OpenAPI document all follow from `OPERATIO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from agent.core.money.journal import UNSENT, State
-from agent.core.money.transaction import KEY_PATTERN
+from agent.wire.arguments import (
+    AbandonArgs,
+    ConfirmationIn,
+    HoldArgs,
+    ListArgs,
+    Nothing,
+    OneKey,
+    ReleaseArgs,
+    RetryArgs,
+    ShowArgs,
+    WhyArgs,
+)
 from agent.wire.card_check import check_metadata
+from agent.wire.care import CARE
+from agent.wire.check import CheckArgs, CheckOut
+from agent.wire.keeping import KEEPING
+from agent.wire.operation import Operation, Role
+from agent.wire.prepared import ReplaceArgs, ReverseArgs
 from agent.wire.problem import RequestError
+from agent.wire.stages import AppStateArgs, AppStateOut, ReportedOut, ResolveArgs, StagesArgs
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
 from agent.wire.views import BacklogOut, HealthOut, Moved, QueuePage, StatusOut, TransactionOut
@@ -27,101 +41,15 @@ JSON = "application/json"
 #: What every argument and every answer is; the rooms name it without knowing the library.
 Message = Struct
 
-Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
-Code = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
-Uplink = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-
-
-class Role(StrEnum):
-    """What a peer may do. Nobody holds one by holding another, except technicians, who read."""
-
-    SUBMIT = "submit"  #: payment apps: hand over, withdraw, ask about payments
-    READ = "read"  #: look at everything
-    REPORT = "report"  #: vendor firmware: push readings
-    TECHNICIAN = "technician"  #: change the queue
-
-
-class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """No arguments."""
-
-
-class OneKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A payment by its key."""
-
-    key: Key
-
-
-class ShowArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A payment by its key, with its history if asked for."""
-
-    key: Key
-    history: bool = False
-
-
-class WhyArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why: one payment, or the terminal when no key is given."""
-
-    key: Key | None = None
-
-
-class ListArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which payments. Without `state`: the unsent ones."""
-
-    state: Annotated[str, Meta(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=100)] | None = None
-    """One state or several with commas between; `all` for every state."""
-    cause: Code | None = None
-    uplink: Uplink | None = None
-    after: Annotated[int, Meta(ge=0)] = 0
-    """`next_after` of the page before."""
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
-
-
-class RetryArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Try now. Without a key: everything that waits on the uplink, or on all of them."""
-
-    key: Key | None = None
-    uplink: Uplink | None = None
-
-
-class HoldArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keep one payment from being sent until it is released."""
-
-    key: Key
-    reason: Annotated[str, Meta(max_length=120)] = ""
-
-
-class ReleaseArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Let held payments go on: one by key, or all that are held for one cause."""
-
-    key: Key | None = None
-    cause: Code | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One row."""
-
-    name: str
-    method: str
-    path: str
-    roles: tuple[Role, ...]  #: any of them will do
-    summary: str
-    arguments: type[Struct]
-    result: type[Struct] | None  #: None: a stream or a document of its own
-    disruptive: bool = False  #: changes what happens to money or to the people at the till
-    audited: bool = False  #: who asked is kept
-    statuses: tuple[int, ...] = (200,)
-    problems: tuple[str, ...] = ()  #: codes beyond those every operation can answer
-
-    @property
-    def changes(self) -> bool:
-        """Whether it needs a running daemon to do it."""
-        return self.method != "GET"
-
 
 _LOOK = (Role.READ, Role.TECHNICIAN)
 _PAYMENT = (Role.SUBMIT, Role.READ, Role.TECHNICIAN)
 _TECHNICIAN = (Role.TECHNICIAN,)
+_CHECK = (
+    "limit.single", "limit.total", "limit.count", "limit.age", "duplicate.suspected",
+    "amount.large", "amount.mistyped", "date.future", "date.past", "terminal.mismatch",
+    "merchant.mismatch", "currency.not_taken", "kind.not_taken",
+)  # fmt: skip
 _STORE = ("store.full", "store.unavailable", "store.unknown")
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -139,12 +67,29 @@ OPERATIONS: tuple[Operation, ...] = (
             "request.not_json", "request.not_object", "request.unknown_field",
             "request.missing_field", "request.bad_field", "request.control_character",
             "request.media_type", "request.body_too_large", "key.missing", "key.bad",
-            "key.mismatch", "key.retired", "amount.bad", "amount.missing", "amount.forbidden",
+            "key.mismatch", "key.retired", "store.capped", "store.handed_over", "amount.bad",
+            "amount.missing", "amount.forbidden",
             "currency.bad", "time.bad", "send_before.forbidden", "send_before.bad",
             "attempts.contradiction", "refers_to.missing", "refers_to.self", "covers.forbidden",
             "uplink.unknown", "payload.missing", "payload.ambiguous", "payload.bad_base64",
             "payload.bad_type", "payload.charset", "payload.type_mismatch", "payload.too_large",
-            "reversal.contradiction", "card.clear_data", "card.bad_mask", *_STORE,
+            "reversal.contradiction", "payload.not_iso8583", "payload.bad_mti",
+            "payload.field_missing", "payload.field_mismatch", "card.clear_data",
+            "card.bad_mask", *_CHECK, *_STORE,
+        ),
+    ),
+    Operation(
+        name="check",
+        method="POST",
+        path="/v1/check",
+        roles=(Role.SUBMIT,),
+        summary="May I take this payment now? Limits, duplicates, date, TID and MID; "
+        "changes nothing.",
+        arguments=CheckArgs,
+        result=CheckOut,
+        problems=(
+            "request.missing_field", "request.bad_field", "request.unknown_field",
+            "amount.missing", "card.clear_data", "store.unavailable", "store.unknown",
         ),
     ),
     Operation(
@@ -193,6 +138,95 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation(
+        name="reverse",
+        method="POST",
+        path="/v1/transactions/{key}/reverse",
+        roles=(Role.SUBMIT,),
+        summary="Take a payment back with the reversal handed over with it, for this reason. "
+        "Repeating it answers the same reversal.",
+        arguments=ReverseArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.by_app",
+            "record.changed", "reversal.none_prepared", "reversal.key_taken", *_STORE,
+        ),
+    ),
+    Operation(
+        name="replace",
+        method="PUT",
+        path="/v1/transactions/{key}/payload",
+        roles=(Role.SUBMIT,),
+        summary="New bytes for the same payment after the host answered A0, 77, 99 or 22. "
+        "Repeating it is harmless.",
+        arguments=ReplaceArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "transaction.unknown", "record.final", "record.sending",
+            "record.changed", "payload.immutable", "payload.missing", "payload.ambiguous",
+            "payload.bad_base64", "payload.bad_type", "payload.charset", "payload.type_mismatch",
+            "payload.too_large", "payload.not_iso8583", "payload.bad_mti",
+            "payload.field_missing", "payload.field_mismatch", "card.clear_data", *_STORE,
+        ),
+    ),
+    Operation(
+        name="stages_report",
+        method="POST",
+        path="/v1/transactions/{key}/stages",
+        roles=(Role.SUBMIT,),
+        summary="Report how far a payment came that the app sends itself (`delivery: app`). "
+        "Repeating it is harmless.",
+        arguments=StagesArgs,
+        result=ReportedOut,
+        problems=(
+            "key.bad", "request.bad_field", "request.missing_field", "request.unknown_field",
+            "transaction.unknown", "record.by_agent", "record.changed", "stage.bad",
+            "stage.mismatch", "stage.too_many", "card.clear_data", *_STORE,
+        ),
+    ),
+    Operation(
+        name="stages",
+        method="GET",
+        path="/v1/transactions/{key}/stages",
+        roles=_PAYMENT,
+        summary="What was reported of one payment, and of its batch.",
+        arguments=OneKey,
+        result=ReportedOut,
+        problems=("key.bad", "transaction.unknown", "store.unavailable"),
+    ),
+    Operation(
+        name="resolve",
+        method="POST",
+        path="/v1/transactions/{key}/resolve",
+        roles=_TECHNICIAN,
+        summary="Settle a payment the app sent and whose outcome nobody reported, on the word of "
+        "a person who looked it up.",
+        arguments=ResolveArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "request.bad_field", "request.missing_field", "transaction.unknown",
+            "record.by_agent", "record.final", "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="app_state",
+        method="POST",
+        path="/v1/app/state",
+        roles=(Role.SUBMIT, Role.REPORT),
+        summary="Report whether a terminal is signed on, and that its batch was opened or closed.",
+        arguments=AppStateArgs,
+        result=AppStateOut,
+        problems=(
+            "request.bad_field", "request.missing_field", "request.unknown_field",
+            "currency.bad", "card.clear_data", *_STORE,
+        ),
+    ),
+    Operation(
         name="queue_retry",
         method="POST",
         path="/v1/queue/retry",
@@ -234,6 +268,23 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(
             "key.bad", "request.missing_field", "transaction.unknown", "record.not_held",
             "record.changed", *_STORE,
+        ),
+    ),
+    Operation(
+        name="queue_abandon",
+        method="POST",
+        path="/v1/queue/abandon",
+        roles=_TECHNICIAN,
+        summary="Give up one held payment for good, on the host's confirmation. Where the host can "
+        "be asked, it must have said that it does not have it. Repeating it is harmless.",
+        arguments=AbandonArgs,
+        result=TransactionOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "key.bad", "request.bad_field", "request.missing_field", "transaction.unknown",
+            "record.by_app", "record.final", "record.not_held", "record.not_asked",
+            "record.changed", "card.clear_data", *_STORE,
         ),
     ),
     Operation(
@@ -293,6 +344,8 @@ OPERATIONS: tuple[Operation, ...] = (
         arguments=Nothing,
         result=None,
     ),
+    *CARE,
+    *KEEPING,
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}
@@ -312,8 +365,9 @@ def arguments_of(
     given: dict[str, object] = dict(query)
     if operation.method != "GET":
         given = dict(decode_object(body)) if body else {}
-    # Reasons end up in the history, and names of fields in problems and in the log.
-    check_metadata(given, frozenset(operation.arguments.__struct_fields__))
+    # Reasons end up in the history, names of fields in problems and in the log, and a key nobody
+    # knows in the answer.
+    check_metadata({**given, **in_path}, frozenset(operation.arguments.__struct_fields__))
     for name, value in in_path.items():
         if name in given:
             raise RequestError(
@@ -343,4 +397,8 @@ def encode(document: Struct) -> bytes:
     return msgspec.json.encode(document)
 
 
-__all__ = ["BY_NAME", "MAX_BODY_BYTES", "OPERATIONS", "Message", "Operation", "Role"]
+__all__ = [
+    "BY_NAME", "MAX_BODY_BYTES", "OPERATIONS", "AbandonArgs", "ConfirmationIn", "HoldArgs",
+    "ListArgs", "Message", "Nothing", "OneKey", "Operation", "ReleaseArgs", "RetryArgs", "Role",
+    "ShowArgs", "WhyArgs",
+]  # fmt: skip

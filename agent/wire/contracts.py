@@ -93,12 +93,30 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
     }
     if parameters:
         described["parameters"] = parameters
-    if operation.changes and not in_path:
+    if operation.changes and (schema := _body(operation, arguments, in_path)):
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _ref(operation.arguments)}},
+            "content": {"application/json": {"schema": schema}},
         }
     return described
+
+
+def _body(operation: Operation, arguments: dict[str, Any], in_path: set[str]) -> dict[str, Any]:
+    """The schema of the body: the arguments without those that stand in the path."""
+    if not in_path:
+        return _ref(operation.arguments)
+    properties = {
+        name: schema for name, schema in arguments["properties"].items() if name not in in_path
+    }
+    if not properties:
+        return {}
+    required = [name for name in arguments.get("required", ()) if name not in in_path]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _parameter(name: str, schema: Any, in_path: bool, required: bool) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def host_answer(body: bytes) -> HostAnswer | str:
     if not body:
         return "an empty body"
     try:
+        body.decode()  # the decoder looks only at the strings it keeps
         return _decoder.decode(body)
     except ValidationError as error:
         # The message may quote a value; where it stood is all that may be told.

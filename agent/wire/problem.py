@@ -13,7 +13,9 @@ from typing import Literal
 
 import msgspec
 
+from agent.core.money.limits import RefusedError
 from agent.errors import AgentError, CallerError, InternalError, OperatorError, StoreError
+from agent.wire.findings import CheckFinding, findings_out
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:posagent:problem:"
@@ -37,6 +39,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to do about it."""
     recorded: Recorded | None = None
     """Submitting only. `unknown`: repeat with the same key, never with another one."""
+    findings: list[CheckFinding] | None = None
+    """A request refused by the check: everything that speaks against it, in both languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Code:
     hint: str = ""
 
 
+_DRAIN = "Take no more payments that stay unsent until the backlog drains."
 _REPEAT = "Repeat the same request with the same key until it is answered 200 or 201."
 
 CODES: Mapping[str, Code] = {
@@ -118,6 +123,28 @@ CODES: Mapping[str, Code] = {
         422, "Another content_type", "Query and reversal payloads go out under the payload's type."
     ),
     "payload.too_large": Code(413, "Payload too large", "At most 262144 bytes each."),
+    "payload.not_iso8583": Code(
+        422, "Not a message of this uplink", "See docs/contracts/iso8583.md and the uplink's keys."
+    ),
+    "payload.bad_mti": Code(422, "Wrong message type", "See docs/contracts/iso8583.md."),
+    "payload.field_missing": Code(422, "Field missing in the message", "Add it."),
+    "payload.field_mismatch": Code(
+        422, "Message and transaction differ", "Both must say the same payment."
+    ),
+    "payload.immutable": Code(
+        409,
+        "The payload cannot be replaced",
+        "Only after the host answered A0, 77, 99 or 22: sign on, then replace it.",
+    ),
+    "reversal.none_prepared": Code(
+        409, "No such reversal was handed over", "Submit a reversal of its own (kind reversal)."
+    ),
+    "reversal.key_taken": Code(
+        409, "The reversal key belongs to another payment", "Keys are never used twice."
+    ),
+    "record.by_app": Code(
+        409, "The payment app talks to the host itself", "The app reverses it and reports that."
+    ),
     "reversal.contradiction": Code(
         422, "Reversal incomplete", "Give reversal_key and reversal_payloads together."
     ),
@@ -142,13 +169,65 @@ CODES: Mapping[str, Code] = {
         409, "The payment is held", "A technician releases it first: posagent queue release."
     ),
     "record.not_held": Code(409, "The payment is not held"),
+    "record.not_final": Code(
+        409, "The payment is not final", "Acknowledge it once it is posted, declined or withdrawn."
+    ),
+    "payload.destroyed": Code(
+        409, "What was handed over is destroyed", "It was acknowledged; hand over a new payment."
+    ),
+    "record.not_asked": Code(
+        409,
+        "The host has not been asked, or has not said that it does not have it",
+        "Ask it now: posagent queue retry KEY; repeat this when its answer is in the history.",
+    ),
     "record.unknown": Code(404, "No such record", "List the queue again."),
     "record.changed": Code(409, "The payment changed meanwhile", "Read it again, then repeat."),
+    # The check of a request
+    "limit.single": Code(422, "More than one payment may be", "Check the amount."),
+    "limit.total": Code(429, "Unsent total at its limit", _DRAIN),
+    "limit.count": Code(429, "Unsent payments at their limit", _DRAIN),
+    "limit.age": Code(429, "Payments unsent for too long", _DRAIN),
+    "duplicate.suspected": Code(
+        409, "Looks like another payment", "Ask the cashier; if it is meant, send it `confirmed`."
+    ),
+    "amount.large": Code(409, "Large amount", "Ask the cashier, then send it `confirmed`."),
+    "amount.mistyped": Code(
+        409, "Amount looks mistyped", "Ask the cashier, then send it `confirmed`."
+    ),
+    "date.future": Code(422, "Its time is in the future", "Set the terminal's clock."),
+    "date.past": Code(422, "Its time is long past", "Set the terminal's clock."),
+    "terminal.mismatch": Code(422, "Another TID was issued", "Correct it; see [check]."),
+    "merchant.mismatch": Code(422, "Another MID was issued", "Correct it; see [check]."),
+    "currency.not_taken": Code(422, "Currency not taken here", "See [check] currencies."),
+    "kind.not_taken": Code(422, "Kind not done here", "See [check] kinds."),
+    # Reports of the payment app
+    "stage.bad": Code(422, "Report does not make sense"),
+    "stage.mismatch": Code(
+        422, "Another report under the same number", "Count on: each report has its own n."
+    ),
+    "stage.too_many": Code(422, "Too many reports of one payment", "At most 100."),
+    "record.by_agent": Code(
+        409, "The agent sends this payment", "Its stages are in its history; nothing to report."
+    ),
+    # Backups
+    "backup.bad_recipient": Code(422, "No such recovery key", "Copy it whole: posr1-…"),
+    "backup.no_key": Code(422, "Nothing to seal it with", "Give a recovery key."),
+    "backup.unknown": Code(404, "No such backup under way", "Begin it again."),
     # The agent itself
     "store.full": Code(507, "Store full: not recorded", "Stop taking offline payments."),
     "store.unavailable": Code(503, "Store unavailable: not recorded", _REPEAT),
     "store.unknown": Code(503, "Outcome unknown: recorded or not", _REPEAT),
+    "store.capped": Code(507, "Journal at its cap: not recorded", _DRAIN),
+    "store.handed_over": Code(
+        409, "Handed over to another terminal", "Take payments at the terminal that goes on."
+    ),
     "store.busy": Code(503, "Store busy: not recorded", _REPEAT),
+    "keys.off": Code(409, "Payloads are not sealed here", "Set seal = true in [store]."),
+    "keys.vendor": Code(409, "The firmware owns the keys", "Make and rotate them there."),
+    "salvage.unknown": Code(404, "No such journal was put aside", "See quarantine/ in state_dir."),
+    "salvage.unreadable": Code(
+        409, "Nothing in it can be proved", "Keep the file; compare with the host's list."
+    ),
     "events.too_many": Code(503, "Too many event streams", "Close one."),
     "daemon.down": Code(503, "The agent is not running", "Start it: systemctl start posagent."),
     "internal": Code(500, "A fault in the agent", "Repeat with the same key; report the log."),
@@ -180,6 +259,7 @@ def problem(error: AgentError, *, submitting: bool = False) -> Problem:
         field=getattr(error, "field", "") or None,
         hint=error.hint or row.hint or None,
         recorded=recorded,
+        findings=findings_out(error.findings) if isinstance(error, RefusedError) else None,
     )
 
 

@@ -8,7 +8,6 @@ of the request's schema in the contracts.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,7 +20,6 @@ from agent.core.money.currencies import EXPONENT
 from agent.core.money.transaction import (
     KEY_PATTERN,
     MAX_AMOUNT_MINOR,
-    MAX_PAYLOAD_BYTES,
     WITHOUT_AMOUNT,
     App,
     Card,
@@ -33,7 +31,8 @@ from agent.core.money.transaction import (
     Submission,
     Transaction,
 )
-from agent.wire.card_check import check_metadata, check_payload
+from agent.wire.card_check import MID_LENGTH, check_metadata, clean
+from agent.wire.payload_in import PayloadIn, payload_of, payload_part
 from agent.wire.problem import RequestError
 
 T = TypeVar("T", bound=Struct)
@@ -70,17 +69,13 @@ ZERO_ALLOWED = frozenset(
 Key = Annotated[str, Meta(pattern=KEY_PATTERN, description="1 to 64 of A-Z a-z 0-9 _ -")]
 Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)]
 Time = Annotated[datetime, Meta(tz=True)]
-MediaType = Annotated[str, Meta(max_length=127)]
-Base64 = Annotated[str, Meta(max_length=400_000)]
+Reason = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,32}$")]
 
 
-class PayloadIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bytes for the host, as `text` (sent as UTF-8) or as `base64`; sent exactly so."""
-
-    content_type: MediaType | None = None
-    """May be left out of query and reversal payloads: they go out under the payload's type."""
-    text: str | None = None
-    base64: Base64 | None = None
+Confirmed = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)], ...],
+    Meta(max_length=16),
+]
 
 
 class CardIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,24 +125,19 @@ class TransactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What the app itself already tried; from 1 on the payment starts in doubt."""
     query_payload: PayloadIn | None = None
     reversal_key: Key | None = None
-    reversal_payloads: Annotated[
-        dict[Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")], PayloadIn], Meta(max_length=16)
-    ] = {}
-    """By reason, such as `timeout` or `cancelled`."""
+    reversal_payloads: Annotated[dict[Reason, PayloadIn], Meta(max_length=16)] = {}
+    """By reason; ISO 8583: `98`, `96`, `A0`, `06`."""
     customer_saw: CustomerSaw = CustomerSaw.UNKNOWN
     card: CardIn | None = None
     app: AppIn | None = None
     delivery: Delivery = Delivery.AGENT
+    confirmed: Confirmed = ()
+    """Findings of `POST /v1/check` the cashier has looked at, such as `duplicate.suspected`."""
 
 
+_DECODER = msgspec.json.Decoder(TransactionIn)
 _FIELDS = frozenset(
     name for shape in (TransactionIn, PayloadIn, CardIn, AppIn) for name in shape.__struct_fields__
-)
-#: Fields of the record that are taken over as they are.
-_PLAIN = tuple(
-    name
-    for name in TransactionIn.__struct_fields__
-    if name not in ("payload", "query_payload", "reversal_payloads", "uplink", "card", "app")
 )
 #: First part of the path -> code of anything wrong with it, and what is right.
 _SHAPES: dict[str, tuple[str, str]] = {
@@ -167,11 +157,6 @@ _SHAPES: dict[str, tuple[str, str]] = {
 }
 _AT = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _NAMED = re.compile(r"^Object (missing required|contains unknown) field `([^`]*)`")
-_MEDIA_TYPE = re.compile(
-    r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+"
-    r"(?:; ?[A-Za-z0-9!#$&^_.+-]+=(?:[A-Za-z0-9!#$&^_.+-]+|\"[ !#-~]*\"))*"
-)
-_CHARSET = re.compile(r";\s*charset=\"?([^\s;\"]+)", re.IGNORECASE)
 _MASK = re.compile(r"[0-9]{0,6}[* -]*\*[* -]*[0-9 ]{0,4}")
 
 
@@ -180,16 +165,55 @@ def decode_submission(body: bytes, uplinks: tuple[str, ...]) -> Submission:
 
     `uplinks` are the configured ones; with none, any name is taken and the payment is kept.
     """
-    raw = decode_object(body)
-    check_metadata(raw, _FIELDS)
-    if "key" not in raw:
-        raise RequestError("key.missing", "the transaction has no key", field="key")
-    given = convert(raw, TransactionIn)
+    given = _at_once(body) or _step_by_step(body)
     _check_amounts(given)
     _check_meaning(given)
     _check_mask(given)
     uplink = _uplink(given.uplink, uplinks)
     return _submission(given, uplink)
+
+
+def _at_once(body: bytes) -> TransactionIn | None:
+    """What has the right shape and nothing in it that could be card data: most payments.
+
+    None says nothing but that a closer look is needed, which finds the first thing wrong.
+    """
+    try:
+        given = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return given if clean(_texts(given)) else None
+
+
+def _texts(given: TransactionIn) -> list[str]:
+    """Every text that has room for a card number, but for the bytes that go to the host."""
+    texts = [
+        given.key,
+        given.terminal_id,
+        given.merchant_id if len(given.merchant_id) > MID_LENGTH else "",
+        given.uplink or "",
+        given.rrn or "",
+        given.refers_to or "",
+        given.reversal_key or "",
+        *given.covers,
+        *given.reversal_payloads,
+        *given.confirmed,
+    ]
+    for part in (given.payload, given.query_payload, *given.reversal_payloads.values()):
+        texts += (part.content_type or "",) if part else ()
+    if given.card is not None:
+        texts += (given.card.scheme or "", given.card.masked or "")
+    if given.app is not None:
+        texts += (given.app.name, given.app.version)
+    return texts
+
+
+def _step_by_step(body: bytes) -> TransactionIn:
+    raw = decode_object(body)
+    check_metadata(raw, _FIELDS)
+    if "key" not in raw:
+        raise RequestError("key.missing", "the transaction has no key", field="key")
+    return convert(raw, TransactionIn)
 
 
 def decode_object(body: bytes) -> dict[str, object]:
@@ -333,20 +357,31 @@ def _uplink(given: str | None, configured: tuple[str, ...]) -> str:
 def _submission(given: TransactionIn, uplink: str) -> Submission:
     payload = _payload(given)
     reversals = {
-        reason: _further(part, payload, f"reversal_payloads.{reason}")
+        reason: payload_part(part, payload, f"reversal_payloads.{reason}")
         for reason, part in given.reversal_payloads.items()
     }
     query = None
     if given.query_payload is not None:
-        query = _further(given.query_payload, payload, "query_payload")
-    plain = {name: getattr(given, name) for name in _PLAIN}
+        query = payload_part(given.query_payload, payload, "query_payload")
     card = Card(scheme=given.card.scheme, masked=given.card.masked) if given.card else None
     app = App(name=given.app.name, version=given.app.version) if given.app else None
+    # By name: twenty times getattr() take as long as reading the JSON.
+    transaction = Transaction(
+        key=given.key, terminal_id=given.terminal_id, merchant_id=given.merchant_id,
+        kind=given.kind, posting=given.posting, occurred_at=given.occurred_at, uplink=uplink,
+        amount_minor=given.amount_minor, currency=given.currency,
+        posted_amount_minor=given.posted_amount_minor, send_before=given.send_before,
+        stan=given.stan, batch=given.batch, rrn=given.rrn, refers_to=given.refers_to,
+        covers=given.covers, first_attempt_at=given.first_attempt_at, attempts=given.attempts,
+        reversal_key=given.reversal_key, customer_saw=given.customer_saw, card=card, app=app,
+        delivery=given.delivery,
+    )  # fmt: skip
     return Submission(
-        transaction=Transaction(**plain, uplink=uplink, card=card, app=app),
+        transaction=transaction,
         payload=payload,
         query_payload=query,
         reversal_payloads=reversals,
+        confirmed=frozenset(given.confirmed),
     )
 
 
@@ -356,53 +391,4 @@ def _payload(given: TransactionIn) -> Payload:
             # The agent never sends it, so there may be nothing to keep.
             return Payload(content_type="application/octet-stream", body=b"")
         raise RequestError("payload.missing", "the transaction has no payload", field="payload")
-    media_type = given.payload.content_type
-    if media_type is None or not _MEDIA_TYPE.fullmatch(media_type):
-        raise RequestError(
-            "payload.bad_type",
-            "payload.content_type is not a media type",
-            field="payload.content_type",
-        )
-    return Payload(content_type=media_type, body=_body(given.payload, media_type, "payload"))
-
-
-def _further(part: PayloadIn, payload: Payload, path: str) -> bytes:
-    """Query and reversal payloads: kept as bytes, sent under the payload's own type."""
-    if part.content_type not in (None, payload.content_type):
-        raise RequestError(
-            "payload.type_mismatch",
-            f"{path}.content_type differs from the payload's",
-            field=f"{path}.content_type",
-        )
-    return _body(part, payload.content_type, path)
-
-
-def _body(part: PayloadIn, media_type: str, path: str) -> bytes:
-    if part.text is not None and part.base64 is not None:
-        raise RequestError("payload.ambiguous", f"{path} has text and base64", field=path)
-    if part.text is not None:
-        charset = _CHARSET.search(media_type)
-        if charset and charset.group(1).lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise RequestError(
-                "payload.charset", f"{path}.text cannot be sent in that charset", field=path
-            )
-        body = part.text.encode()
-    elif part.base64 is not None:
-        try:
-            body = binascii.a2b_base64(part.base64, strict_mode=True)
-        except (binascii.Error, ValueError):
-            raise RequestError(
-                "payload.bad_base64", f"{path}.base64 is not base64", field=f"{path}.base64"
-            ) from None
-    else:
-        raise RequestError("payload.missing", f"{path} has neither text nor base64", field=path)
-    if not body:
-        raise RequestError("payload.missing", f"{path} is empty", field=path)
-    if len(body) > MAX_PAYLOAD_BYTES:
-        raise RequestError(
-            "payload.too_large",
-            f"{path} has {len(body)} bytes, {MAX_PAYLOAD_BYTES} are allowed",
-            field=path,
-        )
-    check_payload(body, media_type, path)
-    return body
+    return payload_of(given.payload)

@@ -113,6 +113,8 @@ class TransactionOut(Struct, frozen=True, kw_only=True):
     delivery: str
     lane: str | None
     payload_version: int
+    flags: tuple[str, ...]
+    """What the check disliked when it was taken all the same."""
     history: list[StepOut] | None = None
     """With `?history=true`; the newest 100 lines, oldest first."""
 
@@ -276,7 +278,7 @@ def transaction_out(record: Record, steps: Iterable[Step] | None = None) -> Tran
         key=t.key, state=record.state, final=record.final, in_doubt=record.in_doubt,
         cause=record.cause, note=record.note, sent=record.sent, tried=record.tried,
         next_attempt_at=at_ms(due_ms) if due_ms else None,
-        result=None if record.result is None else _result(record.result),
+        result=None if record.result is None else result_out(record.result),
         seq=record.seq, version=record.version, stored_at=record.stored_at,
         changed_at=record.changed_at,
         first_sent_at=at_ms(record.first_sent.wall_ms) if record.first_sent else None,
@@ -290,11 +292,13 @@ def transaction_out(record: Record, steps: Iterable[Step] | None = None) -> Tran
         card=CardOut(scheme=t.card.scheme, masked=t.card.masked) if t.card else None,
         app=AppOut(name=t.app.name, version=t.app.version) if t.app else None,
         delivery=t.delivery, lane=record.lane, payload_version=record.payload_version,
+        flags=record.flags,
         history=None if steps is None else [_step(step) for step in steps],
     )  # fmt: skip
 
 
-def _result(result: HostResult) -> ResultOut:
+def result_out(result: HostResult) -> ResultOut:
+    """What the host said, as the API shows it."""
     return ResultOut(
         reference=result.reference,
         response_code=result.response_code,

@@ -12,7 +12,8 @@ import pytest
 
 from agent.actions.ports import Identity, Ports
 from agent.core.health.tracker import Alarm, ComponentState
-from agent.core.money.journal import Change, Event, State
+from agent.core.money.abandoning import Asking
+from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Kind, Payload, Posting, Submission, Transaction
 from agent.errors import AgentError
 from agent.store import Store
@@ -40,6 +41,10 @@ class Lines:
 
     lines: list[Line] = field(default_factory=lambda: [Line()])
     kicked: list[str | None] = field(default_factory=list)
+    told: Asking = Asking.YES
+
+    def asking(self, record: Record) -> Asking:
+        return self.told
 
     def channels(self) -> list[Line]:
         return self.lines

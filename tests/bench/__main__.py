@@ -1,8 +1,8 @@
 """`make bench`: what posagent costs on this machine, against floors and peers in the same run.
 
-    python -m tests.bench [--quick] [--json] [--only idle,start,accept,drain]
+    python -m tests.bench [--quick] [--json] [--only start,accept,crowd,peers,drain,flash,idle]
 
-The full run takes up to 8 minutes, `--quick` 90 seconds with shorter windows. It always ends with
+The full run takes some ten minutes, `--quick` two with shorter windows. It always ends with
 0 when it could measure: docs/targets.md says what the figures should be, people judge them.
 """
 
@@ -12,11 +12,11 @@ import argparse
 import sys
 import time
 
-from tests.bench import accept, drain, idle, start
+from tests.bench import accept, crowd, drain, flash, idle, peers, start
 from tests.bench.rig import Sims
 from tests.bench.table import Figure, as_json, as_text, machine
 
-PARTS = ("start", "accept", "drain", "idle")
+PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "idle")
 
 
 def main() -> int:
@@ -50,9 +50,16 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return start.measure(sims, rounds=3 if quick else 9), []
         case "accept":
             return accept.measure(sims, turns=8 if quick else 40, slow_turns=2 if quick else 8)
+        case "crowd":
+            rounds, each = (2, 1024) if quick else (7, 4096)
+            return crowd.measure(sims, rounds=rounds, count=each), []
+        case "peers":
+            return peers.measure(turns=4 if quick else 20)
         case "drain":
             rounds = 1 if quick else 3
             return drain.measure(sims, count=count or (1000 if quick else 3000), rounds=rounds), []
+        case "flash":
+            return flash.figures(quick=quick)
         case _:
             return idle.measure(
                 sims, settle_s=7.0 if quick else 25.0, window_s=25.0 if quick else 120.0

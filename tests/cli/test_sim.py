@@ -74,6 +74,21 @@ def test_host_takes_orders(tmp_path: Path) -> None:
     assert outcome(posagent(*order, "state"))[0] == 3
 
 
+def test_acquirer_takes_orders_and_prints_its_profile(tmp_path: Path) -> None:
+    """Its profile can be pasted into a configuration; codes are given as their digits."""
+    with running("acquirer", "--ledger", tmp_path / "book") as lines:
+        assert lines[0].startswith("acquirer 127.0.0.1:")
+        control = lines[1].removeprefix("control ")
+        order = ("sim", "acquirer", "--control", control)
+        code, said = outcome(posagent(*order, "code", "code=91", "only=payment"))
+        assert code == 0
+        assert json.loads(said)["fault"]["code"] == "91"
+        assert outcome(posagent(*order, "off"))[0] == 0
+        assert json.loads(posagent(*order, "ledger").stdout) == []
+        assert outcome(posagent(*order, "explode"))[0] == 2
+    assert outcome(posagent(*order, "state"))[0] == 3
+
+
 def test_orders_need_an_address() -> None:
     """Orders to nowhere are refused with what is missing."""
     assert outcome(posagent("sim", "host", "refuse"))[0] == 2

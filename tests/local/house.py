@@ -18,8 +18,13 @@ from agent.core.health.conditions import Severity
 from agent.core.health.reading import Reading
 from agent.core.health.tracker import Alarm, Change, ComponentState
 from agent.core.moment import Moment
+from agent.core.money.abandoning import Asking
+from agent.core.money.journal import Record
+from agent.core.money.limits import Rules
 from agent.local import LocalApi, build
 from agent.store import Store
+from agent.store.checks import Checks
+from agent.store.reports import Reports
 from tests.fakes import FakeClock
 
 NOW = Moment(wall_ms=1_795_000_000_000, boot_ms=1, boot_id="b", trusted=True)
@@ -85,6 +90,9 @@ class Lines:
 
     def __init__(self) -> None:
         self.kicked: list[str | None] = []
+
+    def asking(self, record: Record) -> Asking:
+        return Asking.YES
 
     def channels(self) -> list[Line]:
         return [Line()]
@@ -153,18 +161,24 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, Mapping[str, st
 
 
 def serve(
-    folder: Path, test: Callable[[House], Awaitable[None]], *, api: Api | None = None
+    folder: Path,
+    test: Callable[[House], Awaitable[None]],
+    *,
+    api: Api | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Run `test` against an API over a real store in `folder`."""
 
     async def running() -> None:
         clock = FakeClock()
-        store = Store(folder / "state", clock)
+        store = Store(folder / "state", clock, rules=rules)
         await store.start()
         health, lines = Health(), Lines()
+        reports = Reports(store, clock)
         desk = Desk(
             Ports(
                 journal=store, mover=store, health=health, channels=lines, clock=clock,
+                judged=Checks(store, clock), told=reports, reports=reports,
                 identity=Identity(device_id="d-1", tenant="t", site="s", version="0"),
             )
         )  # fmt: skip

@@ -86,6 +86,7 @@ def test_an_alteration_of_any_column_is_noticed(tmp_path: Path) -> None:
                     next_wall_ms=1,
                     next_boot_ms=1,
                     result=HostResult(reference="R"),
+                    flags=("settled:uid:7",),
                 ),
             )
         for column in COLUMNS:
@@ -122,11 +123,11 @@ def test_an_alteration_of_any_column_is_noticed(tmp_path: Path) -> None:
     ],
 )
 def test_an_alteration_of_the_bytes_to_send_is_noticed(tmp_path: Path, sql: str) -> None:
-    """They are checked before every sending, and never handed out altered."""
+    """They are checked before every sending, and never handed out altered, sealed or not."""
 
     async def story() -> None:
         clock = FakeClock()
-        async with opened(tmp_path, clock) as store:
+        async with opened(tmp_path, clock, seal=False) as store:
             await store.append(full(clock))
             await store.append(submission("other", **at(clock)))
         db = database(tmp_path)

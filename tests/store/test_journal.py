@@ -236,22 +236,30 @@ def test_the_backlog_is_kept_in_step_and_recounted_at_a_start(tmp_path: Path) ->
 
 
 def test_order_is_kept_inside_a_lane_and_never_across(tmp_path: Path) -> None:
-    """A void waits for its sale; the next customer waits for neither."""
+    """A void waits for its sale; the next customer waits for neither; a reversal goes first."""
 
     async def story() -> None:
         clock = FakeClock()
         async with opened(tmp_path, clock) as store:
             sale = (await store.append(submission("sale", **at(clock)))).record
             await store.append(submission("void", **at(clock), kind=Kind.VOID, refers_to="sale"))
-            await store.append(submission("rev", **at(clock), kind=Kind.REVERSAL, refers_to="void"))
             await store.append(submission("next", **at(clock)))
 
             async def heads() -> list[str]:
                 return [record.key for record in (await store.due("host", 0, 50)).records]
 
             assert await heads() == ["sale", "next"]
+            await store.append(submission("rev", **at(clock), kind=Kind.REVERSAL, refers_to="void"))
+            assert await heads() == ["next", "rev"]
+            reversal = await store.record("rev")
+            assert reversal is not None
+            await post(store, reversal)
+            assert await heads() == ["sale", "next"]
+            void = await store.record("void")
+            assert void is not None
+            assert void.state is State.REVERSED
             await post(store, sale)
-            assert await heads() == ["void", "next"]
+            assert await heads() == ["next"]
 
     asyncio.run(story())
 
@@ -330,7 +338,8 @@ def test_a_pruned_key_is_remembered_by_its_tombstone(tmp_path: Path) -> None:
             await post(store, (await store.append(submission(**at(clock)))).record)
         db = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         db.execute(
-            "INSERT INTO tombstone SELECT key, state, changed_ms, business_fp, payload_fp FROM tx"
+            "INSERT INTO tombstone "
+            "SELECT key, state, changed_ms, business_fp, payload_fp, x'' FROM tx"
         )
         db.execute("DELETE FROM tx")
         db.close()

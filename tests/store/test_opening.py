@@ -154,9 +154,9 @@ def test_what_lies_in_quarantine_is_counted_where_it_can_be_read(tmp_path: Path)
 def mark_unclean(path: Path) -> None:
     """As if the last run had not stopped cleanly; the rest of the file stays."""
     raw = path.read_bytes()
-    where = raw.find(b"clean1")
+    where = raw.find(b"cleanyes")
     assert where > 0
-    path.write_bytes(raw[: where + 5] + b"0" + raw[where + 6 :])
+    path.write_bytes(raw[: where + 5] + b"nay" + raw[where + 8 :])
 
 
 def test_an_altered_row_is_put_aside_and_nothing_unsent_is_believed(tmp_path: Path) -> None:
@@ -297,6 +297,7 @@ def test_a_newer_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
         path = tmp_path / "state" / "journal.db"
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA user_version = 99")
+        db.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
         db.close()
         before = path.read_bytes()
         store = Store(tmp_path / "state", FakeClock())

@@ -50,7 +50,7 @@ def test_a_start_that_fails_in_an_unexpected_way_is_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that died without a word would leave the daemon waiting for ever."""
-    monkeypatch.setattr(opening, "open_journal", lambda *_: 1 // 0)
+    monkeypatch.setattr(opening, "open_journal", lambda *_, **__: 1 // 0)
 
     async def story() -> None:
         store = Store(tmp_path / "state", FakeClock())

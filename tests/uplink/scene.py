@@ -20,9 +20,10 @@ from agent.sim.host import HostOptions, ReferenceHost
 from agent.sim.host_faults import Fault
 from agent.store import Store
 from agent.supervise import DaemonThreads
+from agent.uplink.attempt import Ports
 from agent.uplink.https import HttpsUplink
 from agent.uplink.lapser import Lapser
-from agent.uplink.uploader import Ports, Runner, Uploader
+from agent.uplink.uploader import Runner, Uploader
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened

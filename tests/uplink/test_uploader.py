@@ -287,15 +287,19 @@ def test_a_status_question_that_is_never_answered_properly_ends_with_a_person(
 
 @dataclass(slots=True)
 class Shelf:
-    """A journal that takes its time and has nothing to do."""
+    """A journal that takes its time and has nothing to do but what came last."""
 
     walks: int = 0
-    refusals: list[float] = field(default_factory=list)
+    came: list[Record] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)  #: from where on beside the walks
 
     async def due(self, uplink: str, after: int | str, limit: int) -> Any:
         del uplink, limit
         self.walks += after == 0
         await asyncio.sleep(0.02)
+        last = int(after) >= 4
+        if int(after) > 4:
+            self.looks.append(int(after))
 
         class Page:
             records: list[Record] = []  # noqa: RUF012
@@ -303,7 +307,8 @@ class Shelf:
             next_boot_ms = None
 
         page: Any = Page()
-        page.after = None if after == 4 else int(after) + 1
+        page.records = [r for r in self.came if last and r.seq > int(after)]
+        page.after = None if last else int(after) + 1
         return page
 
     async def payload(self, record: Record) -> Payload:
@@ -320,6 +325,10 @@ class NoHost:
     async def post(self, *_: Any) -> Reply:
         await asyncio.Event().wait()
         raise AssertionError
+
+    def exclusive(self, record: Record) -> str:
+        del record
+        return ""
 
     async def close(self) -> None:
         return None
@@ -339,14 +348,17 @@ def test_a_long_walk_in_vain_is_not_repeated_for_every_wink(tmp_path: Path) -> N
             runner.wake()
             await asyncio.sleep(0.02)
         assert shelf.walks == 1
-        runner.heed(record(state=State.SENDING))
-        runner.heed(record(lane="p:k0"))
-        runner.heed(record(seq=7))
+        new = record(seq=7)
+        shelf.came.append(new)
+        runner.heed(record(seq=9, state=State.SENDING))
+        runner.heed(record(seq=9, lane="t:host:T1"))
+        runner.heed(record(seq=8, lane="p:k0"))
+        runner.heed(new)
         async with asyncio.timeout(5):
             while runner.in_flight != 1:
                 await asyncio.sleep(0.005)
         assert shelf.walks == 1, "a new payment does not wait for the next walk"
-        assert list(runner._busy) == [7]
+        assert (list(runner._busy), shelf.looks) == ([7], [6])
         runner.kick()
         async with asyncio.timeout(5):
             while shelf.walks == 1:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from agent.config import Connectivity, Uplink
+from agent.config import Connectivity, Iso8583Uplink, Uplink
 from agent.core.health.reading import Reading, Value
 from agent.core.health.standard import STANDARD
 from agent.errors import OperatorError
@@ -467,3 +467,15 @@ def test_the_real_network_of_this_machine_can_be_read() -> None:
     outcome = asyncio.run(watcher.read())
     assert isinstance(outcome, Reading)
     assert raised(outcome) == set()
+
+
+def test_an_acquirer_is_a_target_too() -> None:
+    """ISO 8583 uplinks are reached like any other, with TLS where they speak it."""
+    links = (
+        Iso8583Uplink(name="a", host="pos.example.cn", port=8583, ca_file="/ca"),
+        Iso8583Uplink(name="b", host="10.0.0.9", port=5000, tls=False),
+    )
+    assert targets(Connectivity(), links) == [
+        Target(host="pos.example.cn", port=8583, files=("/ca", "", "")),
+        Target(host="10.0.0.9", port=5000, files=None),
+    ]

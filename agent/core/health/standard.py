@@ -143,7 +143,50 @@ QUEUE = (
         "reason",
         "quarantined",
     ),
+    _queue(
+        "queue.limit_reached",
+        Severity.MAJOR,
+        holds("limit_reached"),
+        "limit",
+        "found",
+        "limit_code",
+        clear_s=60,
+    ),
     _queue("request.lapsed", Severity.MINOR, at_least("lapsed_recent", 1), "lapsed_recent"),
+)
+
+PAYMENT_APP = (
+    Condition(
+        code="config.not_signed_on",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="payment_app",
+                judge=holds("signed_on", False),
+                args=("terminal_id", "batch"),
+            ),
+            # The host refused payments for it (A0, 77, 99, 22).
+            Sign(
+                component="queue",
+                judge=at_least("not_signed_on", 1),
+                args=("not_signed_on",),
+            ),
+        ),
+        visible_after_s=120,  # signing on takes a minute of its own every morning
+    ),
+    Condition(
+        code="settlement.batch_not_closed",
+        severity=Severity.MINOR,
+        signs=(
+            Sign(component="payment_app", judge=holds("batch_overdue"), args=("batch", "count")),
+            # A batch upload whose payments were not all sent by the cut-off (money rule 6).
+            Sign(
+                component="queue",
+                judge=at_least("batch_incomplete", 1),
+                args=("batch_incomplete",),
+            ),
+        ),
+    ),
 )
 
 SYSTEM = (
@@ -262,5 +305,6 @@ AGENT = (
 )
 
 STANDARD = Catalogue(
-    (*PRINTER, *NETWORK, *TLS, *UPLINK, *QUEUE, *SYSTEM, *SOFTWARE, *AGENT), silent=DEGRADED
+    (*PRINTER, *NETWORK, *TLS, *UPLINK, *QUEUE, *PAYMENT_APP, *SYSTEM, *SOFTWARE, *AGENT),
+    silent=DEGRADED,
 )

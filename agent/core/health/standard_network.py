@@ -215,6 +215,8 @@ UPLINK = (
     _host("host.busy", Severity.WARNING, 60),
     _host("host.maintenance", Severity.MINOR, 30),
     _host("config.credential_expired", Severity.MAJOR, 5),
+    _host("config.merchant_mismatch", Severity.MAJOR, 5),
+    _host("config.device_unregistered", Severity.MAJOR, 5),
     Condition(
         # Also what a watcher says that may not open its port.
         code="config.permission_denied",

@@ -12,11 +12,16 @@ none of 200,000 did. It does not know where a text came from.
 from __future__ import annotations
 
 import functools
-import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import merge
+from itertools import chain
+
+from agent.core.money import card_codes
+from agent.core.money.card_scan import Prefixes, places
 
 
 class Form(StrEnum):
@@ -53,33 +58,57 @@ ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("81", "81", (19, 18, 17, 16)),  # UnionPay
 )
 
-SHORTEST = min(length for _, _, lengths in ISSUERS for length in lengths)
+_PREFIXES = Prefixes(ISSUERS)
+SHORTEST, LONGEST = _PREFIXES.sizes[0], _PREFIXES.sizes[-1]
 
-#: Groups as cards carry them. Inside an identifier other groupings are chance: `TID-DATE` of a
-#: terminal whose number begins with 62 would pass the check digit one time in ten.
+#: Groups as cards carry them; inside an identifier all others are chance.
 PRINTED_GROUPS = frozenset({(4, 4, 4, 4), (4, 4, 4, 4, 2), (4, 4, 4, 4, 3), (4, 6, 4), (4, 6, 5)})
 
 #: Digits of Chinese input methods (U+FF10 to U+FF19) count as digits; offsets stay the same.
-_FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0D: "-", 0x3000: " "}
-#: At least 13 digits, one space or hyphen between any two. Not behind a digit, and not behind
-#: `digit.`: that is the fraction of a number, and repr(float) makes 16-digit fractions.
-#: The looks behind come after the first digit: a pattern that begins with one is thrice as slow.
-_RUN = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])(?:[ -]?[0-9]){12,}")
-_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
-_DOUBLED = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
-_DIGITS = re.compile(r"[0-9]+")
-_TRACK = re.compile(r";[0-9]{12,19}=[0-9]{4,44}\??|%[Bb][0-9]{12,19}\^[^?\r\n]{0,80}\??")
-
-#: UUIDs and long hexadecimal: ciphertext of 1 kB in hex would look like a card one time in a
-#: hundred. A number at the very start of one still counts: track 2 in hex is `PAN D YYMM …`.
-_BLOB = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32,})"
-    r"(?![0-9A-Za-z])"
+_FULL_WIDTH = {chr(0xFF10 + digit): str(digit) for digit in range(10)} | {
+    "\uff0d": "-",
+    "\u3000": " ",
+}
+#: Digits and what may stand between them, and the parts of it without two of those in a row.
+_RUN = re.compile(r"[0-9][0-9 -]{11,}[0-9]")
+_PART = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
+#: Where one of an issuer's numbers may begin: with a group.
+_BEGINNING = re.compile(
+    "(?<![0-9])(?:"
+    + "|".join(f"{pair[0]}[ -]?{pair[1]}" for pair in _PREFIXES.pairs)
+    + f")(?:[ -]?[0-9]){{{SHORTEST - 2}}}"
 )
+#: So many runs of digits are looked at one by one before all are looked at together.
+_FEW = 64
+#: For the first look. Nothing but digits and spaces, without what may stand between two digits;
+#: and runs of digits with all that may stand between them.
+_FLAT = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
+_BETWEEN = b" -"
+_RUNS = bytes(byte if 48 <= byte < 58 else 45 if byte in _BETWEEN else 32 for byte in range(256))
+_MANY, _TRACK_DIGITS = b"0" * SHORTEST, b"0" * 12
+_TRACK = re.compile(r";[0-9]{12,19}=[0-9]{4,44}\??|%[Bb][0-9]{12,19}\^[^?\r\n]{0,80}\??")
+#: Test cards of UnionPay without a valid check digit (gateway test guide, section 3.2).
+_ODD = re.compile(
+    "(?:"
+    + "|".join("[ -]?".join(number) for number in ("6221558812340000", "6222040000030012"))
+    + ")(?![0-9])"
+)
+
+#: UUIDs, long hexadecimal and dumps of bytes: ciphertext of 1 kB in hex would look like a card
+#: one time in a hundred.
+_BLOB = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32,}"
+    r"|[0-9A-Fa-f]{2}(?:[ -][0-9A-Fa-f]{2}){15,})(?![0-9A-Za-z])"
+)
+
+_EXPIRY = re.compile(r"[Dd][0-9]{2}(?:0[1-9]|1[0-2])|[Ff]{1,16}(?![0-9A-Fa-f])")
 
 Decode = Callable[[str], Iterable[str]]
 #: Other readings of a text (percent, base64, hex, decoded once) that `contains` looks at as well.
-DECODERS: tuple[Decode, ...] = ()
+DECODERS: tuple[Decode, ...] = (card_codes.percent, card_codes.hidden)
+
+_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def luhn(number: str) -> bool:
@@ -90,10 +119,7 @@ def luhn(number: str) -> bool:
 
 def lengths(number: str) -> tuple[int, ...]:
     """How long numbers that begin like this one are, the longest first; () if no issuer's."""
-    for low, high, found in ISSUERS:
-        if low <= number[: len(low)] <= high:
-            return found
-    return ()
+    return _PREFIXES.lengths(number)
 
 
 #: Every payment brings the same article numbers and times; four digits tell nothing of anybody.
@@ -106,54 +132,130 @@ def find(text: str, *, identifier: bool = False) -> list[Hit]:
     `identifier`: the text is an order number or the like, so digits in groups only count where
     the groups are those printed on cards.
     """
-    if len(text) < SHORTEST:
-        return []
-    plain = text if text.isascii() else text.translate(_FULL_WIDTH)
+    return list(_hits(_plain(text), identifier))
+
+
+def _hits(plain: str, identifier: bool) -> Iterator[Hit]:
+    """Of a text whose digits are all ASCII (`_plain`)."""
+    if len(plain) < SHORTEST or not _may_hold(plain):
+        return
     tracks = [Hit(m.start(), m.end(), Form.TRACK) for m in _TRACK.finditer(plain)]
-    numbers = [hit for run in _RUN.finditer(plain) for hit in _in_run(run, identifier)]
-    if not numbers:
-        return tracks
-    chance = [m.span() for m in _BLOB.finditer(plain)]
-    apart = [
+    for odd in _ODD.finditer(plain):
+        if not plain[max(0, odd.start() - 1) : odd.start()].isdigit():
+            insort(tracks, Hit(odd.start(), odd.end(), Form.NUMBER), key=lambda hit: hit.start)
+    numbers = _numbers(plain, identifier)
+    first = next(numbers, None)
+    if first is None:
+        yield from tracks
+        return
+    blobs = [m.span() for m in _BLOB.finditer(plain)]
+    apart = (
         hit
-        for hit in numbers
-        if not any(t.start < hit.end and hit.start < t.end for t in tracks)
-        and not any(start < hit.start and hit.end <= end for start, end in chance)
-    ]
-    return sorted(tracks + apart, key=lambda hit: hit.start)
+        for hit in chain((first,), numbers)
+        if not _touches(tracks, hit) and not _inside(blobs, hit, plain)
+    )
+    yield from merge(tracks, apart, key=lambda hit: hit.start)
 
 
-def _in_run(run: re.Match[str], identifier: bool) -> Iterator[Hit]:
-    """Card numbers made of whole neighbouring groups of digits, the longest at each place."""
-    groups = [(m.start(), m.end()) for m in _DIGITS.finditer(run.group())]
-    digits = "".join(run.group()[start:end] for start, end in groups)
-    starts = [0, *itertools.accumulate(end - start for start, end in groups)]
-    group_at = {place: index for index, place in enumerate(starts)}
-    done = 0
-    for first, (begin, _) in enumerate(groups):
-        if first < done:
+def _may_hold(plain: str) -> bool:
+    """One cheap look that settles most texts: whether a number or a track can stand in it."""
+    raw = plain.encode("utf-8", "replace")
+    flat = raw.translate(_FLAT, _BETWEEN)
+    if _TRACK_DIGITS not in flat:
+        return False
+    if (";" in plain or "%" in plain) and _TRACK.search(plain):
+        return True
+    if _MANY not in flat:
+        return False
+    pieces = [piece for piece in raw.translate(_RUNS).split() if len(piece) >= SHORTEST]
+    return len(pieces) > _FEW or any(map(_possible, pieces))
+
+
+def _possible(piece: bytes) -> bool:
+    """Whether digits with separators can hold a number; one group is one or is none."""
+    row = piece.decode().strip("-")
+    if not row.isdigit():
+        return _BEGINNING.search(row) is not None
+    return len(row) in _lengths_after(row[:4]) and (luhn(row) or _ODD.match(row) is not None)
+
+
+def _numbers(plain: str, identifier: bool) -> Iterator[Hit]:
+    rows = list(_rows(plain))
+    if not rows:
+        return
+    allowed = _as_printed if identifier else _as_written
+    for place in places([row for _, row in rows], _PREFIXES, allowed):
+        base = rows[place.row][0]
+        yield Hit(base + place.start, base + place.end, Form.NUMBER)
+
+
+def _rows(plain: str) -> Iterator[tuple[int, str]]:
+    """(where, digits in groups) of everything that can hold a number."""
+    for run in _RUN.finditer(plain):
+        begin, row = run.start(), run.group()
+        if begin > 1 and plain[begin - 1] == "." and plain[begin - 2] in "0123456789":
+            # The fraction of a number: repr(float) makes some of 16 digits.
+            rest = row.lstrip("0123456789")
+            begin, row = begin + len(row) - len(rest), rest
+        if row.isdigit():
+            # One group of more digits than any card has cannot hold one.
+            if SHORTEST <= len(row) <= LONGEST:
+                yield begin, row
             continue
-        at = starts[first]
-        for length in _lengths_after(digits[at : at + 4]):
-            beyond = group_at.get(at + length)
-            if beyond is None or not luhn(digits[at : at + length]):
-                continue
-            widths = tuple(end - start for start, end in groups[first:beyond])
-            if identifier and len(widths) > 1 and widths not in PRINTED_GROUPS:
-                continue
-            end = groups[beyond - 1][1]
-            yield Hit(run.start() + begin, run.start() + end, Form.NUMBER)
-            done = beyond
-            break
+        for part in _PART.finditer(row):
+            found = part.group()
+            if len(found) - found.count(" ") - found.count("-") >= SHORTEST:
+                yield begin + part.start(), found
+
+
+def _as_printed(widths: tuple[int, ...]) -> bool:
+    return len(widths) == 1 or widths in PRINTED_GROUPS
+
+
+def _as_written(widths: tuple[int, ...]) -> bool:
+    """Groups as people and programs make them: printed, all alike, or six in front of the rest.
+
+    Others are chance: `TID-DATE` of a terminal whose number begins with 62 would pass the check
+    digit one time in ten, and keys made so stand in every line of a log.
+    """
+    if _as_printed(widths):
+        return True
+    if len(widths) == 2:
+        return widths[0] == 6
+    *front, last = widths
+    return front[0] <= 6 and len(set(front)) == 1 and last <= front[0]
+
+
+def _touches(tracks: Sequence[Hit], hit: Hit) -> bool:
+    """Whether a track has part of it; tracks stand from left to right and apart."""
+    before = bisect_left(tracks, hit.end, key=lambda track: track.start)
+    return before > 0 and tracks[before - 1].end > hit.start
+
+
+def _inside(blobs: Sequence[tuple[int, int]], hit: Hit, plain: str) -> bool:
+    """Whether it is chance in a blob: track 2 begins one with the number, `D` and the expiry."""
+    before = bisect_left(blobs, hit.start + 1, key=lambda blob: blob[0])
+    if not before or blobs[before - 1][1] < hit.end:
+        return False
+    begin, end = blobs[before - 1]
+    return begin < hit.start or (hit.end < end and not _EXPIRY.match(plain, hit.end))
 
 
 def contains(
     text: str, *, identifier: bool = False, decoders: tuple[Decode, ...] = DECODERS
 ) -> bool:
     """Whether a clear card number stands in `text` or in one of its decoded readings."""
-    if find(text, identifier=identifier):
+    plain = _plain(text)
+    if any(_hits(plain, identifier)):
         return True
-    return bool(decoders) and any(find(reading) for decode in decoders for reading in decode(text))
+    return any(any(_hits(reading, False)) for decode in decoders for reading in decode(plain))
+
+
+def _plain(text: str) -> str:
+    if not text.isascii():
+        for wide, narrow in _FULL_WIDTH.items():
+            text = text.replace(wide, narrow)
+    return text
 
 
 def mask(number: str) -> str:
@@ -173,8 +275,19 @@ def mask(number: str) -> str:
     return "".join(out)
 
 
+#: What is left of an encoded piece that held a number.
+MASKED = "[card]"
+
+
 def masked(text: str) -> str:
-    """`text` with every clear card number masked; of a track nothing but the number is left."""
+    """`text` with every clear card number masked; of a track nothing but the number is left.
+
+    A piece in percent, base64 or hexadecimal that holds one is taken out whole.
+    """
+    return _masked(card_codes.replaced(text, lambda reading: bool(find(reading)), MASKED))
+
+
+def _masked(text: str) -> str:
     out: list[str] = []
     at = 0
     for hit in find(text):
@@ -194,10 +307,11 @@ FORBIDDEN_NAMES: Mapping[str, str] = {
         "pan": "pan cardnumber cardnum cardno cardpan fullpan clearpan primaryaccountnumber "
         "5a 卡号 银行卡号 主账号",
         "track": "track track1 track2 track3 trackdata track1data track2data track3data "
-        "track2equivalent track2equivalentdata magstripe magneticstripe stripedata "
+        "track2equivalent track2equivalentdata 9f1f 9f20 magstripe magneticstripe stripedata "
         "磁道 磁道信息 一磁道 二磁道 三磁道 磁道数据",
         "verification": "cvv cvv2 cvc cvc2 cvn cvn2 cav2 csc cardsecuritycode "
         "cardverificationvalue cardverificationcode securitycode 安全码 卡验证码",
+        "name": "5f20",
         "pin": "pin pinblock pindata pinentry clearpin encryptedpin encryptedpinblock 密码 "
         "交易密码 个人密码",
         "expiry": "expiry expirydate expirationdate expiration expdate cardexpiry "
@@ -207,11 +321,21 @@ FORBIDDEN_NAMES: Mapping[str, str] = {
     for name in names.split()
 }
 
-#: A label with its value in text that nobody parses: `pan=…`, `"pin": …`, `<cvv>…`.
+#: A label with its value in text that nobody parses: `pan=…`, `"pin": …`, `<cvv>…`. Names are
+#: written with underscores or hyphens anywhere, and may end a dotted path. It begins with a
+#: letter and knows no case: so the engine skips what cannot begin a name.
+_SEPARATOR = re.compile("[:=>：]")
 _LABEL = re.compile(
-    r"(?<![\w.-])(?:[\w-]{1,40}\.){0,4}([\w-]{1,40})"
-    r"(?=[\"']?\s{0,3}[:=>：]\s{0,3}[\"']?([^\s\"'<>&;,]{1,64}))"
+    "("
+    + "|".join(
+        "[_-]{0,3}".join(map(re.escape, name))
+        for name in sorted(FORBIDDEN_NAMES, key=len, reverse=True)
+    )
+    + r")[_-]{0,8}[\"']?\s{0,3}[:=>：]\s{0,3}[\"']?(?=[^\s\"'<>&;,]{0,63}\d)([^\s\"'<>&;,]{1,64})"
 )
+
+
+_PUNCTUATION = re.compile(r"[^\w\n]|_")
 
 
 def forbidden(name: str) -> str:
@@ -227,6 +351,14 @@ def _forbidden(name: str) -> str:
 _short_forbidden = functools.lru_cache(maxsize=256)(_forbidden)
 
 
+def forbidden_among(names: Sequence[str]) -> Iterator[int]:
+    """Which of many names may not exist. Much quicker than asking for one after the other."""
+    plain = _PUNCTUATION.sub("", "\n".join(names).lower()).split("\n")
+    if len(plain) != len(names):  # some name has a line end of its own
+        plain = ["".join(c for c in name.lower() if c.isalnum()) for name in names]
+    return (at for at, name in enumerate(plain) if name in FORBIDDEN_NAMES)
+
+
 def in_clear(value: str) -> bool:
     """Whether the value of a forbidden field is the thing itself: not empty, not masked."""
     return any(c.isalnum() for c in value) and "*" not in value
@@ -237,8 +369,14 @@ def forbidden_label(text: str) -> str:
 
     Only a value with a digit counts: a receipt may well say `PIN: entered`.
     """
-    for label in _LABEL.finditer(text):
-        name, value = label.group(1), label.group(2)
-        if forbidden(name) and in_clear(value) and any(c.isdecimal() for c in value):
-            return name
+    if not _SEPARATOR.search(text):
+        return ""
+    lower = text.lower()
+    at = 0
+    while label := _LABEL.search(lower, at):
+        at = label.end(1)
+        if "*" not in label[2]:
+            before = lower[max(0, label.start() - 9) : label.start()].rstrip("_-")
+            if not before[-1:].isalnum():
+                return label[1]
     return ""

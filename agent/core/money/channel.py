@@ -85,6 +85,9 @@ class Channel:
             case ChannelTurn.NEUTRAL:
                 return False
             case ChannelTurn.UP:
+                self.passed += 1
+                self._opened(now)
+            case ChannelTurn.REACHED:
                 self._opened(now)
             case ChannelTurn.DOWN:
                 self._closed(ChannelState.BACKING_OFF, cause, note, now, again)
@@ -105,7 +108,6 @@ class Channel:
         self.open_at_boot_ms = 0
 
     def _opened(self, now: Moment) -> None:
-        self.passed += 1
         self.failures = 0
         self.last_success_wall_ms = now.wall_ms
         self.open_at_boot_ms = 0

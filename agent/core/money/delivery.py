@@ -14,9 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.moment import Moment, at_least_ms, to_ms
+from agent.core.money import qr
+from agent.core.money.deadlines import due_in_ms, expired, key_age_ms, lapse, lapses_in_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
-from agent.core.money.transaction import Delivery
+from agent.core.money.qr import Windows
+from agent.core.money.reversing import automatic_reason, may_reverse
+from agent.core.money.transaction import Delivery, Kind, Posting
 
 
 class Answer(StrEnum):
@@ -38,12 +42,16 @@ class Answer(StrEnum):
     REDIRECT = "redirect"  #: U14
     NOT_FOUND = "not_found"  #: U18, to a status query only
     UNSUPPORTED = "unsupported"  #: U19, the host answers no status queries
+    LATER = "later"  #: refused without effect; the way and other payments are fine
+    UNSETTLED = "unsettled"  #: the host's own word that the outcome is open: never resent blindly
+    BLOCKED = "blocked"  #: not taken, and the same bytes will not be: somebody must act
 
 
 class ChannelTurn(StrEnum):
     """What an answer says about the way to the host, apart from the record."""
 
     UP = "up"  #: the host works
+    REACHED = "reached"  #: the host answers, though this record did not get through
     NEUTRAL = "neutral"  #: says nothing about the channel
     DOWN = "down"  #: back off, one record at a time until something works
     SLOW = "slow"  #: the host asks for time
@@ -103,6 +111,9 @@ OUTCOMES: Mapping[Answer, Outcome] = {
     # A host that answers a post with these two does not keep the contract: read as gibberish.
     Answer.NOT_FOUND: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
     Answer.UNSUPPORTED: Outcome(Event.NO_ANSWER, ChannelTurn.DOWN, "host.down", hold_after=5),
+    Answer.LATER: Outcome(Event.REFUSED, ChannelTurn.REACHED, "issuer.unavailable"),
+    Answer.UNSETTLED: Outcome(Event.NO_ANSWER, ChannelTurn.REACHED, "host.no_reply"),
+    Answer.BLOCKED: Outcome(Event.HOLD, ChannelTurn.REACHED, "queue.held"),
 }
 
 #: Answers to a status query. Whatever is not final leaves the record as it was.
@@ -114,6 +125,7 @@ ASKED: Mapping[Answer, Outcome] = {
     Answer.IN_PROGRESS: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
     Answer.NOT_FOUND: Outcome(Event.ASKED, ChannelTurn.UP, "host.no_reply"),
     Answer.UNSUPPORTED: Outcome(Event.ASKED, ChannelTurn.NEUTRAL, "host.no_reply"),
+    Answer.UNSETTLED: Outcome(Event.ASKED, ChannelTurn.REACHED, "host.no_reply"),
 }
 
 
@@ -123,6 +135,7 @@ class OnUnknown(StrEnum):
     QUERY = "query"
     RESEND = "resend"
     HOLD = "hold"
+    REVERSE = "reverse"  #: ask, and take a request back when the time is over (rule 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +148,13 @@ class Profile:
     host_in_flight_s: int
     backoff_base_s: float
     backoff_cap_s: float
+    #: False: a request whose answer was lost is never sent again. An idempotency key makes that
+    #: safe; a STAN does not.
+    resend_requests: bool = True
+    #: Host codes after which a payment in doubt may be sent again; any other code forbids it.
+    resend_codes: frozenset[str] = frozenset()
+    #: The times of the wallet's platform behind this host, for payments by code.
+    qr: Windows | None = None
 
 
 class Todo(StrEnum):
@@ -146,6 +166,7 @@ class Todo(StrEnum):
     ASK = "ask"
     LAPSE = "lapse"
     HOLD = "hold"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,87 +177,15 @@ class Plan:
     wait_ms: int = 0
     cause: str = ""
     note: str = ""
+    reason: str = ""  #: of a reversal
 
 
 #: Part of the host's key window in which a blind resend is still allowed (U16).
 WINDOW_SHARE = 0.8
 #: The first question after a lost answer; the host may need a moment to finish.
 FIRST_QUERY_S = 1.0
-#: No terminal keeps a payment for longer; receivers keep keys for at least this long.
-LOST_AFTER_MS = 180 * 86_400_000
 #: How often at most a host is asked about a key it may have forgotten.
 FORGOTTEN_ASK_S = 3600.0
-
-
-def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
-    """Milliseconds until the record's own back-off ends. Another boot's back-off is over."""
-    if record.boot_no != boot_no:
-        return 0
-    return max(0, record.next_boot_ms - now.boot_ms)
-
-
-def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
-    """Whether a request's `send_before` has passed; None when this terminal cannot tell.
-
-    Within the boot that took the request over, the time left is counted on the boot clock, so
-    that setting the wall clock to 1970 or 2036 neither kills nor revives anything.
-    """
-    send_before = record.transaction.send_before
-    if send_before is None:
-        return False
-    left_ms = to_ms(send_before) - record.stored.wall_ms
-    if record.stored.boot_no == boot_no:
-        return now.boot_ms - record.stored.boot_ms > left_ms
-    return now.wall_ms > to_ms(send_before) if now.trusted else None
-
-
-def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
-    """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
-
-    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
-    """
-    send_before = record.transaction.send_before
-    movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
-    if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
-        return None
-    late = expired(record, now, boot_no)
-    if late is None or late:
-        return None if late is None else 0
-    if record.stored.boot_no == boot_no:
-        left_ms = to_ms(send_before) - record.stored.wall_ms
-        return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
-    return to_ms(send_before) - now.wall_ms + 1
-
-
-def lapse() -> Change:
-    """The change that ends a request nobody sent in time."""
-    return Change(
-        event=Event.LAPSE,
-        cause="request.lapsed",
-        note="not sent before its time limit; nothing was charged",
-    )
-
-
-def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
-    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown.
-
-    A record in doubt that neither we nor the app are known to have sent may have been sent by a
-    journal that was lost, at the earliest when the payment took place; an age nobody can tell, or
-    an absurd one (clocks that disagree by years), is no sign of that.
-    """
-    t = record.transaction
-    ages: list[int | None] = []
-    if record.first_sent is not None:
-        ages.append(at_most_ms(record.first_sent, now, boot_no))
-    since = t.first_attempt_at or t.occurred_at
-    since_ms = at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no)
-    if t.attempts or t.first_attempt_at is not None:
-        ages.append(since_ms)
-    elif record.in_doubt and record.first_sent is None:
-        ages.append(since_ms if since_ms is not None and since_ms <= LOST_AFTER_MS else 0)
-    if None in ages:
-        return None
-    return max((age for age in ages if age is not None), default=0)
 
 
 def forgotten(record: Record, profile: Profile, now: Moment, boot_no: int) -> bool:
@@ -265,6 +214,11 @@ def plan(
         return Plan(todo=Todo.WAIT, wait_ms=wait_ms)
     if record.in_doubt:
         return _plan_in_doubt(record, profile, now, boot_no, ask=ask)
+    if profile.qr is not None:
+        if qr.code_expired(record, profile.qr, now, boot_no):
+            return Plan(todo=Todo.LAPSE)
+        if note := qr.too_late(record.transaction, profile.qr, now):
+            return _hold(note)
     late = expired(record, now, boot_no)
     if late is None:
         return Plan(
@@ -282,19 +236,51 @@ def _plan_in_doubt(
     record: Record, profile: Profile, now: Moment, boot_no: int, *, ask: bool
 ) -> Plan:
     """Ask if the host can be asked, resend only where that cannot post twice, else hold."""
-    if ask and not (profile.on_unknown is OnUnknown.RESEND and record.state is not State.HELD):
+    reverse = _reverses(record, profile)
+    late_ms = _reversible_in_ms(record, profile, now, boot_no) if reverse else 0
+    missing = reverse and record.not_found and not late_ms  # said once, and the time is over
+    by_code = profile.qr is not None and record.transaction.kind is Kind.QR_SALE
+    may_ask = by_code or record.state is State.HELD or profile.on_unknown is not OnUnknown.RESEND
+    if ask and may_ask and not missing:
         return Plan(todo=Todo.ASK)
-    if profile.on_unknown is OnUnknown.HOLD:
+    if reverse:
+        if late_ms:
+            return Plan(todo=Todo.WAIT, wait_ms=late_ms)
+        return Plan(todo=Todo.REVERSE, reason=automatic_reason(record))
+    if profile.on_unknown is OnUnknown.HOLD or by_code:
         return _hold("the outcome is unknown and this host cannot be asked")
-    if expired(record, now, boot_no) is not False:
-        if ask:
-            return Plan(todo=Todo.ASK)
-        return _hold("the outcome of this request is unknown and it is too late to send it again")
-    if forgotten(record, profile, now, boot_no):
-        if ask:
-            return Plan(todo=Todo.ASK)
-        return _hold(FORGOTTEN)
+    if refusal := _resend_refused(record, profile, now, boot_no):
+        return Plan(todo=Todo.ASK) if ask else _hold(refusal)
     return Plan(todo=Todo.SEND)
+
+
+def _reverses(record: Record, profile: Profile) -> bool:
+    wanted = profile.on_unknown is OnUnknown.REVERSE and record.state is not State.HELD
+    return wanted and may_reverse(record)
+
+
+def _reversible_in_ms(record: Record, profile: Profile, now: Moment, boot_no: int) -> int:
+    """How long until the time limit of rule 5 has passed; 0 = it has."""
+    if record.transaction.send_before is not None and not expired(record, now, boot_no):
+        left_ms = to_ms(record.transaction.send_before) - record.stored.wall_ms
+        gone_ms = now.boot_ms - record.stored.boot_ms
+        # After a reboot under an untrusted clock nobody can tell: look again in a minute.
+        return max(left_ms - gone_ms + 1, 50) if record.stored.boot_no == boot_no else 60_000
+    quiet_ms = at_least_ms(record.last_sent or record.stored, now, boot_no)
+    return max(0, profile.host_in_flight_s * 1000 - quiet_ms)
+
+
+def _resend_refused(record: Record, profile: Profile, now: Moment, boot_no: int) -> str:
+    """Why a payment in doubt may not be sent again, or nothing."""
+    t = record.transaction
+    if not profile.resend_requests and t.posting is Posting.REQUEST and t.kind is not Kind.REVERSAL:
+        return "the outcome of this request is unknown; sending it again could charge twice"
+    code = record.result.response_code if record.result is not None else None
+    if code is not None and code not in profile.resend_codes:
+        return f"the host answered {code}: it may have it, and sending it again could post twice"
+    if expired(record, now, boot_no) is not False:
+        return "the outcome of this request is unknown and it is too late to send it again"
+    return FORGOTTEN if forgotten(record, profile, now, boot_no) else ""
 
 
 FORGOTTEN = "the host may have forgotten the key: sending again could post twice"
@@ -372,7 +358,7 @@ def settle_post(
             next_ms = _retry_ms(reply, trouble.count, profile, drawn)
         case _:
             pass
-    return Change(
+    change = Change(
         event=event,
         cause=cause,
         note=reply.note,
@@ -381,6 +367,7 @@ def settle_post(
         next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
         counts=reply.answer is not Answer.UNAUTHORISED,
     )
+    return _paced(change, record, reply, profile, now=now, boot_no=boot_no)
 
 
 def _held(cause: str, reply: Reply, trouble: Trouble) -> Change:
@@ -401,15 +388,19 @@ def settle_query(
     if reply.answer is Answer.NOT_FOUND:
         last = record.last_sent or record.stored
         quiet_ms = at_least_ms(last, now, boot_no)
-        in_flight_ms = profile.host_in_flight_s * 1000
+        in_flight_s = qr.in_flight_s(record, profile.qr) if profile.qr is not None else 0
+        in_flight_ms = max(profile.host_in_flight_s, in_flight_s) * 1000
         if quiet_ms < in_flight_ms:
             # Too early to count: the host may still be working on the post.
             next_ms = max(in_flight_ms - quiet_ms, 50)
         elif forgotten(record, profile, now, boot_no):
-            # Only "posted" can still be news, and that is not urgent.
-            not_found, next_ms = 0, round(FORGOTTEN_ASK_S * 1000 * (0.5 + drawn / 2))
-            if record.state is not State.HELD:
-                event, reply = Event.HOLD, replace(reply, cause="queue.held", note=FORGOTTEN)
+            if _reverses(record, profile):
+                not_found = 1  # taking it back needs no proof that it is not there
+            else:
+                # Only "posted" can still be news, and that is not urgent.
+                not_found, next_ms = 0, round(FORGOTTEN_ASK_S * 1000 * (0.5 + drawn / 2))
+                if record.state is not State.HELD:
+                    event, reply = Event.HOLD, replace(reply, cause="queue.held", note=FORGOTTEN)
         elif not_found:
             event, not_found, next_ms = Event.NOT_FOUND, 0, 0  # U18: twice, and late enough
         else:
@@ -421,7 +412,7 @@ def settle_query(
     final = event in (Event.POSTED, Event.DECLINED)
     if final:
         not_found, next_ms = 0, 0
-    return Change(
+    change = Change(
         event=event,
         cause=reply.cause or outcome.cause,
         note=reply.note,
@@ -430,6 +421,17 @@ def settle_query(
         next_wall_ms=now.wall_ms + next_ms if next_ms else 0,
         next_boot_ms=now.boot_ms + next_ms if next_ms else 0,
     )
+    return _paced(change, record, reply, profile, now=now, boot_no=boot_no)
+
+
+def _paced(
+    change: Change, record: Record, reply: Reply, profile: Profile, *, now: Moment, boot_no: int
+) -> Change:
+    """At a wallet's platform the customer sets the pace, not our back-off."""
+    if profile.qr is None or reply.answer is Answer.UNSUPPORTED:
+        return change
+    waiting = reply.answer is Answer.IN_PROGRESS
+    return qr.paced(change, record, profile.qr, now, boot_no, waiting=waiting)
 
 
 def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> int:
@@ -439,3 +441,10 @@ def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> in
         return jitter_ms
     asked_s = min(max(reply.retry_after_s, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
     return round(asked_s * 1000) + jitter_ms
+
+
+__all__ = [
+    "ASKED", "OUTCOMES", "Answer", "ChannelTurn", "OnUnknown", "Outcome", "Plan", "Profile",
+    "Reply", "Todo", "Trouble", "due_in_ms", "expired", "forgotten", "full_jitter_ms", "key_age_ms",
+    "lapse", "lapses_in_ms", "must_hold", "plan", "settle_post", "settle_query", "troubled",
+]  # fmt: skip

@@ -29,7 +29,7 @@ class State(StrEnum):
     POSTED = "posted"  #: the host has it, with proof
     DECLINED = "declined"  #: the host refused it, with proof
     REVERSED = "reversed"  #: taken back at the host, or the host never knew it
-    VOIDED = "voided"  #: withdrawn by the payment app before anything was sent
+    VOIDED = "voided"  #: withdrawn by the app before anything was sent, or given up by a person
     LAPSED = "lapsed"  #: a request nobody sent in time; kept, never sent
 
 
@@ -52,8 +52,12 @@ class Event(StrEnum):
     RELEASE = "release"  #: U23
     HURRY = "hurry"  #: U23 a person wants it tried now instead of when it is due
     VOID = "void"  #: L10
+    ABANDON = "abandon"  #: U23 given up by a person, with the host's confirmation
     LAPSE = "lapse"  #: money rule 2
     REVERSE = "reverse"  #: the reversal of this payment was accepted
+    FREEZE = "freeze"  #: a reversal of this payment was recorded (rule 5)
+    REPLACED = "replaced"  #: the app replaced the payload after key loss (rule 9)
+    LATE = "late"  #: U20 an answer to an old attempt; history only
     RESTART = "restart"  #: U22 the process died while sending
     DAMAGE = "damage"  #: money rule 8
 
@@ -100,9 +104,18 @@ def _table() -> Mapping[tuple[State, Event], Move]:
     add((State.HELD,), Event.RELEASE, State.WAITING, Doubt.KEEP)
     add((State.QUEUED,), Event.HURRY, State.QUEUED, Doubt.KEEP)
     add((State.WAITING,), Event.HURRY, State.WAITING, Doubt.KEEP)
+    add((State.HELD,), Event.HURRY, State.HELD, Doubt.KEEP)
     add(_LIVE, Event.VOID, State.VOIDED, Doubt.REFUSE)
+    # A person's word is not the host's answer: the doubt stays beside the end.
+    add((State.HELD,), Event.ABANDON, State.VOIDED, Doubt.KEEP)
     add(_LIVE, Event.LAPSE, State.LAPSED, Doubt.REFUSE)
-    add((State.WAITING, State.HELD), Event.REVERSE, State.REVERSED, Doubt.CLEAR)
+    # An approval the terminal could not use (wrong MAC, fault) is taken back after the fact.
+    add((State.WAITING, State.HELD, State.POSTED), Event.REVERSE, State.REVERSED, Doubt.CLEAR)
+    add((State.QUEUED, State.WAITING, State.HELD), Event.FREEZE, State.WAITING, Doubt.KEEP)
+    add((State.SENDING,), Event.FREEZE, State.WAITING, Doubt.SET)
+    add((State.WAITING, State.HELD), Event.REPLACED, State.WAITING, Doubt.KEEP)
+    for state in State:
+        add((state,), Event.LATE, state, Doubt.KEEP)
     add((State.SENDING,), Event.RESTART, State.WAITING, Doubt.SET)
     add(
         (State.QUEUED, State.SENDING, State.WAITING, State.HELD),
@@ -169,6 +182,7 @@ class Record:
     payload_version: int = 1
     not_found: int = 0  #: authoritative "not found" answers in a row
     result: HostResult | None = None
+    flags: tuple[str, ...] = ()  #: what the check disliked when it was taken (`limits`)
 
     @property
     def key(self) -> str:
@@ -204,9 +218,11 @@ class Change:
     next_boot_ms: int = 0
     not_found: int = 0
     result: HostResult | None = None
+    payload_version: int | None = None  #: REPLACED only
     #: False where the event must not count as an attempt (U10: a credential problem).
     counts: bool = True
     actor: str = "agent"
+    flags: tuple[str, ...] = ()  #: to be added to the record's (`stages.flags_after`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

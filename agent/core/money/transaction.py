@@ -24,6 +24,10 @@ KEY_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 MAX_PAYLOAD_BYTES = 256 * 1024
 
 
+#: Lengths as they stand before fields; almost all are short, and each is needed for each payment.
+_SHORT_LENGTHS = tuple(size.to_bytes(4, "big") for size in range(256))
+
+
 class Kind(StrEnum):
     """What the payment is."""
 
@@ -134,6 +138,7 @@ class Submission:
     payload: Payload
     query_payload: bytes | None = None
     reversal_payloads: Mapping[str, bytes] = field(default_factory=dict)  #: by reason code
+    confirmed: frozenset[str] = frozenset()  #: findings of the check the cashier looked at
 
 
 def fingerprint(transaction: Transaction, secret: bytes) -> bytes:
@@ -164,8 +169,13 @@ def fingerprint(transaction: Transaction, secret: bytes) -> bytes:
         t.delivery,
     )
     # Length-prefixed, so that no two different lists of fields run together into the same bytes.
-    canonical = b"".join([len(f).to_bytes(4, "big") + f for f in [f.encode() for f in fields]])
+    canonical = b"".join([_length(f) + f for f in [f.encode() for f in fields]])
     return hashlib.blake2b(canonical, digest_size=16, key=secret, person=b"pos/business").digest()
+
+
+def _length(part: bytes) -> bytes:
+    size = len(part)
+    return _SHORT_LENGTHS[size] if size < 256 else size.to_bytes(4, "big")
 
 
 def payload_digest(submission: Submission, secret: bytes) -> bytes:
@@ -183,5 +193,5 @@ def payload_digest(submission: Submission, secret: bytes) -> bytes:
     for reason in sorted(submission.reversal_payloads):
         parts += [reason.encode(), submission.reversal_payloads[reason]]
     for part in parts:
-        digest.update(len(part).to_bytes(4, "big") + part)
+        digest.update(_length(part) + part)
     return digest.digest()

@@ -6,7 +6,9 @@ Called by `explain`. It knows the journal's states and the host's answer, nothin
 from __future__ import annotations
 
 from agent.core.moment import at_ms
+from agent.core.money.abandoning import given_up
 from agent.core.money.journal import Event, HostResult, Record, State, Step
+from agent.core.money.stages import Stage as Told
 from agent.core.money.transaction import (
     WITHOUT_AMOUNT,
     CustomerSaw,
@@ -25,6 +27,7 @@ _ANSWERED = frozenset({State.POSTED, State.DECLINED, State.REVERSED})
 _TROUBLES = frozenset(phrases.STEPS)
 #: Newest lines of a record's history worth showing.
 _SHOWN_STEPS = 3
+_SHOWN_REPORTS = 6
 
 
 def doubtful(record: Record) -> bool:
@@ -37,28 +40,40 @@ def by_app(record: Record) -> bool:
     return record.transaction.delivery is Delivery.APP and not record.final
 
 
-def stages(record: Record, steps: tuple[Step, ...]) -> Stages:
+def stages(payment: Payment, record: Record) -> Stages:
     """The last stage proven and the first one missing. A byte that may have left proves nothing."""
     if record.state is State.POSTED:
-        if record.transaction.kind is Kind.SETTLEMENT:
+        if record.transaction.kind is Kind.SETTLEMENT or batch_closed(payment):
             return Stages(Stage.BATCH_CLOSED, Stage.SETTLED)
         return Stages(Stage.HOST_ANSWERED, Stage.BATCH_CLOSED)
     if record.state in _ANSWERED:
         return Stages(Stage.HOST_ANSWERED, None)
-    sent = False
-    for step in steps:
+    # The app knows what it sent: its word is the proof where it sends by itself.
+    sent = any(kept.report.stage in (Told.SENT, Told.NO_ANSWER) for kept in payment.reports)
+    for step in payment.steps:
         if step.event in _PROVES_SENT:
             sent = True
         elif step.event == Event.NOT_FOUND:
             sent = False
+    if record.state is State.WAITING and not record.in_doubt and payment.reports:
+        sent = False  # the last word was that nothing left
     return Stages(Stage.SENT, Stage.HOST_ANSWERED) if sent else Stages(Stage.STORED, Stage.SENT)
+
+
+def batch_closed(payment: Payment) -> bool:
+    """Whether the batch that holds it is reported closed, by itself or with this payment."""
+    if payment.batch is not None and payment.batch.closed_at is not None:
+        return payment.batch.agreed is not False
+    return any(kept.report.stage is Told.BATCH_CLOSED for kept in payment.reports)
 
 
 def headline(record: Record) -> Line:
     """The record's state in one sentence."""
     args: Args = {"amount": _amount(record)}
     if by_app(record):
-        return Line(phrases.BY_APP, args)
+        return Line(phrases.BY_APP_IN_DOUBT if record.in_doubt else phrases.BY_APP, args)
+    if given_up(record):
+        return Line(phrases.GIVEN_UP, args)
     if record.in_doubt and record.state is not State.HELD:
         return Line(phrases.IN_DOUBT, args)
     return Line(phrases.HEADLINES[record.state], args)
@@ -110,6 +125,33 @@ def facts(record: Record) -> list[Line]:
     return lines
 
 
+def told(payment: Payment) -> list[Line]:
+    """What the payment app and the check said of it, the newest reports last."""
+    lines = [
+        Line(
+            phrases.TOLD,
+            {
+                "what": phrases.REPORTS[kept.report.outcome or kept.report.stage],
+                "at": kept.report.at,
+                "effect": phrases.EFFECTS.get(kept.effect),
+            },
+        )
+        for kept in payment.reports[-_SHOWN_REPORTS:]
+    ]
+    batch = payment.batch
+    if batch is not None:
+        args: Args = {
+            "batch": batch.batch,
+            "opened_at": batch.opened_at,
+            "closed_at": batch.closed_at,
+            "agreed": None if batch.agreed is None else phrases.AGREED[batch.agreed],
+        }
+        lines.append(Line(phrases.BATCH, args))
+    if payment.record is not None and payment.record.flags:
+        lines.append(Line(phrases.FLAGGED, {"flags": ", ".join(payment.record.flags)}))
+    return lines
+
+
 def troubles(payment: Payment) -> list[tuple[str, Line]]:
     """The newest troubles of its history as (cause code, evidence line), oldest first."""
     told = [step for step in payment.steps if step.event in _TROUBLES]
@@ -148,6 +190,8 @@ def advice(record: Record) -> Advice:
     t = record.transaction
     if by_app(record):
         return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_APP))
+    if given_up(record):
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_GIVEN_UP))
     if doubtful(record):
         return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT))
     if record.final and t.kind in WITHOUT_AMOUNT:

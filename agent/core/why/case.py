@@ -14,8 +14,10 @@ from datetime import datetime
 from agent.core.health.reading import NotObservable, Unknown, Value
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import Moment
+from agent.core.money.batches import Batch
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog, Record, Step
+from agent.core.money.stages import Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Payment:
     key: str
     record: Record | None
     steps: tuple[Step, ...] = ()  #: oldest first
+    reports: tuple[Kept, ...] = ()  #: of the payment app, in its own order
+    batch: Batch | None = None  #: the batch that holds it, as far as it was reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

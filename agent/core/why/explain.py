@@ -108,7 +108,7 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
         sources.add_agent(scales, case)
         sources.add_conditions(scales, _touching(case.conditions, record))
         unknowns += _add_way(scales, case, record, channel)
-    facts = about_payment.facts(record)
+    facts = about_payment.facts(record) + about_payment.told(payment)
     facts += _add_last_cause(scales, record, channel)
     for code, line in about_payment.troubles(payment):
         if code in scales.codes:
@@ -125,7 +125,7 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
         case,
         key=payment.key,
         headline=about_payment.headline(record),
-        stages=about_payment.stages(record, payment.steps),
+        stages=about_payment.stages(payment, record),
         facts=facts,
         findings=findings,
         advice=about_payment.advice(record),
@@ -164,8 +164,15 @@ def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
             )
         case State.DECLINED:
             _add_decline(scales, record)
+        case State.QUEUED if about_payment.by_app(record) and payment.reports:
+            last = payment.reports[-1].report
+            args = {"last_step": phrases.REPORTS[last.stage], "since": last.at}
+            scales.add("operator.not_completed", tier=Tier.STATE, since_at=last.at, args=args)
         case _:
             pass
+    if payment.batch is not None and payment.batch.agreed is False:
+        args = {"batch": payment.batch.batch, "count": payment.batch.count}
+        scales.add("settlement.batch_not_closed", since_at=payment.batch.closed_at, args=args)
     if about_payment.doubtful(record):
         lines = list(note)
         since_at = record.changed_at
@@ -222,9 +229,11 @@ def _add_last_cause(scales: Scales, record: Record, channel: ChannelView | None)
 def _payment_unknowns(payment: Payment, record: Record, findings: Iterable[Finding]) -> list[Line]:
     lines = []
     if record.state is State.POSTED:
-        lines.append(Line(phrases.SETTLEMENT_UNSEEN))
+        closed = about_payment.batch_closed(payment)
+        lines.append(Line(phrases.PAYOUT_UNSEEN if closed else phrases.SETTLEMENT_UNSEEN))
     if about_payment.by_app(record):
-        lines.append(Line(phrases.APP_STAGES_UNKNOWN))
+        if not payment.reports:
+            lines.append(Line(phrases.APP_STAGES_UNKNOWN))
     elif about_payment.doubtful(record):
         if not any(step.event == Event.ASKED for step in payment.steps):
             lines.append(Line(phrases.NOT_ASKED))

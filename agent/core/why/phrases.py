@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Event, State
+from agent.core.money.stages import Effect, Said
+from agent.core.money.stages import Stage as Told
 from agent.core.why.text import Text
 from agent.core.why.verdict import Stage
 
@@ -53,6 +55,10 @@ HEADLINES: Mapping[State, Text] = {
         "This payment[ of {amount}] ran out before it could be sent; nothing was charged",
     ),
 }
+GIVEN_UP = Text(
+    "这笔交易[{amount}]已由人员凭主机方确认放弃上送，经过见其历史",
+    "This payment[ of {amount}] was given up by a person on the host's word; its history says why",
+)
 IN_DOUBT = Text(
     "这笔交易[{amount}]结果未知：可能已到主机，还没有得到应答",
     "The outcome of this payment[ of {amount}] is unknown: the host may have it, no answer came",
@@ -60,6 +66,10 @@ IN_DOUBT = Text(
 BY_APP = Text(
     "这笔交易[{amount}]由收款应用自己上送，本机只存有记录",
     "This payment[ of {amount}] is sent by the payment app itself; only its record is here",
+)
+BY_APP_IN_DOUBT = Text(
+    "这笔交易[{amount}]由收款应用自己上送，结果未知",
+    "This payment[ of {amount}] was sent by the payment app itself and its outcome is unknown",
 )
 NO_SUCH_KEY = Text(
     "本机账本里没有交易键为{key}的交易",
@@ -88,6 +98,10 @@ DO_NOT = Text(
 DO_NOT_HELD = Text(
     "不要重新收款：先决定怎样处理这笔已停下的交易",
     "Do not take this payment again: first decide about the one that is held",
+)
+DO_NOT_GIVEN_UP = Text(
+    "不要凭这条记录重新收款：先看历史里主机方是怎样确认的",
+    "Do not take it again because of this record: its history says what the host confirmed",
 )
 DO_NOT_APP = Text(
     "先在收款应用里查这笔的结果，再决定是否重收",
@@ -158,6 +172,32 @@ SLIP_DIFFERS = Text(
     "小票或屏幕曾显示成功，但这笔钱不会到账",
     "The slip or the screen said approved, but this money will not arrive",
 )
+TOLD = Text(
+    "收款应用报告：{what}，{at}[（{effect}）]",
+    "The payment app reported: {what}, {at}[ ({effect})]",
+)
+REPORTS: Mapping[str, Text] = {
+    Told.CAPTURED: Text("已录入", "captured"),
+    Told.SENT: Text("已发送", "sent"),
+    Told.NOT_SENT: Text("没有发出", "nothing was sent"),
+    Told.ANSWERED: Text("已应答", "answered"),
+    Told.NO_ANSWER: Text("没有应答", "no answer"),
+    Told.CANCELLED: Text("已取消", "given up"),
+    Told.REVERSED: Text("已冲正", "reversed"),
+    Told.BATCH_CLOSED: Text("批次已结算", "batch closed"),
+    Said.APPROVED: Text("主机批准", "approved by the host"),
+    Said.DECLINED: Text("主机拒绝", "declined by the host"),
+}
+EFFECTS: Mapping[str, Text] = {
+    Effect.LATE: Text("迟到，未改变状态", "late, changed nothing"),
+    Effect.CONTRADICTS: Text("与已证实的状态矛盾", "contradicts what is proven"),
+}
+AGREED = {True: Text("与主机一致", "totals agree"), False: Text("与主机不一致", "totals differ")}
+BATCH = Text(
+    "批次{batch}[：{opened_at}开][，{closed_at}结算][，{agreed}]",
+    "Batch {batch}[, opened {opened_at}][, closed {closed_at}][, {agreed}]",
+)
+FLAGGED = Text("标记：{flags}", "Flagged: {flags}")
 IN_DOUBT_SUM = Text(
     "结果未知：{count}笔[，共{amounts}]", "Payments with unknown outcome: {count}[, {amounts}]"
 )
@@ -215,6 +255,7 @@ STEPS: Mapping[str, Text] = {
     Event.RESTART: Text("发送中程序重启", "the agent restarted while sending"),
     Event.DAMAGE: Text("记录可能受损", "the record may be damaged"),
     Event.LAPSE: Text("过期", "lapsed"),
+    Event.ABANDON: Text("由人员放弃上送", "given up by a person"),
 }
 STEP = Text(
     "{what}[{count}次]：{first_at}[ – {last_at}][，{note}]",
@@ -264,6 +305,10 @@ STRANGE_CODE = Text(
 SETTLEMENT_UNSEEN = Text(
     "批结算和清算：本机看不到，没有与收单机构的清单核对过",
     "Batch close and settlement cannot be seen from here; the acquirer's list was not compared",
+)
+PAYOUT_UNSEEN = Text(
+    "清算到账：本机看不到，没有与收单机构的清单核对过",
+    "The payout cannot be seen from here; the acquirer's list was not compared",
 )
 NOT_ASKED = Text("还没有向主机查询过这笔的结果", "The host has not been asked for its outcome yet")
 APP_STAGES_UNKNOWN = Text(

@@ -35,7 +35,10 @@ _TABLE: tuple[tuple[str, str, str, str, Owner | None], ...] = (
     ("14", "host.rejected", "无效卡号", "invalid card number", Owner.CASHIER),
     ("15 31", "host.rejected", "无此发卡方", "no such issuer", Owner.CASHIER),
     ("19", "host.rejected", "请重新刷卡", "read the card again", Owner.CASHIER),
+    ("20", "host.rejected", "无效应答", "invalid response", Owner.TECHNICIAN),
+    ("21", "host.rejected", "卡未激活", "card not activated", Owner.CASHIER),
     ("25", "host.rejected", "找不到原始交易", "original payment not found", Owner.TECHNICIAN),
+    ("09", "host.no_reply", "请求正在处理中", "still being processed", None),
     ("30", "host.format_error", "报文格式错误", "format error", None),
     ("33 54", "card.expired", "过期卡", "expired card", None),
     ("34 35 36 37 62", "card.restricted_or_reported", "受限制的卡", "restricted card", None),
@@ -48,6 +51,17 @@ _TABLE: tuple[tuple[str, str, str, str, Owner | None], ...] = (
         None,
     ),
     ("41 43", "card.restricted_or_reported", "挂失或被窃卡", "lost or stolen card", None),
+    (
+        "59 60 63 66 67",
+        "card.restricted_or_reported",
+        "有作弊嫌疑或违反安全规定",
+        "suspected fraud, or against a security rule",
+        None,
+    ),
+    ("79 95", "settlement.batch_not_closed", "对账不平，请批上送", "totals differ", None),
+    ("93", "host.rejected", "交易违法", "against the law", Owner.CASHIER),
+    ("A1 A7", "host.rejected", "货币不一致或安全处理失败", "currency or security failure", None),
+    ("A3", "account.cardholder_restricted", "无此账户", "no such account", None),
     ("51", "card.insufficient_funds", "余额不足", "insufficient funds", None),
     ("55", "card.pin_error", "密码错误", "incorrect PIN", None),
     (
@@ -94,7 +108,7 @@ _TABLE: tuple[tuple[str, str, str, str, Owner | None], ...] = (
     ),
 )
 #: The answer came too late or was lost behind the host, or the first try had gone through.
-_OPEN = frozenset({"68", "94", "98"})
+_OPEN = frozenset({"09", "68", "94", "98"})
 
 RESPONSE_CODES: Mapping[str, Meaning] = {
     code: Meaning(cause, Text(zh, en), owner, code not in _OPEN)

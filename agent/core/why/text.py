@@ -79,6 +79,7 @@ _WORDS: Mapping[tuple[str, str], Text] = {
     ("component", "agent"): Text("posagent", "posagent"),
     ("component", "connectivity"): Text("网络监测", "connectivity"),
     ("component", "keypad"): Text("键盘", "keypad"),
+    ("component", "payment_app"): Text("收款应用", "payment app"),
     ("component", "printer"): Text("打印机", "printer"),
     ("component", "queue"): Text("交易队列", "queue"),
     ("component", "scanner"): Text("扫码枪", "scanner"),

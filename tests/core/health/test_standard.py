@@ -32,11 +32,14 @@ NETWORK: dict[str, Value] = {
 UPLINK: dict[str, Value] = {"state": "ok", "cause": ""}
 QUEUE: dict[str, Value] = {
     "held": 0,
+    "not_signed_on": 0,
+    "batch_incomplete": 0,
     "quarantined": 0,
     "store_full": False,
     "store_unavailable": False,
     "data_error": False,
     "lapsed_recent": 0,
+    "limit_reached": False,
 }
 SYSTEM: dict[str, Value] = {
     "storage_free_mb": 900,
@@ -120,11 +123,14 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("uplink", {"state": "none"}, set()),
         ("uplink", {"state": "disabled"}, {"config.not_activated"}),
         ("queue", {"held": 1}, {"queue.held"}),
+        ("queue", {"not_signed_on": 2}, {"config.not_signed_on"}),
+        ("queue", {"batch_incomplete": 1}, {"settlement.batch_not_closed"}),
         ("queue", {"quarantined": 2}, {"queue.quarantined"}),
         ("queue", {"store_full": True}, {"queue.store_full"}),
         ("queue", {"store_unavailable": True}, {"software.agent_degraded"}),
         ("queue", {"data_error": True}, {"software.data_error"}),
         ("queue", {"lapsed_recent": 1}, {"request.lapsed"}),
+        ("queue", {"limit_reached": True}, {"queue.limit_reached"}),
         ("system", {"storage_free_mb": 100}, {"system.storage_low"}),
         ("system", {"storage_read_only": True}, {"system.storage_worn"}),
         ("system", {"memory_available_mb": 10}, {"system.memory_low"}),

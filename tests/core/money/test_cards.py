@@ -112,16 +112,41 @@ def test_track_2_in_hexadecimal_is_found_at_the_start_of_a_blob() -> None:
     assert cards.contains("4111111111111111D25121010000012345678F")
 
 
-def test_identifiers_may_have_digits_in_chance_groups() -> None:
-    """An order number made of terminal and date is no card; a card typed as a key is."""
-    chance = with_check_digit("62000001-2026110".replace("-", ""))
-    order = f"{chance[:8]}-{chance[8:]}"
-    assert cards.contains(order)
-    assert not cards.contains(order, identifier=True)
-    assert cards.contains("4111-1111-1111-1111", identifier=True)
-    assert cards.contains("378282-246310005", identifier=False)
-    assert cards.contains("3782 822463 10005", identifier=True)
-    assert cards.contains("order4111111111111111", identifier=True)
+@pytest.mark.parametrize(
+    ("widths", "written", "printed"),
+    [
+        ((16,), True, True),
+        ((4, 4, 4, 4), True, True),
+        ((4, 4, 4, 4, 3), True, True),
+        ((4, 4, 4, 4, 2), True, True),
+        ((4, 6, 5), True, True),
+        ((4, 6, 4), True, True),
+        ((6, 13), True, False),
+        ((6, 9), True, False),
+        ((1,) * 16, True, False),
+        ((2,) * 8, True, False),
+        ((5, 5, 5, 1), True, False),
+        ((8, 8), False, False),
+        ((7, 8), False, False),
+        ((8, 6), False, False),
+        ((4, 4, 8), False, False),
+        ((4, 3, 4, 5), False, False),
+    ],
+)
+def test_which_groups_make_a_number(widths: tuple[int, ...], written: bool, printed: bool) -> None:
+    """An order number of terminal and date is no card; one typed as cards are printed is."""
+    number = with_check_digit("4" * (sum(widths) - 1) if sum(widths) in (13, 16, 19) else "")
+    starts = {14: "36", 15: "37", 18: "62"}
+    if not number.startswith("44"):
+        start = starts[sum(widths)]
+        number = with_check_digit(start.ljust(sum(widths) - 1, "1"))
+    groups, at = [], 0
+    for width in widths:
+        groups.append(number[at : at + width])
+        at += width
+    assert cards.contains("-".join(groups)) is written
+    assert cards.contains(" ".join(groups), identifier=True) is printed
+    assert cards.contains(f"order{number}", identifier=True)
 
 
 def test_the_longest_number_at_a_place_counts() -> None:
@@ -216,3 +241,60 @@ def test_lengths_follow_the_prefix() -> None:
     """A prefix no issuer uses has no lengths."""
     assert cards.lengths("4000") == (19, 16, 13)
     assert cards.lengths("1234") == ()
+
+
+def test_test_cards_without_a_check_digit_are_known_by_heart() -> None:
+    """Two of UnionPay's own; inside a longer number they mean nothing, in a track they are one."""
+    assert cards.contains("6221 5588 1234 0000")
+    assert not cards.contains("96221558812340000")
+    assert not cards.contains("62215588123400001")
+    text = ";4111111111111111=2512 6221558812340000 ;4111111111111111=2512"
+    assert [hit.form for hit in cards.find(text)] == [Form.TRACK, Form.NUMBER, Form.TRACK]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("4111111111111111D2512" + "0" * 20, True),
+        ("4111111111111111D2513" + "0" * 20, False),
+        ("4111111111111111ab" + "0" * 20, False),
+        ("4111111111111111" + "F" * 16, True),
+        ("4111111111111111" + "F" * 17, False),
+        ("41 11 11 11 11 11 11 11 " + "ab " * 12 + "ab", False),
+        ("4111111111111111 " + "ab" * 20, True),
+    ],
+)
+def test_a_number_begins_a_blob_only_as_track_2_does(text: str, found: bool) -> None:
+    """Followed by the expiry or by padding; anything else is a UUID or a dump."""
+    assert cards.contains(text, decoders=()) is found
+
+
+def test_many_names_at_once() -> None:
+    """The same names as one by one, also where a name has a line end of its own."""
+    names = ["a", "PAN", "b_1", "card-Number", "", "cvv 2"]
+    assert list(cards.forbidden_among(names)) == [1, 3, 5]
+    assert list(cards.forbidden_among([*names, "p\nan"])) == [1, 3, 5, 6]
+    assert list(cards.forbidden_among([])) == []
+
+
+def test_many_runs_of_digits_are_looked_at_together() -> None:
+    """The same answer however many of them there are, and whichever holds the number."""
+    times = [f"at {20261102123456 + n}," for n in range(100)]
+    assert not cards.contains("".join(times))
+    assert cards.contains("".join([*times, NUMBERS[1]]))
+    assert cards.contains("".join([*times[:9], NUMBERS[1]]))
+    assert not cards.contains("".join([*times[:9], NUMBERS[1][:-1] + "2"]))
+
+
+def test_a_track_of_twelve_digits_is_one() -> None:
+    """Shorter than any number of today, but on a stripe."""
+    assert cards.contains("a;411111111111=2512?")
+    assert not cards.contains("a 411111111111 2512")
+    assert not cards.contains("a;411111111111;2512")
+
+
+def test_what_stands_beside_a_number_is_not_taken_with_it() -> None:
+    """A test card inside longer digits, and a few digits two hyphens away."""
+    text = "96221558812340000 or 4111111111111111"
+    assert [hit.start for hit in cards.find(text)] == [21]
+    assert [hit.start for hit in cards.find("1234--4111 1111 1111 1111")] == [6]

@@ -101,3 +101,12 @@ def test_attempts_under_way_together_fail_as_one() -> None:
     clock.advance(300)
     meets(it, Answer.NO_ANSWER, clock)
     assert (it.state, it.failures) == (ChannelState.BACKING_OFF, 2)
+
+
+def test_a_host_that_answers_opens_the_channel_without_counting_as_passed() -> None:
+    """Issuer down, keys lost: the way is fine, but nothing got through on it (rule 7 counts)."""
+    clock, it = FakeClock(), channel()
+    meets(it, Answer.NO_ANSWER, clock)
+    assert it.state is ChannelState.BACKING_OFF
+    meets(it, Answer.LATER, clock)
+    assert (it.state, it.passed, it.failures) == (ChannelState.OK, 0, 0)

@@ -22,6 +22,7 @@ def test_rows(code: str) -> None:
 def test_open_outcomes() -> None:
     """The codes after which money may have moved are marked."""
     assert {code for code, row in RESPONSE_CODES.items() if not row.charged_nothing} == {
+        "09",
         "68",
         "94",
         "98",

@@ -1,0 +1,109 @@
+"""How old things are and when they are too late, on clocks that may be wrong.
+
+Within one boot everything is counted on the boot clock, so that setting the wall clock to 1970 or
+2036 neither kills nor revives anything; across a reboot the wall clock counts if it is trusted, and
+otherwise the answer is "nobody can tell". Called by `delivery`, the lapser and the store.
+"""
+
+from __future__ import annotations
+
+from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.money.journal import Change, Event, Record, State
+from agent.core.money.transaction import Delivery, Kind
+
+#: Cause of a batch upload whose covered payments were not all sent by the cut-off.
+CUT_OFF = "settlement.batch_not_closed"
+#: No terminal keeps a payment for longer; receivers keep keys for at least this long.
+LOST_AFTER_MS = 180 * 86_400_000
+
+
+def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
+    """Milliseconds until the record's own back-off ends. Another boot's back-off is over."""
+    if record.boot_no != boot_no:
+        return 0
+    return max(0, record.next_boot_ms - now.boot_ms)
+
+
+def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
+    """Whether a request's `send_before` has passed; None when this terminal cannot tell.
+
+    Within the boot that took the request over, the time left is counted on the boot clock, so
+    that setting the wall clock to 1970 or 2036 neither kills nor revives anything.
+    """
+    send_before = record.transaction.send_before
+    if send_before is None:
+        return False
+    left_ms = to_ms(send_before) - record.stored.wall_ms
+    if record.stored.boot_no == boot_no:
+        return now.boot_ms - record.stored.boot_ms > left_ms
+    return now.wall_ms > to_ms(send_before) if now.trusted else None
+
+
+def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
+    """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
+
+    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
+    """
+    send_before = record.transaction.send_before
+    movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
+    if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
+        return None
+    late = expired(record, now, boot_no)
+    if late is None or late:
+        return None if late is None else 0
+    if record.stored.boot_no == boot_no:
+        left_ms = to_ms(send_before) - record.stored.wall_ms
+        return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
+    return to_ms(send_before) - now.wall_ms + 1
+
+
+def lapse() -> Change:
+    """The change that ends a request nobody sent in time."""
+    return Change(
+        event=Event.LAPSE,
+        cause="request.lapsed",
+        note="not sent before its time limit; nothing was charged",
+    )
+
+
+def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
+    """Age of the oldest attempt the host may have seen; 0 without one, None when unknown.
+
+    A record in doubt that neither we nor the app are known to have sent may have been sent by a
+    journal that was lost, at the earliest when the payment took place; an age nobody can tell, or
+    an absurd one (clocks that disagree by years), is no sign of that.
+    """
+    t = record.transaction
+    ages: list[int | None] = []
+    if record.first_sent is not None:
+        ages.append(at_most_ms(record.first_sent, now, boot_no))
+    since = t.first_attempt_at or t.occurred_at
+    since_ms = at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no)
+    if t.attempts or t.first_attempt_at is not None:
+        ages.append(since_ms)
+    elif record.in_doubt and record.first_sent is None:
+        ages.append(since_ms if since_ms is not None and since_ms <= LOST_AFTER_MS else 0)
+    if None in ages:
+        return None
+    return max((age for age in ages if age is not None), default=0)
+
+
+def cut_off_in_ms(record: Record, wait_s: float, now: Moment, boot_no: int) -> int | None:
+    """How long a batch upload still waits for what it covers; None: it is none, or not waiting."""
+    t = record.transaction
+    waits = record.state in (State.QUEUED, State.WAITING) and not record.sent
+    if t.kind is not Kind.BATCH_UPLOAD or not t.covers or not waits:
+        return None
+    if record.cause == CUT_OFF:
+        return None  # somebody has chosen: it goes
+    return max(0, round(wait_s * 1000) - at_least_ms(record.stored, now, boot_no))
+
+
+def cut_off() -> Change:
+    """The change that asks a person what to do about a batch that is not complete."""
+    return Change(
+        event=Event.HOLD,
+        cause=CUT_OFF,
+        note="payments this batch upload covers are still unsent: wait for them or clear them, or "
+        "release this upload, after which they are not sent any more",
+    )
