@@ -42,7 +42,7 @@ fuzz: $(DEV_STAMP) ## parsers and journal, 40 times as long as in a test run (FU
 
 crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips, wrong clocks, kill -9: eight minutes (root, fuse3)
 	@sh packaging/ci/fuse.sh
-	$(BIN)/python -m tests.crash
+	$(BIN)/python -m tests.crash $(CRASH)
 
 crash-long: $(DEV_STAMP) ## the same for hours; writes docs/reports/crash.md
 	@sh packaging/ci/fuse.sh
@@ -54,8 +54,9 @@ exactly-once: $(DEV_STAMP) ## 100,000 payments over lines that misbehave (ONCE="
 exactly-once-long: $(DEV_STAMP) ## a million of them; writes docs/reports/exactly-once.md
 	$(BIN)/python -m tests.exactly_once --long --report docs/reports/exactly-once.md
 
-bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors
+bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors and peers
 	@sh packaging/ci/broker.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m tests.bench
 
 bench-quick: $(DEV_STAMP) ## the same in a minute, rougher

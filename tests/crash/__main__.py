@@ -28,6 +28,7 @@ def main() -> int:
     )
     parser.add_argument("--long", action="store_const", const=LONG, dest="size", default=SHORT)
     parser.add_argument("--glance", action="store_const", const=GLANCE, dest="size")
+    parser.add_argument("--strict", action="store_true", help="what was NOT RUN is a failure too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--replay-s", type=float, help="seconds for the crash replay")
     parser.add_argument("--report", type=Path, help="write the figures there")
@@ -69,7 +70,7 @@ def main() -> int:
         text = written(rigs.rows, size=form, seed=given.seed, seconds=time.monotonic() - began)
         given.report.parent.mkdir(parents=True, exist_ok=True)
         given.report.write_text(text, encoding="utf-8")
-    return 1 if bad else 0
+    return 1 if bad or (skipped and given.strict) else 0
 
 
 if __name__ == "__main__":

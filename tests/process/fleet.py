@@ -32,7 +32,7 @@ T = TypeVar("T")
 TENANT = "acme"
 DEVICE = "test-terminal"
 #: Components are the first word of every field of `health`.
-COMPONENTS = ("printer", "connectivity", "system", "software", "uplink", "queue", "agent")
+COMPONENTS = ("printer", "connectivity", "system", "software", "uplink", "queue", "agent", "payment_app")
 _VALIDATORS = {
     kind: jsonschema.Draft202012Validator(schema) for kind, schema in mqtt.schemas().items()
 }
@@ -204,7 +204,7 @@ def _complaints(heard: Heard) -> Iterator[str]:
     if kind == Kind.HEALTH:
         fixed = set(mqtt.STRUCTS[Kind.HEALTH].__struct_fields__)
         for name in heard.fields.keys() - fixed:
-            if name.partition("_")[0] not in COMPONENTS:
+            if not name.startswith(tuple(f"{component}_" for component in COMPONENTS)):
                 yield f"{name} belongs to no component"
 
 
