@@ -32,7 +32,16 @@ T = TypeVar("T")
 TENANT = "acme"
 DEVICE = "test-terminal"
 #: Components are the first word of every field of `health`.
-COMPONENTS = ("printer", "connectivity", "system", "software", "uplink", "queue", "agent", "payment_app")
+COMPONENTS = (
+    "printer",
+    "connectivity",
+    "system",
+    "software",
+    "uplink",
+    "queue",
+    "agent",
+    "payment_app",
+)
 _VALIDATORS = {
     kind: jsonschema.Draft202012Validator(schema) for kind, schema in mqtt.schemas().items()
 }
