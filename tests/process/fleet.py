@@ -213,7 +213,7 @@ def _complaints(heard: Heard) -> Iterator[str]:
     if kind == Kind.HEALTH:
         fixed = set(mqtt.STRUCTS[Kind.HEALTH].__struct_fields__)
         for name in heard.fields.keys() - fixed:
-            if not name.startswith(tuple(f"{component}_" for component in COMPONENTS)):
+            if not f"{name}_".startswith(tuple(f"{component}_" for component in COMPONENTS)):
                 yield f"{name} belongs to no component"
 
 
