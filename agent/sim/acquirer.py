@@ -195,8 +195,12 @@ class Acquirer:
         deframer = Deframer(self.options.layout.length)
         self._writers.add(writer)
         self.seen["connection"] += 1
+        spoken = False
         try:
             while chunk := await reader.read(4096):
+                # Who only looks whether anybody answers here, as a watcher does, says nothing.
+                self.seen["line"] += not spoken
+                spoken = True
                 for body in deframer.feed(chunk):
                     await self._answer(body, writer)
         except (_HangupError, FrameError, BrokenMessageError):

@@ -70,7 +70,7 @@ def test_a_day_at_the_till(daemon: Daemon, host: AcquirerThread) -> None:
     daemon.wait_drained()
     total = sums(host.acquirer.book.entries())
     assert (total.posted, total.uploaded, total.settled, total.duplicates) == (3, 1, 1, ())
-    assert host.acquirer.seen["connection"] == 1, "one connection for all of it"
+    assert host.acquirer.seen["line"] == 1, "one connection for all of it"
 
 
 def test_an_unanswered_sale_is_taken_back(daemon: Daemon, host: AcquirerThread) -> None:
