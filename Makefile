@@ -40,7 +40,7 @@ kill: $(DEV_STAMP) ## 200 rounds of kill -9 under load, then the ledger is compa
 fuzz: $(DEV_STAMP) ## parsers and journal, 40 times as long as in a test run (FUZZ=400: longer)
 	POSAGENT_FUZZ=$(or $(FUZZ),40) $(BIN)/python -m pytest tests/fuzz tests/store/test_machine.py $(PYTEST)
 
-crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips, wrong clocks, kill -9: eight minutes (root, fuse3)
+crash: $(DEV_STAMP) ## power cuts, failing flash, bit flips, wrong clocks, kill -9: ten minutes (root, fuse3)
 	@sh packaging/ci/fuse.sh
 	$(BIN)/python -m tests.crash $(CRASH)
 

@@ -50,8 +50,9 @@ class MaskedStream(io.TextIOBase):
         """Passes on what is left; the stream below stays open, it is the process's."""
         with self._lock:
             begun, self._begun = self._begun, ""
-            self.below.write(masked(begun))
-            self.below.flush()
+            if not self.below.closed:
+                self.below.write(masked(begun))
+                self.below.flush()
 
     def fileno(self) -> int:
         return self.below.fileno()

@@ -35,7 +35,7 @@ class Size:
 
 
 SHORT = Size(
-    states=100_000, replay_s=90, sampled=10, faults_s=60, bits=1, lives=10, cycles=500, kills_s=180
+    states=100_000, replay_s=90, sampled=10, faults_s=60, bits=1, lives=10, cycles=500, kills_s=300
 )  # fmt: skip
 LONG = Size(
     states=120_000, replay_s=7_200, sampled=300, faults_s=7_200, bits=24, lives=100,
