@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from agent.actions.finding import by_key, refusal
 from agent.actions.ports import Ports
-from agent.core.money.field39 import may_replace
 from agent.core.money.journal import State
 from agent.wire.prepared import ReplaceArgs, replacement
 from agent.wire.views import TransactionOut, transaction_out
@@ -22,6 +21,9 @@ async def run(ports: Ports, args: ReplaceArgs) -> TransactionOut:
         raise refusal(record, "record.final")
     if record.state is State.SENDING:
         raise refusal(record, "record.sending")
+    # Loaded when it is asked for: most terminals have no host that speaks in these codes.
+    from agent.core.money.field39 import may_replace
+
     if not may_replace(record):
         raise refusal(record, "payload.immutable")
     fresh = replacement(args, record.transaction)

@@ -15,8 +15,7 @@ from agent.clock import Clock
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import at_ms
 from agent.core.money.deadlines import CUT_OFF
-from agent.core.money.field39 import KEY_LOSS
-from agent.core.money.journal import Backlog, Record, State
+from agent.core.money.journal import KEY_LOSS, Backlog, Record, State
 from agent.core.money.limits import Use
 from agent.core.why.checked import plain
 from agent.errors import StoreError

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.money.delivery import Answer
-from agent.core.money.journal import Record
+from agent.core.money.journal import KEY_LOSS, Record
 
 
 class Side(StrEnum):
@@ -225,10 +225,6 @@ class Table:
     def key_loss(self) -> frozenset[str]:
         """Codes after which the app may replace the payload (money rule 9)."""
         return frozenset(code for code, row in self._rows.items() if row.nature is Nature.KEYS)
-
-
-#: Cause of everything in `Nature.KEYS`.
-KEY_LOSS = "config.not_signed_on"
 
 
 def may_replace(record: Record) -> bool:

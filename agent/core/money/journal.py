@@ -18,6 +18,9 @@ from enum import StrEnum
 from agent.core.moment import Stamp
 from agent.core.money.transaction import Transaction
 
+#: Cause of what waits for the terminal to sign on at its host again (money rule 9).
+KEY_LOSS = "config.not_signed_on"
+
 
 class State(StrEnum):
     """Where a payment stands. The comments say what is true there."""
