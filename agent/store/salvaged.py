@@ -201,8 +201,8 @@ class Wreck:
 
 def _opened(copy: Path, secret: bytes) -> sqlite3.Connection:
     """Raises OperatorError where the file is no journal any more."""
+    db = sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
     try:
-        db = sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
         db.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -210,6 +210,7 @@ def _opened(copy: Path, secret: bytes) -> sqlite3.Connection:
             migrate.migrate(db, copy, version, secret)
         columns = tuple(row["name"] for row in db.execute("PRAGMA table_info(tx)"))
     except (sqlite3.Error, AgentError) as error:
+        db.close()
         raise _hopeless(copy.name, type(error).__name__) from error
     if columns != COLUMNS:
         db.close()
