@@ -27,6 +27,7 @@ from agent.core.money.lanes import TERMINAL_LANES, Order, lane_of, root_of, term
 from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError
+from agent.store import tombstones
 from agent.store.aside import Aside
 from agent.store.examiner import Examiner
 from agent.store.gate import Gate
@@ -118,12 +119,12 @@ class Journal:
             record = self.table.believed(row, now)
             if record is not None:
                 if (row["business_fp"], row["payload_fp"]) != (business, digest):
-                    raise _mismatch(t.key)
+                    raise tombstones.mismatch(t.key)
                 return Appended(record=record, created=False)
         else:
             stone = self.table.one("tombstone", t.key)
             if stone is not None:
-                raise _retired(t.key, stone, business, digest)
+                raise tombstones.refused(self.table.sealer, stone, business, digest)
             self.gate.check(submission, self.tally.unsent, self.table.db)
         record = self._new_record(submission, now)
         self.table.insert(record, business, digest, now)
@@ -384,24 +385,6 @@ def _unknown(seq: int) -> CallerError:
 def _changed(record: Record) -> CallerError:
     return CallerError(
         "record.changed", f"{record.key} has changed meanwhile", "look again and repeat"
-    )
-
-
-def _mismatch(key: str) -> CallerError:
-    return CallerError(
-        "key.mismatch",
-        f"key {key} already belongs to a payment with other content",
-        "one key is one payment: look the key up, and use a new key only for a new payment",
-    )
-
-
-def _retired(key: str, stone: sqlite3.Row, business: bytes, digest: bytes) -> CallerError:
-    if (stone["business_fp"], stone["payload_fp"]) != (business, digest):
-        return _mismatch(key)
-    return CallerError(
-        "key.retired",
-        f"key {key} was {STATES[stone['state']]} long ago and its record has been pruned",
-        "it is at the host already; do not send it again",
     )
 
 

@@ -88,7 +88,7 @@ SELECT * FROM tx WHERE key = ?
 SELECT * FROM tx WHERE seq = ?
 
 -- name: tombstone
-SELECT business_fp, payload_fp, state, final_ms FROM tombstone WHERE key = ?
+SELECT key, state, final_ms, business_fp, payload_fp, mac FROM tombstone WHERE key = ?
 
 -- name: uplinks
 -- Every uplink that has unsent records, by jumping from one to the next in the index.

@@ -13,18 +13,17 @@ writer thread only.
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
-import sqlite3
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from agent.core.moment import BUILD_FLOOR_MS, Moment
 from agent.core.money.journal import Change, Event, Record
+from agent.store import tombstones
 from agent.store.journal import Journal
-from agent.store.rows import FIRST_FINAL, NUMBER, Sealer
+from agent.store.rows import FIRST_FINAL
 from agent.store.sql import QUERIES
 from agent.store.table import Table
 
@@ -167,10 +166,7 @@ def forget(journal: Journal, seq: int, now: Moment) -> int:
     if row is None or known is None or not known.record.final or _waited_for(table, known.record):
         return 0
     final_ms = row["changed_ms"]
-    stone = (known.record.key, NUMBER[known.record.state], final_ms)
-    prints = (bytes(row["business_fp"]), bytes(row["payload_fp"]))
-    mac = _stone_mac(table.sealer, stone, prints)
-    table.db.execute(QUERIES["add_tombstone"], (*stone, *prints, mac))
+    tombstones.lay(table, known.record, final_ms, (row["business_fp"], row["payload_fp"]))
     for name, values in (
         ("delete_tx", (seq,)),
         ("delete_payloads", (seq * 256, seq * 256 + 255)),
@@ -179,20 +175,6 @@ def forget(journal: Journal, seq: int, now: Moment) -> int:
     ):
         table.db.execute(QUERIES[name], values)
     return 1
-
-
-def _stone_mac(sealer: Sealer, stone: tuple[str, int, int], prints: tuple[bytes, bytes]) -> bytes:
-    return sealer.line("tombstone", (*stone, *(one.hex() for one in prints)))
-
-
-def stone_genuine(sealer: Sealer, row: sqlite3.Row) -> bool:
-    """Whether a row of the table `tombstone` is as it was written."""
-    key, state, final_ms, business_fp, payload_fp, mac = tuple(row)
-    try:
-        expected = _stone_mac(sealer, (key, state, final_ms), (business_fp, payload_fp))
-        return hmac.compare_digest(expected, mac)
-    except (TypeError, AttributeError):
-        return False
 
 
 def _waited_for(table: Table, record: Record) -> bool:

@@ -36,11 +36,6 @@ class Log:
     cut_off: bool = False
 
 
-def missing_tail(path: Path) -> str:
-    """A sentence saying that committed frames were lost, or "" when nothing speaks for it."""
-    return read_log(path).missing
-
-
 def read_log(path: Path) -> Log:
     """Reads the whole file, checksums included; a WAL is bounded at 8 MiB."""
     try:

@@ -17,6 +17,7 @@ from agent.core.money.deadlines import cut_off, cut_off_in_ms, lapse, lapses_in_
 from agent.core.money.journal import Change, IllegalMoveError, Record
 from agent.core.money.transaction import Kind, Posting
 from agent.errors import CallerError, StoreError
+from agent.uplink.rounds import rounds
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +69,7 @@ class Lapser:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            while not stop.is_set():
-                self._wake.clear()
-                wait_s = await self._round()
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait(
-                    (stopped, woken), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                woken.cancel()
-        finally:
-            stopped.cancel()
+        await rounds(self._round, self._wake, stop)
 
     async def _round(self) -> float:
         """End what is too late. Returns the seconds until the next limit."""

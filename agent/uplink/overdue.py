@@ -17,6 +17,7 @@ from agent.core.money.journal import Change, IllegalMoveError, Record
 from agent.core.money.stages import Patience, overdue, overdue_in_ms
 from agent.core.money.transaction import Delivery
 from agent.errors import CallerError, StoreError
+from agent.uplink.rounds import rounds
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +50,7 @@ class Overdue:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            while not stop.is_set():
-                self._wake.clear()
-                wait_s = await self._round()
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait(
-                    (stopped, woken), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                woken.cancel()
-        finally:
-            stopped.cancel()
+        await rounds(self._round, self._wake, stop)
 
     async def _round(self) -> float:
         """Doubt what is overdue. Returns the seconds until the next may be."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from agent.core.money.lanes import Order
 from agent.core.money.transaction import App, Card, CustomerSaw, Kind, Posting
 from agent.errors import CallerError
 from agent.store import Store
+from agent.store.retention import forget
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
@@ -336,13 +336,7 @@ def test_a_pruned_key_is_remembered_by_its_tombstone(tmp_path: Path) -> None:
         clock = FakeClock()
         async with opened(tmp_path, clock) as store:
             await post(store, (await store.append(submission(**at(clock)))).record)
-        db = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
-        db.execute(
-            "INSERT INTO tombstone "
-            "SELECT key, state, changed_ms, business_fp, payload_fp, x'' FROM tx"
-        )
-        db.execute("DELETE FROM tx")
-        db.close()
+            assert await store.journal(lambda journal: forget(journal, 1, clock.now())) == 1
         async with opened(tmp_path, clock) as store:
             with pytest.raises(CallerError) as refused:
                 await store.append(submission(**at(clock)))

@@ -17,7 +17,7 @@ from agent.store.files import Counters, LockFile, private_directory, row_key
 from agent.store.offline import open_offline
 from agent.store.part import StorePart
 from agent.store.salvage import count_unsent
-from agent.store.wal import missing_tail
+from agent.store.wal import read_log
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
@@ -218,7 +218,7 @@ def test_a_hole_in_the_log_with_later_commits_behind_it_is_damage(tmp_path: Path
         raw = bytearray(wal.read_bytes())
         raw[len(raw) // 2] ^= 0xFF
         wal.write_bytes(raw)
-        assert "lost" in missing_tail(wal)
+        assert "lost" in read_log(wal).missing
         async with opened(left, clock) as store:
             backlog = await store.backlog()
             assert 0 < backlog.total.count < 20
@@ -241,14 +241,14 @@ def test_a_torn_last_commit_is_a_power_cut_and_not_damage(tmp_path: Path) -> Non
         raw = wal.read_bytes()
         for cut in (1, 700, 1047, 1048, 1500):
             wal.write_bytes(raw[:-cut])
-            assert missing_tail(wal) == ""
+            assert read_log(wal).missing == ""
         torn = bytearray(raw)
         torn[-1100:-1060] = bytes(40)  # the last frame but one lost a sector, the last did not
         wal.write_bytes(torn)
-        assert missing_tail(wal) == ""
+        assert read_log(wal).missing == ""
         wal.write_bytes(b"")
-        assert missing_tail(wal) == ""
-        assert missing_tail(wal.with_name("absent")) == ""
+        assert read_log(wal).missing == ""
+        assert read_log(wal.with_name("absent")).missing == ""
 
     asyncio.run(story())
 
@@ -266,10 +266,10 @@ def test_a_damaged_log_header_over_live_commits_is_damage(tmp_path: Path) -> Non
         raw = bytearray(wal.read_bytes())
         raw[25] ^= 1
         wal.write_bytes(raw)
-        assert missing_tail(wal)
+        assert read_log(wal).missing
         raw[8:12] = b"\xff" * 4
         wal.write_bytes(raw)
-        assert "header" in missing_tail(wal)
+        assert "header" in read_log(wal).missing
 
     asyncio.run(story())
 

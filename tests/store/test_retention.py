@@ -12,8 +12,8 @@ from agent.core.moment import BUILD_FLOOR_MS
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Kind
 from agent.errors import CallerError
-from agent.store import Store, retention
-from agent.store.retention import Keeping, Mark, Retention, believed, stone_genuine
+from agent.store import Store, retention, tombstones
+from agent.store.retention import Keeping, Mark, Retention, believed
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
@@ -258,7 +258,7 @@ def test_an_altered_row_is_put_aside_and_not_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_tombstone_has_a_mac(tmp_path: Path) -> None:
-    """Whoever verifies the journal can tell one that was altered."""
+    """One that was altered is told from one that was not, and still refuses its key."""
 
     async def story(store: Store, clock: FakeClock) -> None:
         await final(store, clock, "old")
@@ -270,12 +270,16 @@ def test_a_tombstone_has_a_mac(tmp_path: Path) -> None:
             def work(journal):  # type: ignore[no-untyped-def]
                 journal.table.db.execute(change)
                 row = journal.table.db.execute("SELECT * FROM tombstone").fetchone()
-                return stone_genuine(journal.table.sealer, row)
+                return tombstones.genuine(journal.table.sealer, row)
 
             return work  # type: ignore[return-value]
 
         assert await store.journal(look("SELECT 1"))  # type: ignore[arg-type]
         assert not await store.journal(look("UPDATE tombstone SET state = 8"))  # type: ignore[arg-type]
+
+        with pytest.raises(CallerError, match="altered") as refused:
+            await store.append(submission("old"))
+        assert refused.value.code == "key.retired"
 
     told(tmp_path, story)
 

@@ -222,10 +222,6 @@ class Table:
         """Codes after which a payment in doubt may be sent again; 68, 94, 98 never are."""
         return frozenset(code for code, row in self._rows.items() if row.nature in _RESENDABLE)
 
-    def key_loss(self) -> frozenset[str]:
-        """Codes after which the app may replace the payload (money rule 9)."""
-        return frozenset(code for code, row in self._rows.items() if row.nature is Nature.KEYS)
-
 
 def may_replace(record: Record) -> bool:
     """Whether the host has said that this payment's bytes need new keys (money rule 9)."""

@@ -66,11 +66,6 @@ def is_question(mti: str) -> bool:
     return len(mti) == 4 and mti.isdecimal() and mti[2] in "02" and mti[3] in "0123"
 
 
-def repeated_mti(mti: str) -> str:
-    """The type marked as a repeat (last digit 1)."""
-    return mti[:3] + "1"
-
-
 def side_of(transaction: Transaction) -> Side:
     """Which column of the table judges the answers to this payment."""
     if transaction.kind is Kind.REVERSAL:
