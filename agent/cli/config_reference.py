@@ -212,7 +212,7 @@ _EXAMPLES: Mapping[str, str] = {
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `posagent config keys`. Do not edit: change agent/config.py or
+<!-- Written by `posagent config keys`. Do not edit: change agent/config/ or
 agent/cli/config_reference.py, then write both documents again. -->
 
 `/etc/posagent/posagent.toml`, then `conf.d/*.toml` beside it in the order of their names. A later

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Protocol, TypeVar
 
-from agent.config import Printer
+from agent.config.devices import Printer
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
 from agent.watch.drivers import escpos
 

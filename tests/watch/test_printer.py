@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import serial
 
-from agent.config import Printer
+from agent.config.devices import Printer
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
 from agent.sim.printer import SimulatedPrinter
 from agent.watch import printer as watch

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agent.config import Config, Delay, Printer
+from agent.config import Config, Delay
+from agent.config.devices import Printer
 from agent.core.health.conditions import Catalogue, Condition, Severity, Sign, holds
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
 from agent.core.health.tracker import Change

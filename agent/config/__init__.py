@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
+from agent.config.devices import Printer
+from agent.config.section import Directory, Identifier, Seconds, Section
 from agent.core.money.iso8583_fields import NOTATION
-
-Seconds = Annotated[float, Meta(ge=0.05, le=86_400)]
-Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Directory = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every table. The options are repeated below: type checkers do not inherit them."""
 
 
 class Agent(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +108,7 @@ class Uplink(
     outcomes: dict[
         Annotated[str, Meta(pattern=r"^[1-5][0-9][0-9]$")],
         Literal["declined", "rejected", "busy", "error", "in_progress", "mismatch", "unauthorised"],
-    ] = {}
+    ] = field(default_factory=dict)
     """HTTP status -> what it means at this host, where it differs from the receiver contract."""
 
 
@@ -148,7 +142,7 @@ class Iso8583Uplink(
     payload_begins: Literal["mti", "header", "tpdu"] = "mti"
     """Where the app's bytes begin; the agent puts what is missing before them."""
     dialect: Literal["bcd", "ascii", "hex"] = "bcd"
-    fields: dict[FieldNumber, Annotated[str, Meta(pattern=NOTATION)]] = {}
+    fields: dict[FieldNumber, Annotated[str, Meta(pattern=NOTATION)]] = field(default_factory=dict)
     """Field -> notation (n6, n..19, ans...999, b64) where this host differs from UnionPay."""
     bound: Annotated[
         tuple[Literal["3", "11", "37", "41", "42"], ...], Meta(min_length=1, max_length=5)
@@ -161,11 +155,11 @@ class Iso8583Uplink(
             "approved", "partial", "defective", "refused", "no_original", "working", "open",
             "issuer", "host", "keys", "format", "enrolment", "batch", "unknown",
         ],
-    ] = {}  # fmt: skip
+    ] = field(default_factory=dict)  # fmt: skip
     """Field 39 -> what it means at this host, laid over UnionPay's table."""
     query_codes: dict[
         ResponseCode, Literal["posted", "declined", "not_found", "in_progress", "unsettled"]
-    ] = {}
+    ] = field(default_factory=dict)
     """Field 39 of an answer to a query message -> what became of the payment."""
     repeat: Literal["never", "advices"] = "never"
     """Whether repeats of advices and reversals are marked in the message type (xxx1)."""
@@ -299,17 +293,6 @@ class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outbox_max_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 8_388_608
 
 
-class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[printer]: an ESC/POS receipt printer on a serial line. No device: not fitted."""
-
-    device: Annotated[str, Meta(max_length=200)] = ""
-    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 19200
-    parity: Literal["none", "even", "odd"] = "none"
-    flow: Literal["none", "rtscts", "dsrdtr", "xonxoff"] = "none"
-    period_s: Seconds = 10.0
-    answer_timeout_s: Seconds = 1.0
-
-
 class Connectivity(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[connectivity]: the way from this terminal to its hosts."""
 
@@ -368,4 +351,4 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connectivity: Connectivity = field(default_factory=Connectivity)
     system: System = field(default_factory=System)
     software: Software = field(default_factory=Software)
-    health: dict[str, Delay] = {}
+    health: dict[str, Delay] = field(default_factory=dict)
