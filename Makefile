@@ -9,7 +9,7 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types kill fuzz crash crash-long exactly-once exactly-once-long bench bench-quick docs contracts clean
+.PHONY: help run test check format lint types kill fuzz crash crash-long exactly-once exactly-once-long rig bench bench-quick hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -54,6 +54,10 @@ exactly-once: $(DEV_STAMP) ## 100,000 payments over lines that misbehave (ONCE="
 exactly-once-long: $(DEV_STAMP) ## a million of them; writes docs/reports/exactly-once.md
 	$(BIN)/python -m tests.exactly_once --long --report docs/reports/exactly-once.md
 
+rig: $(DEV_STAMP) ## the daemon in a virtual machine with kernel USB devices (root, qemu); writes docs/reports/rig.md
+	@sh packaging/ci/rig.sh
+	$(BIN)/python -m tests.rig --report docs/reports/rig.md $(RIG)
+
 bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors and peers
 	@sh packaging/ci/broker.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
@@ -62,6 +66,9 @@ bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios a
 bench-quick: $(DEV_STAMP) ## the same in a minute, rougher
 	@sh packaging/ci/broker.sh
 	$(BIN)/python -m tests.bench --quick
+
+hardware-day: $(DEV_STAMP) ## 24 simulated hours of faulty printers each; writes docs/reports/hardware-day.md
+	$(BIN)/python -m tests.hardware.day --report docs/reports/hardware-day.md $(DAY)
 
 contracts: $(DEV_STAMP) ## write the generated contracts and documents again
 	$(BIN)/python -m agent.wire.contracts docs/contracts

@@ -11,17 +11,20 @@ import gc
 import logging
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent import __version__, local, telemetry, uplink, watch
+from agent import __version__, hooks, local, telemetry, uplink, watch
 from agent.actions.ports import Identity as Who
 from agent.actions.ports import Ports
 from agent.actions.table import Desk
 from agent.clock import SystemClock
 from agent.config import Config
+from agent.core.fleet.inventory import Item, fields
 from agent.core.fleet.messages import Identity
 from agent.core.money.lanes import Order
 from agent.errors import AgentError, StoreError
@@ -36,15 +39,21 @@ from agent.store.backup import Backups
 from agent.store.care import TICK_S, Care
 from agent.store.checks import Checks
 from agent.store.health import HealthRows
+from agent.store.inventory import InventoryRows
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
 from agent.store.prepared import Prepared
 from agent.store.reports import Reports
 from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
 from agent.uplink.view import Channels
+from agent.watch.discovery.watcher import DevicesWatcher, configured
+from agent.watch.inventory import Inventory
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
 from agent.watch.payment_app import PaymentAppWatcher
 from agent.watch.runner import Watch
+
+if TYPE_CHECKING:
+    from agent.hooks.part import HooksPart
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +138,8 @@ async def _house(floor: _Floor) -> int:
     )
     channels = Channels(uploader, clock)
     lapsed = Lapsed(clock)
+    devices = watch.devices_watcher(config, floor.threads)
+    firmware = hooks.build(config, clock=clock, blocking=floor.threads)
     watcher, health = watch.build(
         config,
         clock=clock,
@@ -141,14 +152,20 @@ async def _house(floor: _Floor) -> int:
             AgentWatcher(clock, floor.ending.restarts),
             PaymentAppWatcher(floor.reports, clock, config.app.batch_open_max_s),
         ),
+        devices=devices,
+        doors=firmware,
     )
     publisher = _telemetry(floor, health, channels, identity)
-    desk = Desk(_ports(floor, health, channels, identity, publisher))
+    known = _inventory(floor, watcher, devices, publisher, identity)
+    ports = _ports(floor, health, channels, identity, publisher)
+    desk = Desk(replace(ports, inventory=known, pushed=firmware, hearing=watcher))
     checks = uplink.checks(config.uplink)
     api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
     for sink in (uploader.changed, lapsed.heed):
         store.on_change(sink)
-    parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, publisher, api]
+    hotplug = watch.hotplug(config, watcher, devices)
+    parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, hotplug, publisher]
+    parts += [*_plugged(firmware, watcher), api]
     supervisor = Supervisor(parts, clock, floor.timers, ServiceNotify())
     floor.ending.supervisor = supervisor
     if floor.ending.code:
@@ -163,6 +180,15 @@ async def _house(floor: _Floor) -> int:
         gc.freeze()
 
     return await supervisor.run(ready)
+
+
+def _plugged(firmware: HooksPart | None, watcher: Watch) -> list[Part]:
+    """The hooks as a part, where there are any: they hear of alarms and wake their components."""
+    if firmware is None:
+        return []
+    firmware.poke_with(watcher.poke)
+    watcher.subscribe(firmware.changed)
+    return [firmware]
 
 
 def _telemetry(
@@ -184,6 +210,32 @@ def _telemetry(
         next_attempt_ms=channels.next_attempt_ms,
         blocking_cause=channels.blocking_cause,
     )
+
+
+def _inventory(
+    floor: _Floor,
+    watcher: Watch,
+    devices: DevicesWatcher,
+    publisher: telemetry.Publisher,
+    identity: Identity,
+) -> Inventory:
+    """What hangs on this terminal; the fleet hears when that changes."""
+    settings = floor.config.inventory
+
+    def tell(items: Sequence[Item]) -> None:
+        publisher.introduce(replace(identity, devices=tuple(fields(items).items())))
+
+    known = Inventory(
+        watcher,
+        InventoryRows(floor.store),
+        floor.clock,
+        attached=lambda: devices.attached,
+        devices=configured(floor.config),
+        policy=settings.serials,
+        told=tell,
+    )
+    floor.timers.every(settings.period_s, "inventory", known.look)
+    return known
 
 
 def _ports(

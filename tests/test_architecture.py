@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,12 @@ AGENT = ROOT / "agent"
 LEVEL = {
     "errors": 0,
     "core": 1,
-    "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "logs": 2, "identity": 2,
+    "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
+    "logs": 2, "identity": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
     "conformance": 3,
     "supervise": 3,
-    "main": 4, "sim": 4, "settings": 4,
+    "main": 4, "sim": 4, "settings": 4, "actions_service": 4,
     "cli": 5,
     "__main__": 6,
 }  # fmt: skip
@@ -161,6 +163,29 @@ def test_no_init_file_is_missing_or_where_none_belongs() -> None:
         assert (folder / "__init__.py").exists(), folder
     for name in ("packaging", "firmware_hooks"):
         assert not list((ROOT / name).rglob("__init__.py")) if (ROOT / name).exists() else True
+
+
+def hook_programs() -> list[Path]:
+    """Everything Python under firmware_hooks: modules, and hooks by their first line."""
+    files = sorted(p for p in (ROOT / "firmware_hooks").rglob("*") if p.is_file())
+    return [
+        path
+        for path in files
+        if path.suffix == ".py"
+        or (path.suffix != ".pyc" and b"python" in path.read_bytes()[:40].split(b"\n")[0])
+    ]
+
+
+@pytest.mark.parametrize("path", hook_programs(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_hooks_stand_alone(path: Path) -> None:
+    """Hooks run without the agent's environment: Python's own library and what lies beside them."""
+    text = path.read_text("utf-8")
+    beside = {one.stem for one in (*path.parent.glob("*.py"), *path.parent.parent.glob("*.py"))}
+    for module, line in imports(ast.parse(text)):
+        top = module.split(".")[0]
+        assert top in sys.stdlib_module_names or top in beside, f"{path}:{line} imports {module}"
+    assert text.count("\n") <= FILE_LINES, f"{path} has outgrown its room"
+    assert ast.get_docstring(ast.parse(text)), path
 
 
 def test_every_module_says_what_it_decides() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.clock import Clock
+from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.money.abandoning import Asking
 from agent.core.money.batches import AppReport, Batch, SignOn
@@ -21,6 +22,7 @@ from agent.core.money.limits import Finding
 from agent.core.money.stages import Kept, Report, Settlement
 from agent.core.money.transaction import Submission, Transaction
 from agent.errors import OperatorError
+from agent.wire.hooks import AnyReading
 from agent.wire.problem import CODES
 
 
@@ -160,6 +162,18 @@ class Verifier(Protocol):
     async def verify(self, after: str) -> Verified: ...
 
 
+class Pushed(Protocol):
+    """Takes readings of vendor firmware; only a running daemon with hooks has it."""
+
+    def push(self, readings: Sequence[AnyReading], uid: int) -> list[str]: ...
+
+
+class Hearing(Protocol):
+    """Takes bytes a device sent to whoever owns its port; only a running daemon has it."""
+
+    def hear(self, component: str, received: bytes, query: int = 0) -> int: ...
+
+
 class Haul(Protocol):
     """What was taken back of a journal put aside."""
 
@@ -203,6 +217,13 @@ class Care(Protocol):
     async def keys(self) -> Keys: ...
     async def rotate(self) -> Keys: ...
     async def salvage(self, name: str, after: int, actor: str) -> Haul: ...
+
+
+class Inventory(Protocol):
+    """What hangs on this terminal."""
+
+    def items(self) -> Sequence[Item]: ...
+    async def changes(self, limit: int) -> Sequence[ItemChange]: ...
 
 
 class Health(Protocol):
@@ -297,6 +318,9 @@ class Ports:
     backups: Backups | None = None  #: None: not made here
     care: Care | None = None  #: None: no daemon
     verifier: Verifier | None = None  #: None: not stored here
+    pushed: Pushed | None = None  #: None: no daemon, or no hooks
+    hearing: Hearing | None = None  #: None: no daemon
+    inventory: Inventory | None = None  #: None: not kept here
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
     checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed

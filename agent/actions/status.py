@@ -6,6 +6,7 @@ from agent.actions import backlog
 from agent.actions.ports import Ports
 from agent.errors import StoreError
 from agent.wire.api import Nothing
+from agent.wire.inventory import device_out
 from agent.wire.views import (
     BacklogOut,
     ChannelOut,
@@ -61,6 +62,11 @@ async def run(ports: Ports, args: Nothing) -> StatusOut:
             for c in channels
         ],
         telemetry=_telemetry(ports),
+        devices=tuple(
+            out
+            for one in (ports.inventory.items() if ports.inventory is not None else ())
+            if (out := device_out(one)).watched
+        ),
     )
 
 

@@ -81,6 +81,8 @@ def _command(name: str) -> Callable[[Session], int]:
             from agent.cli.backup import restore as command
         case "config":
             from agent.cli.config import config as command
+        case "hooks":
+            from agent.cli.hooks import hooks as command
         case "causes":
             from agent.cli.causes import causes as command
         case "demo":

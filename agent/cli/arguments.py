@@ -113,7 +113,16 @@ def _parser(t: Words) -> Parser:
     _queue(tree, command("queue", "help.queue"), t)
     _check(tree, command("check", "help.check"), t)
     probe = command("probe", "help.probe")
-    probe.add_argument("name", metavar="NAME", help=t("help.probe.name"))
+    probe.add_argument("name", nargs="?", metavar="NAME", help=t("help.probe.name"))
+    probe.add_argument("--discover", action="store_true", help=t("help.probe.discover"))
+    probe.add_argument("--ask", action="store_true", help=t("help.probe.ask"))
+    probe.add_argument(
+        "--printer", action="append", metavar="HOST[:PORT]", help=t("help.probe.printer")
+    )
+    probe.add_argument("--guided", action="store_true", help=t("help.probe.guided"))
+    probe.add_argument(
+        "--seconds", type=_seconds, default=10.0, metavar="S", help=t("help.probe.seconds")
+    )
     tree.json(probe)
     _storage(tree, command, t)
     _config(tree, command("config", "help.config_command"), t)
@@ -125,6 +134,7 @@ def _parser(t: Words) -> Parser:
     tree.json(keys("show", "help.keys.show"))
     tree.json(keys("rotate", "help.keys.rotate"))
     _conformance(tree, command("conformance", "help.conformance"), t)
+    _hooks(tree, command("hooks", "help.hooks"), t)
     demo = command("demo", "help.demo")
     demo.add_argument("--once", action="store_true", help=t("help.demo.once"))
     demo.add_argument("--keep", action="store_true", help=t("help.demo.keep"))
@@ -260,15 +270,35 @@ def _config(tree: _Tree, config: Parser, t: Words) -> None:
     keys.add_argument("--toml", action="store_true", help=t("help.config.toml"))
 
 
+def _hooks(tree: _Tree, hooks: Parser, t: Words) -> None:
+    check = tree.group(hooks, "order")("check", "help.hooks.check")
+    check.add_argument("directory", nargs="?", type=Path, metavar="DIR", help=t("help.hooks.dir"))
+    check.add_argument("--deadline", type=_seconds, metavar="S", help=t("help.hooks.deadline"))
+    tree.json(check)
+
+
 def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
     command = tree.group(sim, "what")
     printer = command("printer", "help.sim.printer")
     printer.add_argument("--path", type=Path, metavar="TTY", help=t("help.sim.path"))
     printer.add_argument("--receipt", type=Path, metavar="FILE", help=t("help.sim.receipt"))
+    dialects, sensors = ("escpos", "star", "custom"), ("two", "one", "end")
+    printer.add_argument(
+        "--dialect", choices=dialects, default="escpos", help=t("help.sim.dialect")
+    )
+    printer.add_argument("--sensors", choices=sensors, default="two", help=t("help.sim.sensors"))
+    printer.add_argument(
+        "--connection", choices=("pty", "tcp"), default="pty", help=t("help.sim.connection")
+    )
+    printer.add_argument("--port", type=_port, default=9100, help=t("help.sim.port"))
+    printer.add_argument(
+        "--listen", metavar="ADDRESS", default="127.0.0.1", help=t("help.sim.listen")
+    )
     printer.add_argument(
         "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
     )
     printer.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
+    _sim_scanner(command("scanner", "help.sim.scanner"), t)
     for name in ("host", "acquirer"):
         host = command(name, f"help.sim.{name}")
         host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
@@ -285,8 +315,33 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
             decline = "help.conformance.decline"
             host.add_argument("--decline-amount", type=_minor, metavar="N", help=t(decline))
         host.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.host_order"))
+    keypad = command("keypad", "help.sim.keypad")
+    keypad.add_argument("--path", type=Path, metavar="PATH", help=t("help.sim.keypad.path"))
+    keypad.add_argument("--uinput", action="store_true", help=t("help.sim.keypad.uinput"))
+    keypad.add_argument(
+        "--event-bytes", type=int, choices=(16, 24), help=t("help.sim.keypad.bytes")
+    )
+    keypad.add_argument(
+        "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
+    )
+    keypad.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
     broker = command("broker", "help.sim.broker")
     broker.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
+
+
+def _sim_scanner(scanner: Parser, t: Words) -> None:
+    vendors = ("honeywell", "newland_v1", "newland_v2", "ssi", "datalogic")
+    scanner.add_argument("--path", type=Path, metavar="TTY", help=t("help.sim.path"))
+    scanner.add_argument(
+        "--vendor", choices=vendors, default="honeywell", help=t("help.sim.scanner.vendor")
+    )
+    scanner.add_argument(
+        "--baud", type=_baud, default=0, metavar="SPEED", help=t("help.sim.scanner.baud")
+    )
+    scanner.add_argument(
+        "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
+    )
+    scanner.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
 
 
 def _everywhere(t: Words) -> Parser:
@@ -302,6 +357,10 @@ def _everywhere(t: Words) -> Parser:
 
 def _limit(text: str) -> int:
     return _whole(text, 1, 10_000)
+
+
+def _baud(text: str) -> int:
+    return _whole(text, 0, 115_200)
 
 
 def _port(text: str) -> int:

@@ -27,10 +27,19 @@ TABLES: Mapping[str, str] = {
     "[app]": "The payment app, where it sends payments itself and reports their stages.",
     "[store]": "How large the journal may become, and how long it remembers.",
     "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
-    "[printer]": "An ESC/POS receipt printer on a serial line. Without a device: not fitted.",
+    "[printer]": "A receipt printer on a serial line, USB or the network. Without a device: not "
+    "fitted. docs/hardware/printers.md says what is ever sent to it.",
+    "[scanner]": "A barcode scanner on a serial line or USB, or built in. Without a device: not "
+    "fitted. What it reads is never kept; docs/hardware/scanners.md has the rest.",
+    "[discovery]": "What is attached, and how its coming and going is noticed.",
+    "[inventory]": "What is told of the attached devices themselves.",
+    "[keypad]": "A keypad Linux knows as an input device; classes and counts of keys are told, "
+    "never keys. Without device or name: not fitted. docs/hardware/keypads.md.",
     "[connectivity]": "The way from this terminal to its hosts.",
     "[system]": "Storage, memory, temperature and battery of the terminal.",
     "[software]": "What is installed against what should be.",
+    "[hooks]": "How the vendor's firmware hooks are run; firmware_hooks/README.md has the rest.",
+    "[[hook]]": "One component the vendor's firmware speaks for.",
     "[health.CODE]": "Delays of one condition, e.g. [health.printer.paper_out].",
 }
 
@@ -165,12 +174,77 @@ MEANINGS: Mapping[str, str] = {
     "telemetry.backlog_period_s": "How often unsent money is reported without a change.",
     "telemetry.outbox_max_rows": "Messages kept while the broker is away.",
     "telemetry.outbox_max_bytes": "The same in bytes; the oldest readings are thinned first.",
-    "printer.device": "Serial device, e.g. /dev/ttyS1; empty: not fitted.",
+    "printer.device": "Serial line /dev/ttyS1, USB /dev/usb/lp0 or tcp://host:9100; empty: not "
+    "fitted.",
     "printer.baud": "Line speed, as set in the printer.",
     "printer.parity": "Parity, as set in the printer.",
     "printer.flow": "Flow control, as set in the printer.",
     "printer.period_s": "How often the printer is asked.",
     "printer.answer_timeout_s": "How long it may take to answer.",
+    "printer.dialect": "The language it is asked in; auto: by its USB id or its answers, else "
+    "ESC/POS.",
+    "printer.paper_sensor": "How its paper sensors are wired; auto: either bit of a pair counts.",
+    "printer.also_ask": "Parts it has beside the roll, to be asked about: slip, ink, micr.",
+    "printer.push": "Have a printer on a serial line report changes by itself (GS a), so that they "
+    "show within a second; this changes a setting in the printer until it is switched off.",
+    "printer.share": "exclusive: asked by the agent alone; pass_through: never opened, the payment "
+    "app reports what it got; off: never opened, only its presence is watched.",
+    "printer.identify": "Ask a printer on a serial line for maker, model, firmware and serial "
+    "number (GS I).",
+    "scanner.device": "Serial device, input node or usb:VVVV:PPPP; empty: not fitted.",
+    "scanner.dialect": "How it is asked; auto: by its USB id, else tried; newland: v2, else "
+    "v1 (HR15 and its time); hid: a keyboard, only presence; hook: built in, firmware tells.",
+    "scanner.open": "Whether a serial port may be opened: while nobody else is seen to hold it, "
+    "never, or kept open because no other program uses it.",
+    "scanner.baud": "Line speed, as set in the scanner.",
+    "scanner.parity": "Parity, as set in the scanner.",
+    "scanner.period_s": "How often the scanner is looked at.",
+    "scanner.answer_timeout_s": "How long it may take to answer.",
+    "scanner.told_max_age_s": "How long what a hook or the app told of it counts.",
+    "scanner.battery_low_percent": "Battery charge at or below this is an alarm.",
+    "scanner.no_read_percent": "Tries without a code in a hundred that are an alarm.",
+    "scanner.no_read_clear_percent": "At or below this the alarm ends.",
+    "scanner.no_read_least": "Tries below which nothing is said.",
+    "scanner.no_read_window": "Tries after which older ones count half.",
+    "discovery.hotplug": "How a device that comes or goes is noticed: by the kernel's messages, or "
+    "by looking every poll_s; auto: the first that can be had.",
+    "discovery.poll_s": "How often to look where the kernel's messages cannot be heard.",
+    "discovery.period_s": "How often all that is attached is looked at without a message.",
+    "discovery.sysfs": "Where the kernel's description of the hardware is; another path in a "
+    "container.",
+    "discovery.dev": "Where the device nodes are.",
+    "discovery.ignore": 'USB ids ("1a86:7523") of devices that need no driver here.',
+    "inventory.serials": "Serial numbers of devices: as they are, their last four characters, or "
+    "not at all.",
+    "inventory.period_s": "How often the list of devices is brought up to date.",
+    "keypad.device": "Input device, e.g. /dev/input/by-id/…-event-kbd; the number of an eventN may "
+    "change. A unix socket that carries input events does as well.",
+    "keypad.name": "Instead of a device: part of its name in /proc/bus/input/devices.",
+    "keypad.read": "Whether it may be read: auto: unless its name says that PINs are entered on "
+    "it; never: only whether it is there; always: nobody enters PINs on it, whatever its name.",
+    "keypad.pause_file": "While this file is there not a key is read: the payment app makes it "
+    "before it asks for a PIN and removes it afterwards; empty: none.",
+    "keypad.stuck_after_s": "How long a key is down before it is recorded as stuck; it is shown "
+    "20 s later.",
+    "keypad.keys": "Keys the guided test asks for; empty: digits, enter, clear and cancel, as far "
+    "as the keypad says it has them.",
+    "keypad.period_s": "How often its state is noted; keys wake the agent by themselves.",
+    "hooks.directory": "Where hooks lie; only root or the agent may be able to write there.",
+    "hooks.deadline_s": "A hook that takes longer is killed with everything it started.",
+    "hooks.output_max_bytes": "A hook that prints more, in all or in one line, is killed.",
+    "hooks.rest_s": "Rest after three failures in a row; doubles with each further one.",
+    "hooks.rest_max_s": "Longest rest.",
+    "hooks.about_period_s": "How often the hooks identity and inventory are asked, shown as the "
+    "component firmware; 0: never.",
+    "hooks.events": "Conditions whose hook event.CODE is told when they begin, show, clear or end.",
+    "hook.component": "Which: printer, scanner, keypad, system or a name of the vendor's own.",
+    "hook.door": "How it is heard: probe.COMPONENT is run, stream.NAME keeps running, or it is "
+    "pushed to POST /v1/readings.",
+    "hook.owns": "Instead of the agent's own watcher; false: only adds what that does not know.",
+    "hook.stream": "Name of the stream; empty: that of the component.",
+    "hook.period_s": "How often probe.COMPONENT is run.",
+    "hook.stale_s": "How long the last word of a stream or push counts; then it is unknown.",
+    "hook.push": "Who may push it: user names or uids that hold the role report; empty: only root.",
     "connectivity.interfaces": "Interfaces to watch; empty: the one with the default route.",
     "connectivity.hosts": "host:port or https:// to reach; empty: those of the uplinks.",
     "connectivity.dns_name": "Name to resolve; empty: the first host that has one.",
@@ -193,6 +267,7 @@ MEANINGS: Mapping[str, str] = {
 
 #: Examples for what must be given, so that the commented file can be uncommented as it is.
 _EXAMPLES: Mapping[str, str] = {
+    "hook.component": '"printer"',
     "uplink.name": '"main"',
     "uplink.url": '"https://host.example/payments"',
     "uplink.iso8583.name": '"acquirer"',

@@ -6,13 +6,15 @@ Nothing can be changed through them, and channels are not known: they lived in t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from agent import __version__
 from agent.actions.ports import Identity, Ports
 from agent.clock import SystemClock
 from agent.config import Config
+from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState, Tracker
-from agent.store import health
+from agent.store import health, inventory
 from agent.store.offline import OfflineStore
 
 
@@ -28,6 +30,20 @@ class LastHealth:
 
     def components(self) -> Sequence[ComponentState]:
         return self._components
+
+
+class LastInventory:
+    """What was known to hang on this terminal when the daemon last wrote it down."""
+
+    def __init__(self, known: Sequence[Item], changed: Sequence[ItemChange]) -> None:
+        self._known = known
+        self._changed = changed
+
+    def items(self) -> Sequence[Item]:
+        return self._known
+
+    async def changes(self, limit: int) -> Sequence[ItemChange]:
+        return self._changed[:limit]
 
 
 async def ports(store: OfflineStore, config: Config) -> Ports:
@@ -55,5 +71,9 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
         clock=clock,
         told=store,
         verifier=store,
+        inventory=LastInventory(
+            await store.state(inventory.items),
+            await store.state(partial(inventory.changes, limit=inventory.KEEP_ROWS)),
+        ),
         actor="cli",
     )

@@ -17,11 +17,21 @@ from agent.cli.session import Exit, NotThereError, Session
 from agent.clock import SystemClock
 from agent.config import Config
 from agent.core.health.reading import NotFitted, NotObservable, Outcome, Reading, Unknown
-from agent.errors import AgentError
+from agent.errors import AgentError, OperatorError
 
 
 def probe(session: Session) -> int:
     """Ask it and show the answer."""
+    if session.args.discover:
+        from agent.cli.discover import discover
+
+        return discover(session)
+    if session.args.ask or session.args.printer:
+        raise OperatorError("probe.discover", session.words("error.probe_discover"))
+    if session.args.name is None:
+        raise OperatorError("probe.name", session.words("error.probe_name"))
+    if session.args.guided:
+        return _guided(session)
     config = settings.load(session.config_file, references=False).config
     session.speak(config.agent.language)
     name = session.args.name
@@ -36,6 +46,14 @@ def probe(session: Session) -> int:
     return Exit.OK
 
 
+def _guided(session: Session) -> int:
+    if session.args.name not in ("keypad", session.words.word("component", "keypad")):
+        raise OperatorError("probe.guided", session.words("error.guided"))
+    from agent.cli.keypad import guided
+
+    return guided(session)
+
+
 async def _ask(session: Session, config: Config, name: str) -> tuple[Outcome, int]:
     from agent.supervise import DaemonThreads
     from agent.watch import watchers
@@ -47,6 +65,8 @@ async def _ask(session: Session, config: Config, name: str) -> tuple[Outcome, in
     # By the name of the component or by the word `status` shows for it.
     shown = {session.words.word("component", one): one for one in known}
     watcher = known.get(shown.get(name, name))
+    if watcher is None and name in ("keypad", session.words.word("component", "keypad")):
+        return NotFitted(), 0  # without one configured nothing of it is loaded
     if watcher is None:
         names = ", ".join(known)
         said = session.words("error.no_component", name=name, names=names)

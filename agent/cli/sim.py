@@ -11,6 +11,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from agent.cli.session import Exit, Session, UnreachableError
@@ -37,6 +38,12 @@ def sim(session: Session) -> int:
             return _order_printer(session)
         case "printer", False:
             return _run_printer(session)
+        case "keypad" | "scanner", True:
+            return _order_keypad(session)
+        case "keypad", False:
+            return _run_keypad(session)
+        case "scanner", False:
+            return _run_scanner(session)
         case "host" | "acquirer", True:
             return _order_host(session)
         case "acquirer", False:
@@ -55,26 +62,86 @@ def _need_simulators(session: Session) -> None:
 
 
 def _run_printer(session: Session) -> int:
-    from agent.sim import printer
+    from agent.sim.printers.lines import Line, PtyLine, TcpLine
+    from agent.sim.printers.orders import obey, serve_printer
+    from agent.sim.printers.printer import Printer
 
     args = session.args
-    if args.path is None:
+    line: Line
+    if args.connection == "tcp":
+        line = TcpLine(args.port, args.listen)
+    elif args.path is None:
         raise OperatorError("sim.no_path", session.words("error.sim_path"))
+    else:
+        line = PtyLine(args.path)
+    printer = Printer(line, dialect=args.dialect, receipt_file=args.receipt)
+    obey(printer, f"sensors {args.sensors}")
 
-    async def serve(stop: asyncio.Event) -> None:
-        session.screen.line(f"printer {args.path}")
+    def ready() -> None:
+        session.screen.line(f"printer {line.name}")
         session.screen.line(f"control {args.control}")
-        await printer.serve(args.path, args.control, stop, args.receipt)
 
-    return _until_stopped(serve)
+    return _until_stopped(lambda stop: serve_printer(printer, args.control, stop, ready))
 
 
 def _order_printer(session: Session) -> int:
-    from agent.sim import printer
+    from agent.sim.printers import orders
 
     order = " ".join(session.args.orders)
     try:
-        answer = asyncio.run(printer.control(session.args.control, order))
+        answer = asyncio.run(orders.control(session.args.control, order))
+    except (OSError, TimeoutError) as error:
+        raise _nobody(session, str(session.args.control), error) from error
+    if answer.startswith("error"):
+        raise OperatorError("sim.order", answer.removeprefix("error:").strip())
+    session.screen.line(answer)
+    return Exit.OK
+
+
+def _run_keypad(session: Session) -> int:
+    from agent.sim.keypad import KEYS, NATIVE_BYTES, Line, SimulatedKeypad, serve
+
+    args = session.args
+    if args.path is None:
+        raise OperatorError("sim.no_path", session.words("error.sim_keypad"))
+    line: Line | Path = args.path
+    if args.uinput:
+        from agent.sim.uinput import UinputLine
+
+        line = UinputLine(args.path, list(KEYS.values()))
+
+    async def run(stop: asyncio.Event) -> None:
+        keypad = SimulatedKeypad(line, event_bytes=args.event_bytes or NATIVE_BYTES)
+        session.screen.line(f"keypad {args.path}")
+        session.screen.line(f"control {args.control}")
+        await serve(keypad, args.control, stop)
+
+    return _until_stopped(run)
+
+
+def _run_scanner(session: Session) -> int:
+    from agent.sim.scanners.language import serve
+    from agent.sim.scanners.scanner import SimulatedScanner
+
+    args = session.args
+    if args.path is None:
+        raise OperatorError("sim.no_path", session.words("error.sim_scanner"))
+    scanner = SimulatedScanner(args.path, args.vendor)
+    scanner.switch(baud=args.baud)
+
+    def ready() -> None:
+        session.screen.line(f"scanner {args.path}")
+        session.screen.line(f"control {args.control}")
+
+    return _until_stopped(lambda stop: serve(scanner, args.control, stop, ready))
+
+
+def _order_keypad(session: Session) -> int:
+    from agent.sim import orders
+
+    order = " ".join(session.args.orders)
+    try:
+        answer = asyncio.run(orders.give(session.args.control, order))
     except (OSError, TimeoutError) as error:
         raise _nobody(session, str(session.args.control), error) from error
     if answer.startswith("error"):

@@ -26,6 +26,7 @@ _LABELS = (
     "status.fleet",
     "status.alarms",
     "status.components",
+    "status.devices",
 )
 
 
@@ -84,6 +85,7 @@ class Page:
         self._fleet()
         self._alarms()
         self._components()
+        self._devices()
 
     def _headline(self) -> tuple[str, str]:
         t, told = self._words, self._told
@@ -229,6 +231,16 @@ class Page:
         if well:
             lines.append(well)
         self._row("status.components", lines or [[t("status.nothing_heard")]])
+
+    def _devices(self) -> None:
+        """What hangs on the terminal; nothing where nothing is known."""
+        lines = []
+        for device in self._told["devices"]:
+            name = self._words.word("component", device["component"])
+            facts = [device[fact] for fact in ("make", "model", "firmware", "serial")]
+            known = " ".join(fact for fact in facts if fact) or device["interface"]
+            lines.append([self._words("pair", name=name, value=known)])
+        self._row("status.devices", lines)
 
     def _row(self, label: str, lines: Sequence[Sequence[str]]) -> None:
         first = self._label(label)

@@ -10,13 +10,23 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from agent.cli import texts_care, texts_storage, texts_tools
+from agent.cli import (
+    texts_care,
+    texts_discover,
+    texts_hooks,
+    texts_keypad,
+    texts_storage,
+    texts_tools,
+)
 
 Language = Literal["zh", "en"]
 
 #: name -> (English, Chinese); `name.one` is used instead where `count` is 1
 TEXTS: Mapping[str, tuple[str, str]] = {
     **texts_care.TEXTS,
+    **texts_discover.TEXTS,
+    **texts_hooks.TEXTS,
+    **texts_keypad.TEXTS,
     **texts_storage.TEXTS,
     **texts_tools.TEXTS,
     # help
@@ -102,8 +112,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.demo.once": ("end after the story", "演示结束后退出"),
     "help.demo.keep": ("leave its directory behind", "保留运行目录"),
     "help.probe.name": (
-        "printer, connectivity, system or software",
-        "printer、connectivity、system 或 software",
+        "printer, scanner, keypad, connectivity, system or software",
+        "printer、scanner、keypad、connectivity、system 或 software",
     ),
     # errors
     "error": ("error: {what}", "错误：{what}"),
@@ -390,7 +400,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "state.voided": ("voided", "已撤回"),
     "state.lapsed": ("lapsed", "已过期未送"),
     "component.printer": ("printer", "打印机"),
+    "component.keypad": ("keypad", "键盘"),
+    "component.scanner": ("scanner", "扫码枪"),
     "component.connectivity": ("network", "网络"),
+    "component.firmware": ("firmware", "固件"),
     "component.system": ("terminal", "终端"),
     "component.software": ("software", "软件"),
     "component.uplink": ("uplink", "上送通道"),

@@ -10,10 +10,27 @@ from collections.abc import Mapping
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
     "help.sim": (
-        "simulated printer, host, acquirer or broker",
-        "模拟打印机、主机、收单机构或 MQTT 服务器",
+        "simulated printer, scanner, keypad, host, acquirer or broker",
+        "模拟打印机、扫码枪、键盘、主机、收单机构或 MQTT 服务器",
+    ),
+    "help.sim.scanner": ("run one, or give orders to one", "运行模拟扫码枪，或向其发出指令"),
+    "help.sim.scanner.vendor": ("whose language it speaks", "扫码枪的厂家指令集"),
+    "help.sim.scanner.baud": ("its speed; 0: that of the port", "波特率；0 为串口当前设置"),
+    "error.sim_scanner": (
+        "--path is missing: where the scanner appears",
+        "缺少 --path：扫码枪的位置",
     ),
     "help.sim.printer": ("run one, or give orders to one", "运行模拟打印机，或向其发出指令"),
+    "help.sim.dialect": ("the language it speaks", "打印机的指令集"),
+    "help.sim.sensors": (
+        "paper sensors: two bits each, one bit each, or only the end",
+        "纸传感器：各两位、各一位，或只有缺纸传感器",
+    ),
+    "help.sim.connection": (
+        "a serial port (pty) or a network printer (tcp)",
+        "串口（pty）或网络打印机（tcp）",
+    ),
+    "help.sim.listen": ("address of a network printer", "网络打印机的监听地址"),
     "help.sim.host": ("run one, or give orders to one", "运行模拟主机，或向其发出指令"),
     "help.sim.acquirer": (
         "run an ISO 8583 acquirer, or give orders to one",

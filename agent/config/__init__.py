@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from agent.config.devices import Printer
+from agent.config.devices import Discovery, Inventory, Keypad, Printer, Scanner
+from agent.config.hooks import HookComponent, Hooks
 from agent.config.section import Directory, Identifier, Seconds, Section
 from agent.core.money.iso8583_fields import NOTATION
 
@@ -348,7 +349,13 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: Storage = field(default_factory=Storage)
     telemetry: Telemetry = field(default_factory=Telemetry)
     printer: Printer = field(default_factory=Printer)
+    discovery: Discovery = field(default_factory=Discovery)
+    inventory: Inventory = field(default_factory=Inventory)
+    scanner: Scanner = field(default_factory=Scanner)
+    keypad: Keypad = field(default_factory=Keypad)
     connectivity: Connectivity = field(default_factory=Connectivity)
     system: System = field(default_factory=System)
     software: Software = field(default_factory=Software)
+    hooks: Hooks = field(default_factory=Hooks)
+    hook: tuple[HookComponent, ...] = ()
     health: dict[str, Delay] = field(default_factory=dict)

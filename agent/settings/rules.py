@@ -54,7 +54,17 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
     telemetry = merged.get("telemetry", {})
     yield from _ordered(telemetry, defaults, "telemetry", "reconnect_base_s", "reconnect_cap_s")
     yield from _certificate_with_key(telemetry, "telemetry")
+    yield from _ordered(
+        merged.get("scanner", {}),
+        defaults,
+        "scanner",
+        "no_read_clear_percent",
+        "no_read_percent",
+        strictly=True,
+    )
+    yield from _ringing(merged.get("printer", {}))
     yield from _limits(merged)
+    yield from _hooks(merged, defaults)
     yield from _remembered(merged, defaults)
     api = merged.get("api", {})
     yield from _ordered(
@@ -170,6 +180,32 @@ def _absolute(value: str) -> Both | None:
     return "must be an absolute path", "必须是绝对路径"
 
 
+def _node_or_usb(value: str) -> Both | None:
+    if value.startswith("usb:"):
+        vendor, colon, product = value.removeprefix("usb:").partition(":")
+        digits = "0123456789abcdefABCDEF"
+        if colon and all(len(one) == 4 and set(one) <= set(digits) for one in (vendor, product)):
+            return None
+        return "a USB id looks like usb:0c2e:0b61", "USB 标识的格式如 usb:0c2e:0b61"
+    return _absolute(value)
+
+
+def _node_or_network(value: str) -> Both | None:
+    if not value.startswith("tcp://"):
+        return _absolute(value)
+    from urllib.parse import urlsplit
+
+    try:
+        url = urlsplit(value)
+        fits = url.hostname and url.port != 0 and "@" not in url.netloc
+    except ValueError:
+        fits = None
+    if fits and url.path in {"", "/"} and not (url.query or url.fragment) and value.isascii():
+        return None
+    rule = "a network printer looks like tcp://192.168.1.50:9100"
+    return rule, "网络打印机的格式如 tcp://192.168.1.50:9100"
+
+
 def _run_dir(value: str) -> Both | None:
     length = len(os.fsencode(value)) + 1 + len(_SOCKET_NAME)
     if length > _SOCKET_PATH_BYTES:
@@ -224,6 +260,22 @@ def _unique_names(merged: Mapping[str, Any]) -> Iterator[Trouble]:
                 ),
             )
         first.setdefault(name, number)
+
+
+def _hooks(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Trouble]:
+    """One [[hook]] per component, and keys only where its door has a use for them."""
+    yield from _ordered(merged.get("hooks", {}), defaults, "hooks", "rest_s", "rest_max_s")
+    seen: set[str] = set()
+    for number, hook in enumerate(merged.get("hook", ())):
+        component, door = hook.get("component"), hook.get("door", "pull")
+        if component in seen:
+            rule = "there is another [[hook]] for it", "该部件已有另一个 [[hook]]"
+            yield Trouble(f"hook.{number}.component", shown("component", component), rule)
+        seen.add(component)
+        for key in ("stream", "push"):
+            if hook.get(key) and door != key:
+                rule = f'needs door = "{key}"', f'需要 door = "{key}"'
+                yield Trouble(f"hook.{number}.{key}", shown(key, hook[key]), rule)
 
 
 def _limits(merged: Mapping[str, Any]) -> Iterator[Trouble]:
@@ -311,6 +363,24 @@ def _acquirer(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
         yield Trouble(f"{path}.payload_begins", shown("", table["payload_begins"]), rule)
 
 
+def _ringing(printer: Mapping[str, Any]) -> Iterator[Trouble]:
+    if not printer.get("push"):
+        return
+    device = printer.get("device", "")
+    why: Both | None = None
+    if device.startswith(("tcp://", "/dev/usb/lp")):
+        why = (
+            "needs a serial line: any other port, held open, keeps the payment app from printing",
+            "需要一直占用端口，会妨碍收款应用打印；仅适用于串口",
+        )
+    elif printer.get("share", "exclusive") != "exclusive":
+        why = "needs share = exclusive", "必须设置 share = exclusive"
+    elif printer.get("dialect", "auto") not in {"auto", "escpos"}:
+        why = "is for ESC/POS printers only", "仅适用于 ESC/POS 打印机"
+    if why is not None:
+        yield Trouble("printer.push", "push = true", why)
+
+
 def _certificate_with_key(table: Mapping[str, Any], path: str) -> Iterator[Trouble]:
     if table.get("key_file") and not table.get("cert_file"):
         yield Trouble(
@@ -330,8 +400,13 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "connectivity.hosts": _probe_target,
     "system.storage_path": _absolute,
     "store.key_file": _absolute,
-    "printer.device": _absolute,
+    "printer.device": _node_or_network,
+    "keypad.device": _absolute,
+    "keypad.pause_file": _absolute,
+    "scanner.device": _node_or_usb,
     "software.manifest": _absolute,
+    "hooks.directory": _absolute,
+    "hook.push": _account,
     **{f"api.{role}": _account for role in ("submit", "read", "report", "technician")},
     **{f"{table}.{key}": _absolute for table in ("uplink", "telemetry") for key in _FILES},
 }

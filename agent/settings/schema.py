@@ -28,6 +28,17 @@ _PATTERNS: Mapping[str, Both] = {
         "up to 64 letters, digits, _ or -",
         "最多 64 个字母、数字、_ 或 -",
     ),
+    r"^[a-z0-9_]+(\.[a-z0-9_]+)+$": ("a cause code such as queue.held", "原因代码，如 queue.held"),
+    r"^[a-z][a-z0-9_]{0,39}$": (
+        "up to 40 of a-z 0-9 _, a letter first",
+        "最多 40 个 a-z 0-9 _，以字母开头",
+    ),
+    r"^([a-z][a-z0-9_]{0,39})?$": (
+        "up to 40 of a-z 0-9 _, a letter first, or empty",
+        "最多 40 个 a-z 0-9 _，以字母开头，或留空",
+    ),
+    r"^/": ("an absolute path", "绝对路径"),
+    r"^[0-9a-f]{4}:[0-9a-f]{4}$": ("a USB id such as 1a86:7523", "USB 编号，如 1a86:7523"),
     r"^https?://": ("an https:// address", "https:// 地址"),
     r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
     r"^[A-Z]{3}$": ("a currency such as CNY", "货币代码，如 CNY"),

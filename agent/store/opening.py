@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 STATE = "state.db"
-STATE_SCHEMA = 1
+STATE_SCHEMA = 2
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
 CHECK_S = 1.0
 
@@ -361,10 +361,11 @@ def _state(path: Path) -> sqlite3.Connection:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > STATE_SCHEMA:
             raise sqlite3.DatabaseError(f"schema {version} of a newer agent")
-        if version == 0:
+        if version < STATE_SCHEMA:
             db.execute("BEGIN IMMEDIATE")
-            for statement in statements(migration(f"state_{STATE_SCHEMA:04d}")):
-                db.execute(statement)
+            for step in range(version + 1, STATE_SCHEMA + 1):
+                for statement in statements(migration(f"state_{step:04d}")):
+                    db.execute(statement)
             db.execute(f"PRAGMA user_version = {STATE_SCHEMA}")
             db.execute("COMMIT")
     except BaseException:

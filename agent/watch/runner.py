@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -36,6 +36,8 @@ TICK_S = 5.0
 #: The last readings are for looking into a dead daemon; flash is worth more than their freshness.
 READINGS_EVERY_S = 300.0
 PRUNE_EVERY_S = 86_400.0
+#: What all ports together have for closing; a driver that hangs must not hold up the end.
+CLOSE_S = 1.0
 #: Twelve missed ticks: the loop or the timers stand still.
 STUCK_AFTER_S = 60.0
 #: Changes kept in memory while the store cannot take them; the oldest go first.
@@ -100,7 +102,10 @@ class Watch:
         clock: Clock,
         timers: Timers,
         records: Records,
+        cover: Callable[[Outcome], Outcome] = lambda outcome: outcome,
     ) -> None:
+        """`cover` makes of what a watcher said what may be kept and told."""
+        self._cover = cover
         self._asked = {watcher.component: _Asked(watcher, clock) for watcher in watchers}
         self._catalogue = catalogue
         self._clock = clock
@@ -136,8 +141,25 @@ class Watch:
                 task.cancel()
             for asked in self._asked.values():
                 asked.give_up()
+        await self._let_go()
         self._ledger.all_readings_due()
         await self._ledger.write()
+
+    async def _let_go(self) -> None:
+        """Have ports closed in good order, so that a device is left as it was found."""
+        closing = [
+            asyncio.create_task(close(), name=f"watch.{name}.close")
+            for name, asked in self._asked.items()
+            if (close := getattr(asked.watcher, "close", None)) is not None
+        ]
+        if not closing:
+            return
+        closed, late = await asyncio.wait(closing, timeout=CLOSE_S)
+        for task in late:
+            task.cancel()
+        for task in closed:
+            if (error := task.exception()) is not None:
+                log.warning("event=watcher_close_failed task=%s error=%r", task.get_name(), error)
 
     def beat(self, now_ms: int) -> str:
         """ "" while the ticks come."""
@@ -169,13 +191,50 @@ class Watch:
         await self._round(component)
         return next((one for one in self.components() if one.component == component), None)
 
+    async def identity(self, component: str) -> Mapping[str, str]:
+        """What a watcher knows of its device (maker, model...); empty if it says nothing."""
+        asked = self._asked.get(component)
+        knows = None if asked is None else getattr(asked.watcher, "identity", None)
+        if asked is None or knows is None:
+            return {}
+        try:
+            async with asyncio.timeout(asked.watcher.deadline_s):
+                told: Mapping[str, str] = await knows()
+        except Exception as error:  # noqa: BLE001 - boundary: the watcher call
+            log.debug("event=identity_failed component=%s error=%r", component, str(error))
+            return {}
+        return told
+
+    def hear(self, component: str, received: bytes, query: int = 0) -> int:
+        """Bytes somebody else got from the device; how many were understood. Never blocks."""
+        asked = self._asked.get(component)
+        hears = None if asked is None else getattr(asked.watcher, "hear", None)
+        return 0 if hears is None else int(hears(received, query))
+
+    def poke(self, component: str) -> None:
+        """Read `component` at once: its device has just come or gone. Returns before it is read.
+
+        A read that was under way may have looked before that, so it is not taken for the answer.
+        Pokes while one waits are one.
+        """
+        asked = self._asked.get(component)
+        if asked is not None and self._running and not asked.poked:
+            asked.poked = True
+            self._soon(component, self._afresh(component))
+
+    async def _afresh(self, component: str) -> None:
+        asked = self._asked[component]
+        await asked.finished()
+        asked.poked = False
+        await self._round(component)
+
     async def _round(self, component: str) -> None:
         if not self._running:
             return
         told = await self._asked[component].ask()
         if told is None:
             return
-        outcome, duration_ms = told
+        outcome, duration_ms = self._cover(told[0]), told[1]
         changes = self._tracker.observe(component, outcome, duration_ms, self._clock.now())
         self._ledger.heard(component, outcome, changes)
         self._tell(changes)
@@ -214,9 +273,12 @@ class Watch:
                 for code in self._catalogue[change.code].depends_on:
                     others |= {sign.component for sign in self._catalogue[code].signs}
         for other in sorted((others & self._asked.keys()) - {component}):
-            task = asyncio.create_task(self._round(other), name=f"watch.{other}.early")
-            self._early.add(task)
-            task.add_done_callback(self._early.discard)
+            self._soon(other, self._round(other))
+
+    def _soon(self, component: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"watch.{component}.early")
+        self._early.add(task)
+        task.add_done_callback(self._early.discard)
 
 
 class _Asked:
@@ -224,6 +286,7 @@ class _Asked:
 
     def __init__(self, watcher: Watcher, clock: Clock) -> None:
         self.watcher = watcher
+        self.poked = False  #: somebody waits to have it read again
         self._clock = clock
         self._reading: asyncio.Task[Outcome] | None = None
         self._hung = False
@@ -238,20 +301,24 @@ class _Asked:
             await asyncio.wait({self._reading}, timeout=self.watcher.deadline_s)
             return None
         self._hung = False
-        self._reading = asyncio.create_task(
-            self._read(), name=f"watch.{self.watcher.component}.read"
-        )
-        done, _ = await asyncio.wait({self._reading}, timeout=self.watcher.deadline_s)
+        reading = asyncio.create_task(self._read(), name=f"watch.{self.watcher.component}.read")
+        self._reading = reading
+        done, _ = await asyncio.wait({reading}, timeout=self.watcher.deadline_s)
         duration_ms = self._clock.now().boot_ms - started_ms
         if not done:
             # Cancelled but not awaited: a read that ignores it must not hold up anybody else.
             self._hung = True
-            self._reading.cancel()
+            reading.cancel()
             late = Unknown(f"no answer within {self.watcher.deadline_s:g} s")
             return self._noted(late), duration_ms
-        if self._reading.cancelled():
+        if reading.cancelled():
             return None
-        return self._noted(self._reading.result()), duration_ms
+        return self._noted(reading.result()), duration_ms
+
+    async def finished(self) -> None:
+        """Until no read is under way, or the one that is has had its time."""
+        if self._reading is not None and not self._reading.done():
+            await asyncio.wait({self._reading}, timeout=self.watcher.deadline_s)
 
     def give_up(self) -> None:
         """Cancel the read still running, if any."""

@@ -28,10 +28,12 @@ from agent.wire.arguments import (
 from agent.wire.card_check import check_metadata
 from agent.wire.care import CARE
 from agent.wire.check import CheckArgs, CheckOut
+from agent.wire.inventory import INVENTORY
 from agent.wire.keeping import KEEPING
 from agent.wire.operation import Operation, Role
 from agent.wire.prepared import ReplaceArgs, ReverseArgs
 from agent.wire.problem import RequestError
+from agent.wire.pushed import PUSHED
 from agent.wire.stages import AppStateArgs, AppStateOut, ReportedOut, ResolveArgs, StagesArgs
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
@@ -344,7 +346,9 @@ OPERATIONS: tuple[Operation, ...] = (
         arguments=Nothing,
         result=None,
     ),
+    *PUSHED,
     *CARE,
+    *INVENTORY,
     *KEEPING,
 )  # fmt: skip
 

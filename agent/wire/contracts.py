@@ -40,8 +40,7 @@ def document() -> dict[str, Any]:
     """OpenAPI 3.1 of the local API."""
     shapes = _shapes()
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
-    for shape in _reachable(shapes):
-        _describe(components, shape)
+    described(components, shapes)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
@@ -61,6 +60,12 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": dict(sorted(components.items()))},
     }
+
+
+def described(components: dict[str, Any], shapes: Iterable[Any]) -> None:
+    """Put the strings below the fields of these message types into their schemas."""
+    for shape in _reachable(shapes):
+        _describe(components, shape)
 
 
 def _shapes() -> list[type[Struct]]:
@@ -170,7 +175,7 @@ def _ref(shape: type[Struct]) -> dict[str, str]:
     return {"$ref": REF.format(name=shape.__name__)}
 
 
-def _reachable(shapes: Iterable[type[Struct]]) -> list[type[Struct]]:
+def _reachable(shapes: Iterable[Any]) -> list[type[Struct]]:
     """The message types themselves and those of their fields."""
     found: dict[str, type[Struct]] = {}
     todo: list[Any] = list(shapes)

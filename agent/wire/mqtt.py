@@ -37,7 +37,7 @@ class Recorded(Struct, kw_only=True, omit_defaults=True):
 
 
 class Info(Recorded, kw_only=True, omit_defaults=True):
-    """info: what the terminal is. Retained."""
+    """info: what the terminal is, and its devices as `component_fact`. Retained."""
 
     contract: int
     agent_version: str = ""
@@ -102,6 +102,7 @@ _KINDS: dict[type[messages.Message], Kind] = {
 #: Kinds whose field names depend on the terminal, and what such a name looks like.
 _ANYTHING: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
 _OPEN: dict[Kind, str] = {
+    Kind.INFO: "^[a-z][a-z0-9_]*_(make|model|firmware|serial|interface|driver|usb_id|since_ts)$",
     Kind.HEALTH: "^[a-z][a-z0-9_]*$",
     Kind.BACKLOG: "^(held_|in_doubt_)?amount_minor_[a-z]{3}$",
     Kind.EVENT: "^arg_[a-z][a-z0-9_]*$",

@@ -71,6 +71,15 @@ CODES: Mapping[str, Code] = {
     "role.missing": Code(
         403, "Not allowed", "An administrator grants roles in the [api] table of the configuration."
     ),
+    # A reading of vendor firmware
+    "reading.component": Code(
+        403,
+        "Not your component",
+        "An administrator names who may push it in [[hook]] of the configuration.",
+    ),
+    "reading.bad": Code(
+        422, "State not as the hook contract says", "See firmware_hooks/contract/README.md."
+    ),
     # A transaction
     "key.missing": Code(
         400, "No key", "Mint a key before the first attempt, keep it, send it with every repeat."

@@ -17,6 +17,7 @@ from agent.core.health.reading import NotFitted, NotObservable, Reading, Unknown
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import at_ms
 from agent.core.money.journal import Amounts, Backlog, HostResult, Record, State, Step
+from agent.wire.inventory import DeviceOut
 
 if TYPE_CHECKING:
     from agent.core.why.text import Text
@@ -256,6 +257,8 @@ class StatusOut(Struct, frozen=True, kw_only=True):
     channels: list[ChannelOut]
     telemetry: TelemetryOut | None
     """null: not known without a daemon."""
+    devices: tuple[DeviceOut, ...] = ()
+    """Those that are watched, as the inventory has them."""
 
 
 class Moved(Struct, frozen=True, kw_only=True):

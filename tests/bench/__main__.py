@@ -1,6 +1,6 @@
 """`make bench`: what posagent costs on this machine, against floors and peers in the same run.
 
-    python -m tests.bench [--quick] [--json] [--only start,accept,crowd,peers,drain,flash,idle]
+    python -m tests.bench [--quick] [--json] [--only start,accept,…]
 
 The full run takes some ten minutes, `--quick` two with shorter windows. It always ends with
 0 when it could measure: docs/targets.md says what the figures should be, people judge them.
@@ -12,11 +12,11 @@ import argparse
 import sys
 import time
 
-from tests.bench import accept, crowd, drain, flash, idle, peers, start
+from tests.bench import accept, crowd, detect, drain, flash, idle, peers, start
 from tests.bench.rig import Sims
 from tests.bench.table import Figure, as_json, as_text, machine
 
-PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "idle")
+PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle")
 
 
 def main() -> int:
@@ -60,6 +60,9 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return drain.measure(sims, count=count or (1000 if quick else 3000), rounds=rounds), []
         case "flash":
             return flash.figures(quick=quick)
+        case "detect":
+            polled, pushed = (4, 8) if quick else (24, 60)
+            return detect.measure(sims, polled=polled, pushed=pushed)
         case _:
             return idle.measure(
                 sims, settle_s=7.0 if quick else 25.0, window_s=25.0 if quick else 120.0

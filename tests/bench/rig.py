@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +71,10 @@ class Sims:
         self._thread.join(PATIENCE_S)
         self._loop.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def switch(self, **changes: object) -> None:
+        """Something happens to the printer, now."""
+        self._loop.call_soon_threadsafe(partial(self._printer.switch, **changes))
 
     def configuration(self) -> str:
         """Printer and telemetry, as TOML."""

@@ -276,7 +276,7 @@ def test_probe_runs_one_watcher_without_a_daemon(place: Path) -> None:
     assert told["values"]["memory_total_mb"] > 0
     code, said = outcome(posagent("probe", "toaster", *config))
     assert code == 1
-    assert "printer, connectivity, system, software" in said
+    assert "printer, scanner, connectivity, system, software, devices" in said
 
 
 def test_probe_shows_what_is_wrong(place: Path) -> None:

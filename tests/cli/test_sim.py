@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,35 @@ def test_printer_takes_orders_and_probe_sees_them(tmp_path: Path) -> None:
         assert code == 2
         assert "paper ok|low|out" in said
     assert outcome(posagent("sim", "printer", "--control", control, "status"))[0] == 3
+
+
+def test_a_network_printer_of_another_dialect(tmp_path: Path) -> None:
+    """It listens where it says, answers in its own language and prints what it gets."""
+    control, receipt = tmp_path / "control", tmp_path / "receipt.txt"
+    arguments = ("--connection", "tcp", "--port", 0, "--dialect", "star", "--sensors", "end")
+    order = ("sim", "printer", "--control", control)
+    with running("printer", *arguments, "--control", control, "--receipt", receipt) as lines:
+        host, port = lines[0].removeprefix("printer ").split(":")
+        with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as client:
+            client.sendall("合计\n".encode("gb18030") + b"\x1b\x06\x01")
+            assert client.recv(64) == b"\x23\x06" + bytes(7)
+            assert outcome(posagent(*order, "paper", "low"))[0] == 0
+            client.sendall(b"\x1b\x06\x01")
+            assert client.recv(64) == b"\x23\x06" + bytes(7)
+            assert outcome(posagent(*order, "reset"))[0] == 0
+            assert outcome(posagent(*order, "paper", "out"))[0] == 0
+            client.sendall(b"\x1b\x06\x01")
+            assert client.recv(64)[5] == 0x08
+        told = json.loads(posagent(*order, "status").stdout)
+        assert (told["dialect"], told["path"]) == ("star", f"{host}:{port}")
+        told = json.loads(posagent(*order, "bytes").stdout)
+        assert bytes.fromhex(told["receipt"]) == "合计\n".encode("gb18030")
+    assert receipt.read_text("utf-8") == "合计\n"
+
+
+def test_a_serial_printer_needs_a_path(tmp_path: Path) -> None:
+    """Without one there is nothing to open: said before anything is started."""
+    assert outcome(posagent("sim", "printer", "--control", tmp_path / "control"))[0] == 2
 
 
 def test_host_takes_orders(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agent.local.routes import Routes, WrongMethodError
@@ -13,9 +15,11 @@ def test_every_operation_is_found_at_its_address() -> None:
     """The table and the router agree."""
     routes = Routes()
     for operation in OPERATIONS:
-        found, values = routes.find(operation.method, operation.path.replace("{key}", "k-1"))
+        names = re.findall(r"\{([a-z_]+)\}", operation.path)
+        given = {name: f"{name}-1" for name in names}
+        found, values = routes.find(operation.method, operation.path.format(**given))
         assert found is operation
-        assert values == ({"key": "k-1"} if "{key}" in operation.path else {})
+        assert values == given
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/backlog/", "/v1//backlog", "/v2/backlog", "*"])

@@ -34,14 +34,18 @@ DEVICE = "test-terminal"
 #: Components are the first word of every field of `health`.
 COMPONENTS = (
     "printer",
+    "scanner",
     "connectivity",
     "system",
     "software",
+    "devices",
     "uplink",
     "queue",
     "agent",
     "payment_app",
 )
+#: Only spoken of where one is configured.
+OPTIONAL = ("keypad",)
 _VALIDATORS = {
     kind: jsonschema.Draft202012Validator(schema) for kind, schema in mqtt.schemas().items()
 }
@@ -213,7 +217,9 @@ def _complaints(heard: Heard) -> Iterator[str]:
     if kind == Kind.HEALTH:
         fixed = set(mqtt.STRUCTS[Kind.HEALTH].__struct_fields__)
         for name in heard.fields.keys() - fixed:
-            if not f"{name}_".startswith(tuple(f"{component}_" for component in COMPONENTS)):
+            if not f"{name}_".startswith(
+                tuple(f"{component}_" for component in (*COMPONENTS, *OPTIONAL))
+            ):
                 yield f"{name} belongs to no component"
 
 

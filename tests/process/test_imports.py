@@ -17,6 +17,8 @@ FORBIDDEN = {
     "agent.core.why.causes": "the catalogue, loaded when somebody looks",
     "agent.core.why.explain": "loaded when somebody asks why",
     "agent.sim": "simulators",
+    "agent.watch.drivers.scanning": "a scanner, where one is configured",
+    "agent.watch.scanner.watcher": "a scanner, where one is configured",
     "amqtt": "the demo's broker",
     "cryptography": "child processes only",
     "email": "urllib.request, email.utils",

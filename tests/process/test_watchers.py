@@ -269,13 +269,14 @@ def test_a_host_cut_off_is_named_by_alarm_backlog_and_why(terminal: Terminal) ->
 def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     """Connectivity, system, software and the agent's own parts give readings, here and by MQTT.
 
-    Only the payment app, which has said nothing of itself, cannot be seen.
+    Only the payment app, which has said nothing of itself, cannot be seen; no scanner is fitted.
     """
     daemon = terminal.daemon
     wait_until(lambda: daemon.components()["queue"]["values"].get("unsent") == 0, "an idle queue")
     told = daemon.components()
     assert set(told) == set(COMPONENTS)
-    assert {name for name, each in told.items() if each["outcome"] != "reading"} == {"payment_app"}
+    others = {name: each["outcome"] for name, each in told.items() if each["outcome"] != "reading"}
+    assert others == {"payment_app": "not_observable", "scanner": "not_fitted"}
     connectivity, system, software = (
         told[name]["values"] for name in ("connectivity", "system", "software")
     )
@@ -289,6 +290,6 @@ def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     assert told["agent"]["values"]["clock_trusted"] is True
     assert told["uplink"]["values"]["state"] == "ok"
     full = next(each for each in terminal.reader.of("health") if each["full"])
-    expected = dict.fromkeys(COMPONENTS, "ok") | {"payment_app": "not_observable"}
+    expected = dict.fromkeys(COMPONENTS, "ok") | others
     assert {name: full[name] for name in COMPONENTS} == expected
     assert all(each["duration_ms"] < 5_000 for each in told.values())

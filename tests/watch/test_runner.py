@@ -415,6 +415,38 @@ def test_a_person_may_ask_now(bench: Bench) -> None:
     bench.during(watch, body)
 
 
+def test_a_poked_component_is_read_afresh(bench: Bench) -> None:
+    """The read under way may have looked too early, so one more follows it; many pokes are one."""
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> Outcome:
+        looking.set()
+        await go_on.wait()
+        return Reading({"out": False})
+
+    told = Told("dev", slowly, Reading({"out": True}))
+    told.deadline_s = 5.0
+    watch = bench.watch(told)
+
+    async def body() -> None:
+        first = asyncio.create_task(bench.timers.fire("dev"))
+        await looking.wait()
+        for _ in range(3):
+            watch.poke("dev")
+        watch.poke("nobody")
+        await asyncio.sleep(0)
+        go_on.set()
+        await first
+        async with asyncio.timeout(5):
+            while "dev.out began" not in bench.changes:
+                await asyncio.sleep(0)
+        assert told.reads == 2
+
+    bench.during(watch, body)
+    watch.poke("dev")
+    assert told.reads == 2, "nothing is read after the stop"
+
+
 def test_two_who_ask_at_the_same_time_share_one_read(bench: Bench) -> None:
     """A slow device is not asked twice because two people look."""
     gate = asyncio.Event()
@@ -549,7 +581,7 @@ def test_everything_is_built_from_the_configuration(
     assert set(bench.timers.periods) == {
         f"watch.{name}"
         for name in (
-            *("printer", "connectivity", "system", "software", "queue"),
+            *("printer", "scanner", "connectivity", "system", "software", "devices", "queue"),
             *("tick", "prune"),
         )
     }

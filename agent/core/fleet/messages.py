@@ -86,6 +86,8 @@ class Identity:
     terminal_ids: tuple[str, ...] = ()
     merchant_ids: tuple[str, ...] = ()
     uplinks: tuple[str, ...] = ()
+    #: The watched devices as `printer_model` and the like (`core.fleet.inventory.fields`).
+    devices: tuple[tuple[str, Value], ...] = ()
 
 
 class AlarmFacts(Protocol):
@@ -140,7 +142,7 @@ class StateMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfoMessage:
-    """Retained: what changes rarely."""
+    """Retained: what changes rarely. `fields`: the watched devices, flat."""
 
     ts: int
     clock_suspect: bool | None
@@ -153,6 +155,7 @@ class InfoMessage:
     terminal_ids: tuple[str, ...]
     merchant_ids: tuple[str, ...]
     uplinks: tuple[str, ...]
+    fields: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +222,7 @@ def info(identity: Identity, at: Moment) -> InfoMessage:
         terminal_ids=identity.terminal_ids,
         merchant_ids=identity.merchant_ids,
         uplinks=identity.uplinks,
+        fields=dict(identity.devices),
     )
 
 

@@ -16,37 +16,18 @@ from agent.core.health.conditions import (
     Sign,
     Values,
     at_least,
-    either,
     falls_to,
     flag,
     holds,
     reaches,
-    says,
-    unless,
 )
+from agent.core.health.standard_keypad import KEYPAD
 from agent.core.health.standard_network import NETWORK, TLS, UPLINK
+from agent.core.health.standard_printer import PRINTER
+from agent.core.health.standard_scanner import SCANNER
 
 #: Raised by any component that does not answer and has no condition for that.
 DEGRADED = "software.agent_degraded"
-
-
-def _printer(
-    code: str, severity: Severity, judge: Judge, visible_s: float, clear_s: float, *after: str
-) -> Condition:
-    return Condition(
-        code=code,
-        severity=severity,
-        signs=(
-            Sign(
-                component="printer",
-                judge=judge,
-                args=("offline_reason", "error", "model", "serial"),
-            ),
-        ),
-        depends_on=("printer.not_answering", *after),
-        visible_after_s=visible_s,
-        clear_after_s=clear_s,
-    )
 
 
 def _queue(
@@ -67,16 +48,8 @@ def _battery_low(values: Values) -> bool | None:
     return falls_to("battery_percent", "battery_limit_percent")(values)
 
 
-_OFFLINE = either(holds("offline"), holds("waiting_recovery"))
-
-PRINTER = (
-    Condition(
-        code="printer.not_answering",
-        severity=Severity.MAJOR,
-        silence_of="printer",
-        visible_after_s=20,
-        clear_after_s=5,
-    ),
+#: Of whatever is attached.
+DEVICE = (
     Condition(
         code="device.interface_mismatch",
         severity=Severity.MAJOR,
@@ -86,39 +59,16 @@ PRINTER = (
     Condition(
         code="device.not_recognised",
         severity=Severity.MAJOR,
+        # A printer, scanner, keypad or serial line on USB that no driver serves.
+        signs=(
+            Sign(
+                component="devices",
+                judge=at_least("not_recognised", 1),
+                args=("usb_id", "driver", "kernel", "device"),
+            ),
+        ),
         visible_after_s=20,
         clear_after_s=5,
-    ),
-    # With the cover open the paper sensors see no paper whatever the roll holds.
-    _printer(
-        "printer.paper_out",
-        Severity.MAJOR,
-        unless(holds("cover_open"), says("paper", "out")),
-        5,
-        5,
-    ),
-    _printer(
-        "printer.paper_low",
-        Severity.WARNING,
-        unless(holds("cover_open"), says("paper", "low")),
-        10,
-        30,
-    ),
-    _printer("printer.cover_open", Severity.MINOR, holds("cover_open"), 20, 2),
-    _printer("printer.cutter_fault", Severity.MAJOR, holds("cutter_fault"), 5, 5),
-    _printer("printer.overheated", Severity.WARNING, holds("overheated"), 15, 30),
-    _printer("printer.hardware_fault", Severity.MAJOR, holds("hardware_fault"), 5, 10),
-    _printer(
-        "printer.offline",
-        Severity.MINOR,
-        _OFFLINE,
-        20,
-        5,
-        "printer.paper_out",
-        "printer.cover_open",
-        "printer.cutter_fault",
-        "printer.overheated",
-        "printer.hardware_fault",
     ),
 )
 
@@ -305,6 +255,19 @@ AGENT = (
 )
 
 STANDARD = Catalogue(
-    (*PRINTER, *NETWORK, *TLS, *UPLINK, *QUEUE, *PAYMENT_APP, *SYSTEM, *SOFTWARE, *AGENT),
+    (
+        *PRINTER,
+        *DEVICE,
+        *SCANNER,
+        *KEYPAD,
+        *NETWORK,
+        *TLS,
+        *UPLINK,
+        *QUEUE,
+        *PAYMENT_APP,
+        *SYSTEM,
+        *SOFTWARE,
+        *AGENT,
+    ),
     silent=DEGRADED,
 )

@@ -3,7 +3,8 @@
 Decides which faults a status byte names, what the printer's state is when all faults are taken
 together, and which of the bytes on a line are status at all. Pure: it knows bytes, not ports or
 time, and refuses to turn a byte it does not recognise into a fault. The printer watcher asks it
-after every exchange; whoever passes on automatic status (ASB) frames asks it too.
+after every exchange; whoever passes on automatic status (ASB) frames asks it too. The other
+dialects (`star`) name the same faults, so that one state is made of them here.
 
 Sources: Epson TM-T88III, TM-L60II, TM-U220 and Citizen CT-S310 status tables; the differences
 between makers are noted beside the bits they concern.
@@ -52,6 +53,22 @@ class Fault(StrEnum):
     RECOVERABLE = "recoverable"  #: recovers by itself: head temperature
     PAPER_LOW = "paper_low"
     PAPER_OUT = "paper_out"
+    PAPER_UNSURE = "paper_unsure"  #: one bit of a sensor that always sets both
+    MECHANICAL = "mechanical"  #: Star: mechanical error, nothing else
+    BLACK_MARK = "black_mark"
+    HEAD_UP = "head_up"
+    PAPER_JAM = "paper_jam"
+    COMMAND_ERROR = "command_error"
+    OVERFLOW = "overflow"  #: more was sent than the printer could take
+    SWITCHED_OFF_LINE = "switched_off_line"
+
+
+class Sensor(StrEnum):
+    """How the paper sensors are wired, which decides what one bit of a pair means."""
+
+    AUTO = "auto"  #: any bit of a pair counts
+    ONE_BIT = "one_bit"  #: the first bit of the end pair is the end; the second is something else
+    TWO_BIT = "two_bit"  #: both or none: one bit alone makes no sense
 
 
 #: n -> (mask, fault): ANY bit of the mask. Two-bit sensors set both, one-bit sensors either.
@@ -75,6 +92,10 @@ STATUS_BITS: Mapping[int, tuple[tuple[int, Fault], ...]] = MappingProxyType(
         4: ((0x0C, Fault.PAPER_LOW), (0x60, Fault.PAPER_OUT)),
     }
 )
+
+#: The first bit of each pair of paper bits: the end of the roll where a sensor has one bit only
+#: (PPU-231II uses the second for its presenter).
+_FIRST_BIT: Mapping[int, int] = MappingProxyType({0x60: 0x20, 0x0C: 0x04})
 
 #: ASB: byte index -> (mask, fault). The paper bits sit elsewhere than in n=4.
 ASB_BITS: Mapping[int, tuple[tuple[int, Fault], ...]] = MappingProxyType(
@@ -101,25 +122,63 @@ def is_status(byte: int) -> bool:
     return byte & 0x93 == 0x12
 
 
-def decode(n: int, byte: int) -> Decoded:
+def decode(n: int, byte: int, sensor: Sensor = Sensor.AUTO) -> Decoded:
     """What the reply `byte` to DLE EOT `n` says."""
     if n not in STATUS_BITS:
         return Decoded(ok=False, unknown=f"no table for DLE EOT {n}")
     if not is_status(byte):
         return Decoded(ok=False, unknown=f"{byte:02x} is not a status byte (0xx1xx10)")
-    faults = frozenset(fault for mask, fault in STATUS_BITS[n] if byte & mask)
+    faults = _named(byte, STATUS_BITS[n], sensor)
     drawer = bool(byte & DRAWER_BIT) if n == 1 else None
     return Decoded(ok=not faults, faults=faults, drawer_pin_high=drawer)
 
 
-def decode_asb(frame: bytes) -> Decoded:
+def decode_asb(frame: bytes, sensor: Sensor = Sensor.AUTO) -> Decoded:
     """What a four-byte automatic status frame says."""
     if len(frame) != 4 or not _starts_asb(frame[0]) or not all(map(_is_plain, frame[1:])):
         return Decoded(ok=False, unknown=f"{frame.hex(' ')} is not an automatic status frame")
-    faults = frozenset(
-        fault for index, bits in ASB_BITS.items() for mask, fault in bits if frame[index] & mask
+    faults = frozenset().union(
+        *(_named(frame[index], bits, sensor) for index, bits in ASB_BITS.items())
     )
     return Decoded(ok=not faults, faults=faults, drawer_pin_high=bool(frame[0] & DRAWER_BIT))
+
+
+def _named(byte: int, bits: tuple[tuple[int, Fault], ...], sensor: Sensor) -> frozenset[Fault]:
+    meant = (_meant(byte & mask, mask, fault, sensor) for mask, fault in bits)
+    return frozenset(fault for fault in meant if fault is not None)
+
+
+def _meant(found: int, mask: int, fault: Fault, sensor: Sensor) -> Fault | None:
+    if not found:
+        return None
+    if fault is Fault.PAPER_OUT and sensor is Sensor.ONE_BIT:
+        return fault if found & _FIRST_BIT[mask] else None
+    if fault in {Fault.PAPER_LOW, Fault.PAPER_OUT} and sensor is Sensor.TWO_BIT and found != mask:
+        return Fault.PAPER_UNSURE
+    return fault
+
+
+def plain_paper(byte: int, sensor: Sensor = Sensor.AUTO) -> Decoded:
+    """The reply to GS r 1 or ESC v: the paper bits as in the third ASB byte.
+
+    Both are queued like text, so a printer out of paper seldom gets as far as answering them.
+    """
+    if not _is_plain(byte):
+        return Decoded(ok=False, unknown=f"{byte:02x} is not a plain status byte (0xx0xxxx)")
+    faults = _named(byte, ASB_BITS[2], sensor)
+    return Decoded(ok=not faults, faults=faults)
+
+
+def plain_drawer(byte: int) -> Decoded:
+    """The reply to GS r 2 or ESC u: the level of the drawer connector."""
+    if not _is_plain(byte):
+        return Decoded(ok=False, unknown=f"{byte:02x} is not a plain status byte (0xx0xxxx)")
+    return Decoded(ok=True, drawer_pin_high=bool(byte & 0x01))
+
+
+Kind = Literal[
+    "", "unrecoverable", "mechanical", "black_mark", "mechanical_or_black_mark", "unspecified"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,21 +192,22 @@ class PrinterState:
     cutter_fault: bool
     overheated: bool | None
     hardware_fault: bool
-    fault_kind: Literal["", "unrecoverable", "mechanical_or_black_mark", "unspecified"]
+    fault_kind: Kind
     feed_button: bool
     waiting_recovery: bool
 
 
 def state_of(faults: frozenset[Fault]) -> PrinterState:
     """The printer's state from every fault named: the union over n=1-4, or one ASB frame's."""
-    offline, cover = Fault.OFFLINE in faults, Fault.COVER_OPEN in faults
+    offline = Fault.OFFLINE in faults
+    cover = bool(faults & {Fault.COVER_OPEN, Fault.HEAD_UP})
     kind = _fault_kind(faults)
     paper = _paper(faults)
     feed = bool(faults & {Fault.FEED_BUTTON, Fault.FEEDING})
     waiting = Fault.WAITING_RECOVERY in faults
     reason: Literal["", "cover", "paper", "error", "feed", "switch"] = ""
     if offline:
-        errors = {Fault.ERROR, Fault.CUTTER, Fault.RECOVERABLE}
+        errors = {Fault.ERROR, Fault.CUTTER, Fault.RECOVERABLE, Fault.PAPER_JAM}
         if cover:
             reason = "cover"
         elif paper == "out":
@@ -156,7 +216,8 @@ def state_of(faults: frozenset[Fault]) -> PrinterState:
             reason = "error"
         else:
             # Waiting for recovery ends with a press of FEED, so it is told as "feed".
-            reason = "feed" if feed or waiting else "switch"
+            switched = Fault.SWITCHED_OFF_LINE in faults
+            reason = "feed" if (feed or waiting) and not switched else "switch"
     recoverable = Fault.RECOVERABLE in faults
     return PrinterState(
         online=not offline,
@@ -176,18 +237,22 @@ def state_of(faults: frozenset[Fault]) -> PrinterState:
 def _paper(faults: frozenset[Fault]) -> Literal["ok", "low", "out"] | None:
     if Fault.PAPER_STOP in faults:
         return "out"
-    if Fault.COVER_OPEN in faults:
+    if faults & {Fault.COVER_OPEN, Fault.HEAD_UP}:
         return None  # the roll sensor moves with the cover: n=4 may say anything (TM-T88III)
     if Fault.PAPER_OUT in faults:
         return "out"
+    if Fault.PAPER_UNSURE in faults:
+        return None
     return "low" if Fault.PAPER_LOW in faults else "ok"
 
 
-def _fault_kind(
-    faults: frozenset[Fault],
-) -> Literal["", "unrecoverable", "mechanical_or_black_mark", "unspecified"]:
+def _fault_kind(faults: frozenset[Fault]) -> Kind:
     if Fault.UNRECOVERABLE in faults:
         return "unrecoverable"
+    if Fault.MECHANICAL in faults:
+        return "mechanical"
+    if Fault.BLACK_MARK in faults:
+        return "black_mark"
     # A printer that works and reports no error has this bit undefined, not a fault.
     if Fault.MECHANICAL_OR_BLACK_MARK in faults and faults & {Fault.OFFLINE, Fault.ERROR}:
         return "mechanical_or_black_mark"
@@ -272,6 +337,11 @@ def _auto_status(received: bytes, at: int) -> tuple[list[Piece] | None, int]:
         if len(frame) == 4:
             return [Piece(PieceKind.AUTO_STATUS, bytes(frame)), *flow], index + 1 - at
     return None, 0
+
+
+def automatic_frames(pieces: list[Piece]) -> list[bytes]:
+    """The automatic status frames among the pieces, in the order they came."""
+    return [piece.raw for piece in pieces if piece.kind is PieceKind.AUTO_STATUS]
 
 
 def _starts_asb(byte: int) -> bool:

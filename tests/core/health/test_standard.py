@@ -19,6 +19,17 @@ PRINTER: dict[str, Value] = {
     "offline_reason": "",
     "feed_button": False,
     "waiting_recovery": False,
+    "paper_jam": False,
+    "ink_out": False,
+    "low_voltage": False,
+}
+SCANNER: dict[str, Value] = {
+    "connected": True,
+    "answers": True,
+    "battery_percent": 80,
+    "battery_limit_percent": 15,
+    "sensor_fault": False,
+    "misses_codes": False,
 }
 NETWORK: dict[str, Value] = {
     **dict.fromkeys(("carrier", "address", "route", "gateway", "dns", "tcp", "tls"), "ok"),
@@ -57,6 +68,7 @@ SOFTWARE: dict[str, Value] = {"behind": 0, "ahead": 0, "equal": 3, "unknown": 0}
 AGENT: dict[str, Value] = {"clock_trusted": True, "part_restarts": 0, "frozen_s": 0}
 FINE = {
     "printer": PRINTER,
+    "scanner": SCANNER,
     "connectivity": NETWORK,
     "uplink": UPLINK,
     "queue": QUEUE,
@@ -99,6 +111,16 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("printer", {"hardware_fault": True}, {"printer.hardware_fault"}),
         ("printer", {"offline": True}, {"printer.offline"}),
         ("printer", {"waiting_recovery": True}, {"printer.offline"}),
+        ("printer", {"paper_jam": True}, {"printer.paper_jam"}),
+        ("printer", {"ink_out": True}, {"printer.ink_out"}),
+        ("printer", {"low_voltage": True}, {"printer.low_voltage"}),
+        ("scanner", {"battery_percent": 15}, {"scanner.battery_low"}),
+        ("scanner", {"battery_percent": 15, "battery_charging": True}, set()),
+        ("scanner", {"battery_percent": None, "battery_low": True}, {"scanner.battery_low"}),
+        ("scanner", {"battery_low": True}, {"scanner.battery_low"}),
+        ("scanner", {"sensor_fault": True}, {"scanner.sensor_fault"}),
+        ("scanner", {"misses_codes": True}, {"scanner.sensor_fault"}),
+        ("scanner", {"good_read_age_s": 86_400}, set()),
         ("connectivity", {"carrier": "failed"}, {"network.no_link"}),
         ("connectivity", {"address": "failed"}, {"network.no_address"}),
         ("connectivity", {"route": "failed"}, {"network.no_gateway"}),
@@ -179,3 +201,28 @@ def test_every_device_trouble_follows_from_silence() -> None:
     """A printer that does not answer is one alarm, whatever it last said."""
     for one, _ in STANDARD.judged_by("printer"):
         assert "printer.not_answering" in one.depends_on
+
+
+@pytest.mark.parametrize(
+    ("values", "settled"),
+    [
+        ({"misses_codes": False}, {"scanner.sensor_fault"}),
+        ({"sensor_fault": False, "misses_codes": None}, {"scanner.sensor_fault"}),
+        ({"battery_low": False}, {"scanner.battery_low"}),
+    ],
+)
+def test_a_scanner_that_tells_one_thing_settles_that(
+    values: dict[str, Value], settled: set[str]
+) -> None:
+    """Its own test or its misses, a charge or a flag: either alone is enough to say fine."""
+    known = {one.code for one, _ in STANDARD.judged_by("scanner")} - untold("scanner", values)
+    assert known == settled
+    assert raised("scanner", values) == set()
+
+
+def test_a_scanner_that_is_gone_is_one_alarm() -> None:
+    """Gone explains silence, and both explain whatever it last said."""
+    assert STANDARD.silence("scanner", "") == STANDARD["scanner.not_answering"]
+    assert STANDARD["scanner.not_answering"].depends_on == ("scanner.disconnected",)
+    for one, _ in STANDARD.judged_by("scanner"):
+        assert {"scanner.disconnected", "scanner.not_answering"} <= set(one.depends_on)

@@ -1,0 +1,1 @@
+"""Simulated barcode scanners on pseudo terminals, one for each family of makers."""

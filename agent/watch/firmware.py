@@ -1,0 +1,80 @@
+"""The component `firmware`: what the vendor's hooks `identity` and `inventory` say of the terminal.
+
+Decides which of it are values (what the terminal is, for the inventory) and which is evidence (what
+is built in and installed). Serial numbers of built-in devices stay out of the evidence: the policy
+for them is the inventory's. Judged by nobody; an absent or broken hook makes this one component
+unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from agent.core.health.reading import Outcome, Reading, Unknown, Value
+from agent.hooks.findings import HookError
+from agent.watch.hooked import MARGIN_S
+from agent.wire.hooks import Identity, Inventory, Item
+
+COMPONENT = "firmware"
+_FACTS = ("make", "model", "serial", "firmware", "os", "board")
+_OF_ITEM = ("make", "model", "version", "firmware", "interface", "driver")
+#: Lines of evidence; the rest is counted.
+ITEMS_SHOWN = 24
+
+
+class Answered(Protocol):
+    """What a hook said."""
+
+    @property
+    def answer(self) -> Any: ...
+
+
+class Puller(Protocol):
+    """`agent.hooks.pull.Puller`: runs a pull hook. Raises HookError."""
+
+    async def ask(self, name: str, **fields: object) -> Answered: ...
+
+
+class FirmwareWatcher:
+    """Asks both hooks; one of them is enough."""
+
+    component = COMPONENT
+
+    def __init__(self, puller: Puller, period_s: float, deadline_s: float) -> None:
+        self.period_s = period_s
+        self.deadline_s = 2 * (deadline_s + MARGIN_S)
+        self._puller = puller
+
+    async def read(self) -> Outcome:
+        """What the firmware says of the terminal."""
+        silent: list[str] = []
+        values: dict[str, Value] = {}
+        evidence: dict[str, str] = {}
+        for name in ("identity", "inventory"):
+            try:
+                answer = (await self._puller.ask(name)).answer
+            except HookError as error:
+                silent.append(error.finding.what())
+                continue
+            match answer:
+                case Identity():
+                    values |= {key: text for key in _FACTS if (text := getattr(answer, key))}
+                case Inventory(items=items):
+                    evidence |= {_key(one): _shown(one) for one in items[:ITEMS_SHOWN]}
+                    values["devices"] = sum(one.kind == "device" for one in items)
+                    values["packages"] = sum(one.kind == "software" for one in items)
+                case _:
+                    silent.append(answer.reason)
+        if not values:
+            return Unknown("; ".join(silent) or "the firmware says nothing of itself")
+        if silent:
+            evidence["unknown"] = "; ".join(silent)
+        return Reading(values, evidence)
+
+
+def _key(one: Item) -> str:
+    return f"{one.kind} {one.name}"
+
+
+def _shown(one: Item) -> str:
+    return " ".join(text for key in _OF_ITEM if (text := getattr(one, key))) or "-"

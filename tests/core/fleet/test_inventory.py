@@ -1,0 +1,126 @@
+"""A device that says less is the same device; one that says something else is another."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.fleet.inventory import Item, covered, fields, item, masked, update
+from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
+
+DAY_MS = 86_400_000
+
+
+def printer(**facts: str) -> Item:
+    return Item(component="printer", **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("serial", "policy", "told"),
+    [
+        ("J3BF001234", "full", "J3BF001234"),
+        ("J3BF001234", "masked", "******1234"),
+        ("12345", "masked", "***45"),
+        ("1", "masked", "*"),
+        ("", "masked", ""),
+        ("J3BF001234", "off", ""),
+    ],
+)
+def test_serial_numbers_are_told_as_the_policy_has_it(serial: str, policy: str, told: str) -> None:
+    """The last four characters at most, and never more than half."""
+    assert masked(serial, policy) == told  # type: ignore[arg-type]
+
+
+def test_what_a_device_says_is_tidied() -> None:
+    """White space and length are ours; facts we do not know are not kept."""
+    one = item("printer", {"make": " EP\n SON ", "model": "x" * 500, "colour": "red"}, "masked")
+    assert one.make == "EP SON"
+    assert len(one.model) == 120
+    assert one.facts().keys() == {"make", "model"}
+
+
+def test_a_new_device_is_a_change() -> None:
+    """Known from now on."""
+    now, changes = update({}, [printer(model="TM-T20")], DAY_MS)
+    assert now["printer"].since_ms == DAY_MS
+    assert [(one.before, one.after) for one in changes] == [(None, now["printer"])]
+
+
+def test_silence_and_more_words_are_no_change() -> None:
+    """Switched off it says nothing; on again it says its firmware as well: the same device."""
+    known, _ = update({}, [printer(model="TM-T20", serial="**12")], DAY_MS)
+    now, changes = update(known, [printer()], 2 * DAY_MS)
+    assert (now, changes) == (known, [])
+    now, changes = update(now, [printer(firmware="1.05")], 3 * DAY_MS)
+    assert changes == []
+    assert now["printer"].facts() == {"model": "TM-T20", "serial": "**12", "firmware": "1.05"}
+    assert now["printer"].since_ms == DAY_MS
+
+
+def test_new_firmware_is_a_change_of_the_same_device() -> None:
+    """What it did not repeat still holds."""
+    known, _ = update({}, [printer(model="TM-T20", serial="**12", firmware="1.05")], DAY_MS)
+    now, changes = update(known, [printer(model="TM-T20", firmware="1.06")], 2 * DAY_MS)
+    (change,) = changes
+    assert change.before == known["printer"]
+    assert (now["printer"].serial, now["printer"].since_ms) == ("**12", 2 * DAY_MS)
+
+
+def test_another_device_takes_nothing_over() -> None:
+    """With another serial number the old firmware says nothing about the new device."""
+    known, _ = update({}, [printer(model="TM-T20", serial="**12", firmware="1.05")], DAY_MS)
+    now, changes = update(known, [printer(model="TM-T20", serial="**99")], 2 * DAY_MS)
+    assert len(changes) == 1
+    assert now["printer"].facts() == {"model": "TM-T20", "serial": "**99"}
+
+
+def test_what_was_pulled_goes() -> None:
+    """Only what is surely gone, and only once."""
+    known, _ = update({}, [Item(component="usb:1-1", usb_id="1234:5678")], DAY_MS)
+    now, changes = update(known, [], 2 * DAY_MS, gone={"usb:1-1", "usb:1-2"})
+    assert now == {}
+    (change,) = changes
+    assert (change.component, change.after, change.at_ms) == ("usb:1-1", None, 2 * DAY_MS)
+
+
+def test_the_fleet_hears_of_watched_devices() -> None:
+    """Flat names; what nobody watches stays here."""
+    told = fields(
+        [
+            Item(component="printer", make="EPSON", since_ms=5),
+            Item(component="usb:1-1", make="Acme", since_ms=6),
+        ]
+    )
+    assert told == {"printer_make": "EPSON", "printer_since_ts": 5}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Reading({"paper": "ok"}, {"a": "b"}), Reading({"paper": "ok"}, {"a": "b"})),
+        (
+            Reading({"serial": "J3BF001234"}, {"serial": "J3BF001234", "a": "b"}),
+            Reading({"serial": "******1234"}, {"serial": "******1234", "a": "b"}),
+        ),
+        (
+            Reading({"serial": 7}, {"serial": "12345678"}),
+            Reading({"serial": 7}, {"serial": "****5678"}),
+        ),
+        (
+            Unknown("away", "", {"serial": "12345678"}),
+            Unknown("away", "", {"serial": "****5678"}),
+        ),
+        (Unknown("away"), Unknown("away")),
+        (NotFitted(), NotFitted()),
+    ],
+)
+def test_readings_tell_serial_numbers_as_the_policy_has_it(outcome: Outcome, told: Outcome) -> None:
+    """Masked once and again is the same; everything else stays as it was said."""
+    assert covered(outcome, "masked") == told
+    assert covered(told, "masked") == told
+    assert covered(outcome, "full") == outcome
+
+
+def test_no_serial_number_at_all() -> None:
+    """Switched off, the word goes with the number."""
+    said = Reading({"serial": "12345678"}, {"serial": "12345678", "a": "b"})
+    assert covered(said, "off") == Reading({"serial": ""}, {"a": "b"})
