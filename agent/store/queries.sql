@@ -244,6 +244,12 @@ INSERT INTO history
 (seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms, mac)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: history_before
+-- What a row said by itself until now. There are lines already where an older build wrote them.
+INSERT OR IGNORE INTO history
+(seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
 -- name: tally
 SELECT state, in_doubt, currency, cause, count(*), coalesce(sum(amount_minor), 0)
 FROM tx INDEXED BY tx_unsent WHERE state < 4 GROUP BY state, in_doubt, currency, cause
