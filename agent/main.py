@@ -146,7 +146,9 @@ async def _house(floor: _Floor) -> int:
     desk = Desk(_ports(floor, health, channels, identity, publisher))
     checks = uplink.checks(config.uplink)
     api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
-    for sink in (uploader.changed, lapsed.heed):
+    terminals = telemetry.Terminals(identity, publisher.introduce)
+    terminals.add(await floor.keeper.terminals())
+    for sink in (uploader.changed, lapsed.heed, terminals.heed):
         store.on_change(sink)
     parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, publisher, api]
     supervisor = Supervisor(parts, clock, floor.timers, ServiceNotify())

@@ -232,6 +232,10 @@ WHERE state < 4 AND uplink = ? ORDER BY seq LIMIT 1
 SELECT seq, key, state, terminal_id, kind, currency, amount_minor, card, stan, batch, occurred_ms,
 stored_ms, stored_boot_ms, stored_boot_no FROM tx ORDER BY seq DESC LIMIT 4096
 
+-- name: terminals
+SELECT DISTINCT terminal_id, merchant_id
+FROM (SELECT terminal_id, merchant_id FROM tx ORDER BY seq DESC LIMIT 1000)
+
 -- name: history
 -- One round of asking about a payment is four steps; two of them must not hide the other two.
 SELECT * FROM history WHERE seq = ? ORDER BY n DESC LIMIT ?

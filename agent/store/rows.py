@@ -260,10 +260,10 @@ def step_of(line: Values, *, altered: str = "") -> Step:
             note="this line of the history was found altered", count=1,
             first_at=at_ms(0), last_at=at_ms(0),
         )  # fmt: skip
-    _seq, _n, event, state, in_doubt, cause, note, _actor, count, first_ms, last_ms = line[:11]
+    _seq, _n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms = line[:11]
     return Step(
         event=event, state=STATES[state], in_doubt=bool(in_doubt), cause=cause, note=note,
-        count=count, first_at=at_ms(first_ms), last_at=at_ms(last_ms),
+        count=count, first_at=at_ms(first_ms), last_at=at_ms(last_ms), actor=actor,
     )  # fmt: skip
 
 
