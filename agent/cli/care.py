@@ -18,6 +18,9 @@ from agent.cli.session import Exit, Session
 from agent.cli.source import changing, readable
 from agent.cli.status import say_offline
 
+#: What is counted, in the order it is told.
+KINDS = ("record", "payload", "history", "tombstone", "report")
+
 
 def verify(session: Session) -> int:
     """Everything once. Exit code 0 also when there are findings: they are the answer."""
@@ -53,7 +56,7 @@ def _tell(
     session: Session, checked: Counter[str], found: Counter[str], findings: list[Any]
 ) -> None:
     t, screen = session.words, session.screen
-    kinds = [what for what in ("record", "payload", "history", "report") if checked[what]]
+    kinds = [what for what in KINDS if checked[what]]
     counts = ", ".join(f"{t.word('verified', what)} {checked[what]}" for what in kinds)
     if not found:
         screen.text(t("verify.ok", counts=counts or "0"))

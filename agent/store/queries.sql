@@ -90,6 +90,10 @@ SELECT * FROM tx WHERE seq = ?
 -- name: tombstone
 SELECT key, state, final_ms, business_fp, payload_fp, mac FROM tombstone WHERE key = ?
 
+-- name: tombstones_after
+SELECT key, state, final_ms, business_fp, payload_fp, mac FROM tombstone
+WHERE key > ? ORDER BY key LIMIT ?
+
 -- name: uplinks
 -- Every uplink that has unsent records, by jumping from one to the next in the index.
 WITH RECURSIVE found (name) AS (

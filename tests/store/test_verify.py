@@ -54,7 +54,7 @@ def test_a_whole_store_is_found_whole(tmp_path: Path) -> None:
         async with opened(tmp_path, clock) as store:
             done = await care(store, clock).verify()
         assert (done.after, done.permille, done.structure) == (None, 1000, "ok")
-        assert done.checked == {"record": 3, "payload": 3, "history": 6, "report": 2}
+        assert +done.checked == {"record": 3, "payload": 3, "history": 6, "report": 2}
         assert not done.found
 
     story(test)
