@@ -1,4 +1,4 @@
-"""`make crash`, `crash-hour` and `crash-long`: all rigs, each with its positive control, and the report.
+"""`make crash`, `crash-hour`, `crash-long`: all rigs, each with its positive control, and a report.
 
 Ends with 1 when a rig found something or a control did not, with 0 when all is well. Where no file
 system can be mounted or nothing compiled, what was not tried is counted and said.
