@@ -54,6 +54,12 @@ def _main(argv: Sequence[str]) -> int:
     return code
 
 
+def failed(error: Exception, argv: Sequence[str]) -> int:
+    """Our own fault, met outside of any command."""
+    _tell_internal(error, Words(language(asked_language(argv))))
+    return Exit.INTERNAL
+
+
 def _command(name: str) -> Callable[[Session], int]:
     """The function for a command; only its own module is imported."""
     match name:
