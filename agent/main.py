@@ -125,17 +125,7 @@ async def _house(floor: _Floor) -> int:
     """Build the rooms, plug them together, run them."""
     config, clock, store = floor.config, floor.clock, floor.store
     identity = identity_of(config, floor.keeper)
-    uploader = uplink.build(
-        config.uplink,
-        uplink.Ports(
-            journal=store, clock=clock, draw=random.Random().random, reverse=floor.prepared.reverse
-        ),
-        dial=lambda _profile: Dialer(floor.threads),
-        cause_of=cause_of,
-        prepared=floor.prepared,
-        windows=windows_of(config),
-        overdue=uplink.Overdue(floor.reports, clock, patience_of(config)),
-    )
+    uploader = _uploader(floor)
     channels = Channels(uploader, clock)
     lapsed = Lapsed(clock)
     devices = watch.devices_watcher(config, floor.threads)
@@ -156,15 +146,17 @@ async def _house(floor: _Floor) -> int:
         doors=firmware,
     )
     publisher = _telemetry(floor, health, channels, identity)
-    known = _inventory(floor, watcher, devices, publisher, identity)
+    known = _inventory(floor, watcher, devices, publisher)
     ports = _ports(floor, health, channels, identity, publisher)
     desk = Desk(replace(ports, inventory=known, pushed=firmware, hearing=watcher))
     checks = uplink.checks(config.uplink)
     api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
-    for sink in (uploader.changed, lapsed.heed):
+    terminals = telemetry.Terminals(publisher)
+    terminals.add(await floor.keeper.terminals())
+    for sink in (uploader.changed, lapsed.heed, terminals.heed):
         store.on_change(sink)
-    hotplug = watch.hotplug(config, watcher, devices)
-    parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher, hotplug, publisher]
+    parts: list[Part] = [floor.keeper, floor.timers, uploader, watcher]
+    parts += [watch.hotplug(config, watcher, devices), publisher]
     parts += [*_plugged(firmware, watcher), api]
     supervisor = Supervisor(parts, clock, floor.timers, ServiceNotify())
     floor.ending.supervisor = supervisor
@@ -180,6 +172,23 @@ async def _house(floor: _Floor) -> int:
         gc.freeze()
 
     return await supervisor.run(ready)
+
+
+def _uploader(floor: _Floor) -> uplink.Uploader:
+    return uplink.build(
+        floor.config.uplink,
+        uplink.Ports(
+            journal=floor.store,
+            clock=floor.clock,
+            draw=random.Random().random,
+            reverse=floor.prepared.reverse,
+        ),
+        dial=lambda _profile: Dialer(floor.threads),
+        cause_of=cause_of,
+        prepared=floor.prepared,
+        windows=windows_of(floor.config),
+        overdue=uplink.Overdue(floor.reports, floor.clock, patience_of(floor.config)),
+    )
 
 
 def _plugged(firmware: HooksPart | None, watcher: Watch) -> list[Part]:
@@ -217,13 +226,12 @@ def _inventory(
     watcher: Watch,
     devices: DevicesWatcher,
     publisher: telemetry.Publisher,
-    identity: Identity,
 ) -> Inventory:
     """What hangs on this terminal; the fleet hears when that changes."""
     settings = floor.config.inventory
 
     def tell(items: Sequence[Item]) -> None:
-        publisher.introduce(replace(identity, devices=tuple(fields(items).items())))
+        publisher.introduce(replace(publisher.identity, devices=tuple(fields(items).items())))
 
     known = Inventory(
         watcher,

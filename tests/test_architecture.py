@@ -51,6 +51,7 @@ BROAD = {
     "agent/watch/runner.py": "watcher call",
     "agent/supervise.py": "task top, and a call handed to a thread",
     "agent/cli/app.py": "CLI top",
+    "agent/cli/service.py": "CLI top",
     "agent/store/writer.py": "thread top, and the files of others",
     "agent/store/commit.py": "one caller's work must not spoil the batch of the others",
     "agent/http/connection.py": "task top of one connection",

@@ -7,6 +7,7 @@ exits 70. Modules of commands are imported when they are needed: `run` loads no 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -54,42 +55,27 @@ def _main(argv: Sequence[str]) -> int:
     return code
 
 
+def failed(error: Exception, argv: Sequence[str]) -> int:
+    """Our own fault, met outside of any command."""
+    _tell_internal(error, Words(language(asked_language(argv))))
+    return Exit.INTERNAL
+
+
+#: Where a command is, if not in the function of its name in the file of its name.
+_ELSEWHERE = {
+    "verify": "care",
+    "salvage": "care",
+    "key": "care",
+    "restore": "backup",
+    "demo": "sim",
+}
+
+
 def _command(name: str) -> Callable[[Session], int]:
     """The function for a command; only its own module is imported."""
-    match name:
-        case "run":
-            from agent.cli.run import run as command
-        case "status":
-            from agent.cli.status import status as command
-        case "why":
-            from agent.cli.why import why as command
-        case "queue":
-            from agent.cli.queue import queue as command
-        case "check":
-            from agent.cli.check import check as command
-        case "probe":
-            from agent.cli.probe import probe as command
-        case "verify" | "salvage" | "key":
-            from agent.cli.care import COMMANDS
-
-            return COMMANDS[name]
-        case "conformance":
-            from agent.cli.conformance import conformance as command
-        case "backup":
-            from agent.cli.backup import backup as command
-        case "restore":
-            from agent.cli.backup import restore as command
-        case "config":
-            from agent.cli.config import config as command
-        case "hooks":
-            from agent.cli.hooks import hooks as command
-        case "causes":
-            from agent.cli.causes import causes as command
-        case "demo":
-            from agent.cli.sim import demo as command
-        case _:
-            from agent.cli.sim import sim as command
-    return command
+    module = importlib.import_module(f"agent.cli.{_ELSEWHERE.get(name, name)}")
+    function: Callable[[Session], int] = getattr(module, name)
+    return function
 
 
 def _tell(error: AgentError, words: Words) -> None:

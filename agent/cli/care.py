@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,9 @@ from agent.cli.screen import pad, width
 from agent.cli.session import Exit, Session
 from agent.cli.source import changing, readable
 from agent.cli.status import say_offline
+
+#: What is counted, in the order it is told.
+KINDS = ("record", "payload", "history", "tombstone", "report")
 
 
 def verify(session: Session) -> int:
@@ -53,7 +55,7 @@ def _tell(
     session: Session, checked: Counter[str], found: Counter[str], findings: list[Any]
 ) -> None:
     t, screen = session.words, session.screen
-    kinds = [what for what in ("record", "payload", "history", "report") if checked[what]]
+    kinds = [what for what in KINDS if checked[what]]
     counts = ", ".join(f"{t.word('verified', what)} {checked[what]}" for what in kinds)
     if not found:
         screen.text(t("verify.ok", counts=counts or "0"))
@@ -135,13 +137,6 @@ def _rotate(session: Session) -> int:
     else:
         session.screen.text(session.words("key.rotated", number=keys["newest"]))
     return Exit.OK
-
-
-COMMANDS: Mapping[str, Callable[[Session], int]] = {
-    "verify": verify,
-    "salvage": salvage,
-    "key": key,
-}
 
 
 def _numbers(numbers: list[int]) -> str:

@@ -141,6 +141,8 @@ def _history(session: Session, item: Mapping[str, Any], now: datetime) -> None:
         parts = [_at(step["last_at"], now), t.word("state", step["state"]), step["event"]]
         if step["count"] > 1:
             parts.append(t("queue.times", count=step["count"], first=_at(step["first_at"], now)))
+        if step["actor"] != "agent":
+            parts.append(step["actor"])
         parts += [part for part in (step["cause"], step["note"]) if part]
         screen.text(" · ".join(parts), indent="    ", first="  ")
 

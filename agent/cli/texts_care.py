@@ -52,6 +52,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "verified.record": ("records", "交易"),
     "verified.payload": ("payloads", "报文"),
     "verified.history": ("lines of history", "历史记录"),
+    "verified.tombstone": ("keys of forgotten payments", "已清理交易的键"),
     "verified.report": ("reports of the payment app", "支付应用的报告"),
     "salvage.progress": ("looked at {number} …", "已查看至第 {number} 笔…"),
     "salvage.done": (

@@ -85,7 +85,12 @@ def head_too_large(limit_bytes: int) -> Refusal:
 
 def body_too_large(limit_bytes: int) -> Refusal:
     """413."""
-    return Refusal(413, "request.body_too_large", f"The body exceeds {limit_bytes} bytes.")
+    return Refusal(
+        413,
+        "request.body_too_large",
+        f"The body exceeds {limit_bytes} bytes; nothing of it was recorded.",
+        "Send less at once.",
+    )
 
 
 def too_slow(part: str, limit_s: float) -> Refusal:

@@ -127,7 +127,11 @@ class Journal:
                 raise tombstones.refused(self.table.sealer, stone, business, digest)
             self.gate.check(submission, self.tally.unsent, self.table.db)
         record = self._new_record(submission, now)
-        self.table.insert(record, business, digest, now)
+        for key in submission.acknowledges:  # first: what is destroyed makes room in its page
+            ended = self.record(key, now)
+            if ended is not None and ended.final:
+                self.payloads.erase(ended)
+        self.table.insert(record, business, digest)
         self.payloads.insert(record, submission)
         self.linked.appended(record, now)
         return Appended(record=record, created=True)
@@ -187,7 +191,9 @@ class Journal:
 
     def steps(self, seq: int, limit: int) -> list[Step]:
         """The newest `limit` steps, oldest first."""
-        return self.table.past.steps(seq, limit)
+        row = self.table.one("by_seq", seq)
+        known = "" if row is None else self.table.sealer.read(tuple(row))
+        return self.table.past.steps(seq, known.record if isinstance(known, Known) else None, limit)
 
     def page(
         self, states: frozenset[State] | None, after_seq: int, limit: int, now: Moment

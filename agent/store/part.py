@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from agent.errors import StoreError
 from agent.store import Store
 from agent.store.files import Counters
 from agent.store.journal import Journal
@@ -61,6 +62,13 @@ class StorePart:
         """Raise the connect counter and sync it; consumers drop a Will with an older one."""
         return await self._store.outside(_one_more_connect)
 
+    async def terminals(self) -> list[tuple[str, str]]:
+        """Terminals and merchants of the newest payments; none while the store is closed."""
+        try:
+            return await self._store.journal(_terminals)
+        except StoreError:
+            return []
+
     # -- the quarantine --------------------------------------------------------------------
 
     async def count_quarantined(self, threaded: Threaded) -> None:
@@ -79,6 +87,10 @@ class StorePart:
 
 def _nothing(_: Counters) -> None:
     """The thread came by: it still moves."""
+
+
+def _terminals(journal: Journal) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in journal.table.many("terminals")]
 
 
 def _counted(

@@ -20,9 +20,10 @@ from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Payload, Submission, payload_digest
 from agent.crypt import TamperedError
 from agent.errors import CallerError, InternalError
+from agent.store.rows import UNREADABLE
 from agent.store.sealing import DESTROYED, SEALED, MissingKeyError, Seals
 from agent.store.sql import QUERIES
-from agent.store.table import UNREADABLE, Table
+from agent.store.table import Table
 
 log = logging.getLogger(__name__)
 

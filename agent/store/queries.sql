@@ -90,6 +90,10 @@ SELECT * FROM tx WHERE seq = ?
 -- name: tombstone
 SELECT key, state, final_ms, business_fp, payload_fp, mac FROM tombstone WHERE key = ?
 
+-- name: tombstones_after
+SELECT key, state, final_ms, business_fp, payload_fp, mac FROM tombstone
+WHERE key > ? ORDER BY key LIMIT ?
+
 -- name: uplinks
 -- Every uplink that has unsent records, by jumping from one to the next in the index.
 WITH RECURSIVE found (name) AS (
@@ -232,6 +236,10 @@ WHERE state < 4 AND uplink = ? ORDER BY seq LIMIT 1
 SELECT seq, key, state, terminal_id, kind, currency, amount_minor, card, stan, batch, occurred_ms,
 stored_ms, stored_boot_ms, stored_boot_no FROM tx ORDER BY seq DESC LIMIT 4096
 
+-- name: terminals
+SELECT DISTINCT terminal_id, merchant_id
+FROM (SELECT terminal_id, merchant_id FROM tx ORDER BY seq DESC LIMIT 1000)
+
 -- name: history
 -- One round of asking about a payment is four steps; two of them must not hide the other two.
 SELECT * FROM history WHERE seq = ? ORDER BY n DESC LIMIT ?
@@ -241,6 +249,12 @@ UPDATE history SET count = ?, last_ms = ?, state = ?, in_doubt = ?, mac = ? WHER
 
 -- name: history_add
 INSERT INTO history
+(seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: history_before
+-- What a row said by itself until now. There are lines already where an older build wrote them.
+INSERT OR IGNORE INTO history
 (seq, n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms, mac)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 

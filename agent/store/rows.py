@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import sqlite3
 from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
 from datetime import datetime
@@ -63,6 +62,9 @@ _FIRST_BUSINESS = COLUMNS.index("uplink")
 _FINGERPRINTS = COLUMNS.index("business_fp")
 _VERSION = COLUMNS.index("version")
 
+#: What a row that was not written by us may raise while it is taken apart.
+UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+
 #: A whole row, in the order of its columns.
 Values = tuple[Any, ...]
 Hash = hashlib.blake2b
@@ -98,6 +100,16 @@ class Sealer:
         standing = self.standing(values[_MAC + 1 :])
         expected = _mac(standing, values[:_MAC])
         return standing if hmac.compare_digest(expected, values[_MAC]) else None
+
+    def read(self, values: Values) -> Known | str:
+        """What is known of a row, or why it is not believed."""
+        try:
+            standing = self.genuine(values)
+            if standing is None:
+                return "row MAC does not match"
+            return Known(record_of(values), values, standing)
+        except UNREADABLE as error:
+            return f"unreadable row: {type(error).__name__}"
 
     def whole(self, before: Values, after: Values) -> bytes:
         """The MAC of a row by what stands before and behind the column `mac`."""
@@ -240,24 +252,19 @@ def result_of(text: str | None) -> HostResult | None:
     return HostResult(**fields)
 
 
-def step_of(row: sqlite3.Row, *, altered: str = "") -> Step:
-    """A line of the history; of an altered one only that there is one."""
+def step_of(line: Values, *, altered: str = "") -> Step:
+    """A line of the history by its columns; of an altered one only that there is one."""
     if altered:
         return Step(
             event=altered, state=State.HELD, in_doubt=True, cause="",
             note="this line of the history was found altered", count=1,
             first_at=at_ms(0), last_at=at_ms(0),
         )  # fmt: skip
+    _seq, _n, event, state, in_doubt, cause, note, actor, count, first_ms, last_ms = line[:11]
     return Step(
-        event=row["event"],
-        state=STATES[row["state"]],
-        in_doubt=bool(row["in_doubt"]),
-        cause=row["cause"],
-        note=row["note"],
-        count=row["count"],
-        first_at=at_ms(row["first_ms"]),
-        last_at=at_ms(row["last_ms"]),
-    )
+        event=event, state=STATES[state], in_doubt=bool(in_doubt), cause=cause, note=note,
+        count=count, first_at=at_ms(first_ms), last_at=at_ms(last_ms), actor=actor,
+    )  # fmt: skip
 
 
 def _stamp_columns(stamp: Stamp | None) -> tuple[int | None, int | None, int | None]:

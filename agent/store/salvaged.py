@@ -25,13 +25,13 @@ from agent.errors import AgentError, OperatorError
 from agent.store import migrate
 from agent.store.files import row_key
 from agent.store.journal import Journal
+from agent.store.past import implied
 from agent.store.payloads import proved
 from agent.store.quarantine import FOLDER
-from agent.store.rows import COLUMNS, FIRST_FINAL, Sealer, record_of
+from agent.store.rows import COLUMNS, FIRST_FINAL, UNREADABLE, Sealer, record_of
 from agent.store.schema import SCHEMA, DamagedError, database_id
 from agent.store.sealing import DESTROYED, Seals
 from agent.store.sql import QUERIES
-from agent.store.table import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Wreck:
         return Found(
             record=record, business_fp=bytes(row["business_fp"]),
             payload_fp=bytes(row["payload_fp"]), payloads=payloads,
-            lines=self._lines("history", "history_of", record.seq, 2),
+            lines=self._history(record),
             stages=self._lines("stage", "stages", record.seq, 1),
         )  # fmt: skip
 
@@ -178,6 +178,12 @@ class Wreck:
                 continue  # an older one that nobody sends
             found[version] = one
         return found
+
+    def _history(self, record: Record) -> list[tuple[object, ...]]:
+        """All steps, those too that only the row tells of."""
+        told = [tuple(line[2:]) for line in implied(record)]
+        written = self._lines("history", "history_of", record.seq, 2)
+        return written if len(written) >= len(told) else told
 
     def _lines(self, table: str, query: str, seq: int, skip: int) -> list[tuple[object, ...]]:
         """Those that are what was written, without their first columns and MAC."""

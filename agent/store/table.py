@@ -19,12 +19,10 @@ from agent.errors import InternalError
 from agent.store.aside import Aside
 from agent.store.known import KnownRows
 from agent.store.past import Past
-from agent.store.rows import Known, Sealer, record_of
+from agent.store.rows import UNREADABLE, Known, Sealer
 from agent.store.sql import QUERIES
 from agent.store.tally import Tally
 
-#: What a row that was not written by us may raise while it is taken apart.
-UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 _META = "suspicion"
 #: The lost commit may have said "this is being sent now"; nobody can tell of which payment.
 CUT_OFF = Change(
@@ -32,10 +30,6 @@ CUT_OFF = Change(
     cause="host.no_reply",
     note="the end of the log was unreadable: this may have been sent when the agent last stopped",
 )
-
-
-#: What the first line of every history says beside its event.
-_SUBMITTED = Change(event=Event.RELEASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,26 +104,20 @@ class Table:
 
     def look(self, row: sqlite3.Row, now: Moment) -> Known | None:
         """The same with what is needed to move the record on."""
-        values = tuple(row)
-        try:
-            standing = self.sealer.genuine(values)
-            if standing is not None:
-                return Known(record_of(values), values, standing)
-            reason = "row MAC does not match"
-        except UNREADABLE as error:
-            reason = f"unreadable row: {type(error).__name__}"
-        self.distrust(row, reason, now)
+        known = self.sealer.read(tuple(row))
+        if isinstance(known, Known):
+            return known
+        self.distrust(row, known, now)
         return None
 
     # -- writing ---------------------------------------------------------------------------
 
-    def insert(self, record: Record, business_fp: bytes, payload_fp: bytes, now: Moment) -> None:
-        """A new row; its number is used up."""
+    def insert(self, record: Record, business_fp: bytes, payload_fp: bytes) -> None:
+        """A new row; its number is used up, and it is the first line of its history."""
         values = self.sealer.insertion(record, business_fp, payload_fp)
         self.db.execute(QUERIES["insert_tx"], values)
         self.next_seq += 1
         self.tally.moved(None, record)
-        self.past.remember(record, "submitted", _SUBMITTED, now, 1)
         self.changed.append(record)
 
     def move(self, known: Known, change: Change, now: Moment) -> Known:
@@ -149,9 +137,7 @@ class Table:
             return None
         self.known.keep(moved)
         self.tally.moved(before, after)
-        # The first step has a history of one row, and a final event cannot have happened before.
-        plain = before.version == 1 or (before.version == 2 and after.final)
-        self.past.remember(after, change.event.value, change, now, after.version if plain else 0)
+        self.past.moved(before, after, change, now)
         self.changed.append(after)
         return moved
 

@@ -13,8 +13,9 @@ from agent.telemetry.conversation import Line
 from agent.telemetry.ports import Counters, HealthView, Outbox, Timers
 from agent.telemetry.publisher import Publisher, View
 from agent.telemetry.recorder import Sources
+from agent.telemetry.terminals import Terminals
 
-__all__ = ["Identity", "Publisher", "View", "build"]
+__all__ = ["Identity", "Publisher", "Terminals", "View", "build"]
 
 
 def build(

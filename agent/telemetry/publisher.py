@@ -114,8 +114,13 @@ class Publisher:
             tls_resumed=figures.trust is not None and figures.trust.reused,
         )
 
+    @property
+    def identity(self) -> Identity:
+        """Who we are, as the fleet is told."""
+        return self._recorder.identity
+
     def introduce(self, identity: Identity) -> None:
-        """Terminals, merchants, versions or the site changed: tell the fleet."""
+        """Terminals, merchants, devices, versions or the site changed: tell the fleet."""
         self._recorder.introduce(identity)
 
     async def _talk(self, stop: asyncio.Event) -> None:

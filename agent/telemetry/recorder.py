@@ -109,6 +109,11 @@ class Recorder:
             log.debug("event=event_dropped reason=store_refuses")
         self._wake()
 
+    @property
+    def identity(self) -> Identity:
+        """Who we are, as far as is known."""
+        return self._identity
+
     def introduce(self, identity: Identity | None = None) -> None:
         """Tell who we are at the next look: something changed, or the broker may not know."""
         self._identity = identity or self._identity

@@ -30,6 +30,7 @@ class HostAnswer(Struct, frozen=True, kw_only=True):
 
 
 _decoder = Decoder(HostAnswer)
+_NAMES = tuple(f'"{name}"'.encode() for name in HostAnswer.__struct_fields__)
 
 
 def host_answer(body: bytes) -> HostAnswer | str:
@@ -38,7 +39,7 @@ def host_answer(body: bytes) -> HostAnswer | str:
         return "an empty body"
     try:
         body.decode()  # the decoder looks only at the strings it keeps
-        return _decoder.decode(body)
+        answer = _decoder.decode(body)
     except ValidationError as error:
         # The message may quote a value; where it stood is all that may be told.
         _, at, where = str(error).rpartition(" - at `")
@@ -47,3 +48,24 @@ def host_answer(body: bytes) -> HostAnswer | str:
         return "not JSON, or cut off"
     except RecursionError:
         return "JSON nested without end"
+    return "a member given twice" if _twice(body) else answer
+
+
+def _twice(body: bytes) -> bool:
+    """Whether a member of the answer is there twice: which of the two counts would depend on who
+    reads it, and one may say posted where the other says declined."""
+    if b"\\" not in body and all(body.count(name) < 2 for name in _NAMES):
+        return False
+    import json  # rare, and only to look at names the decoder above does not give
+
+    outermost: list[list[tuple[str, object]]] = []
+
+    def heard(members: list[tuple[str, object]]) -> None:
+        outermost[:] = [members]  # the last one to end is the outermost
+
+    try:
+        json.loads(body.decode(), object_pairs_hook=heard)
+    except (ValueError, RecursionError):  # such as a number of 5,000 digits beside the contract
+        return True
+    names = [name for name, _ in outermost[0] if name in HostAnswer.__struct_fields__]
+    return len(names) != len(set(names))

@@ -17,7 +17,7 @@ _STORE = ("store.full", "store.unavailable", "store.unknown")
 class VerifyArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where to go on: `after` of the answer before, empty to begin."""
 
-    after: Annotated[str, Meta(pattern=r"^([a-z]{1,16}(:[0-9]{1,18})?)?$")] = ""
+    after: Annotated[str, Meta(pattern=r"^([a-z]{1,16}(:[0-9a-f]{1,400})?)?$")] = ""
 
 
 class FoundOut(Struct, frozen=True, kw_only=True):

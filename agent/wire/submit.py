@@ -133,6 +133,10 @@ class TransactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     delivery: Delivery = Delivery.AGENT
     confirmed: Confirmed = ()
     """Findings of `POST /v1/check` the cashier has looked at, such as `duplicate.suspected`."""
+    acknowledges: Annotated[tuple[Key, ...], Meta(max_length=16)] = ()
+    """Earlier payments whose end the app has taken note of: what was handed over with those that
+    are final is destroyed in the same write, which spares the flash one of its own. Others in this
+    list are left as they are."""
 
 
 _DECODER = msgspec.json.Decoder(TransactionIn)
@@ -198,6 +202,7 @@ def _texts(given: TransactionIn) -> list[str]:
         *given.covers,
         *given.reversal_payloads,
         *given.confirmed,
+        *given.acknowledges,
     ]
     for part in (given.payload, given.query_payload, *given.reversal_payloads.values()):
         texts += (part.content_type or "",) if part else ()
@@ -382,6 +387,7 @@ def _submission(given: TransactionIn, uplink: str) -> Submission:
         query_payload=query,
         reversal_payloads=reversals,
         confirmed=frozenset(given.confirmed),
+        acknowledges=given.acknowledges,
     )
 
 

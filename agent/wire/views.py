@@ -41,6 +41,8 @@ class StepOut(Struct, frozen=True, kw_only=True):
     count: int
     first_at: datetime
     last_at: datetime
+    actor: str
+    """`agent`, or who did it: `uid:` and the number of a user of this terminal."""
 
 
 class ResultOut(Struct, frozen=True, kw_only=True):
@@ -322,6 +324,7 @@ def _step(step: Step) -> StepOut:
         count=step.count,
         first_at=step.first_at,
         last_at=step.last_at,
+        actor=step.actor,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_a_verification_says_what_it_checked(tmp_path: Path) -> None:
         await desk.take("a")
         done = await verify.run(attended(desk), VerifyArgs())
         assert (done.after, done.permille, done.structure) == (None, 1000, "ok")
-        assert done.checked == {"record": 1, "payload": 1, "history": 1, "report": 0}
+        assert +Counter(done.checked) == {"record": 1, "payload": 1}
         assert (done.found, done.findings) == ({}, [])
 
     on_desk(tmp_path, test)

@@ -3,7 +3,8 @@
     python -m tests.bench.flash [--count 400] [--directory DIR]
 
 Payments with 512 bytes of payload go one at a time through a real store: taken over, being sent,
-posted, acknowledged (payload destroyed), and at the end forgotten by retention. Two counts: what
+posted, acknowledged (payload destroyed) by the hand-over of the next one, and at the end forgotten
+by retention; beside it stands what an acknowledgement costs that comes by itself. Two counts: what
 the kernel wrote for this process (`write_bytes` in /proc/self/io: whole 4 KiB pages of the page
 cache, each sync anew), and the frames in the write-ahead log, each a page of 1 KiB, by the b-tree
 it belongs to. The difference of the two is what small pages save on flash that writes them alone
@@ -23,6 +24,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,10 @@ from agent.wire.submit import decode_submission
 from tests.bench.payments import submission
 from tests.bench.table import Figure
 
-STEPS = ("taken over", "being sent", "posted", "acknowledged", "checkpoints", "forgotten")
+STEPS = ("taken over", "being sent", "posted", "checkpoints", "forgotten")
+#: Payments acknowledged by a call of its own each, to tell what that costs.
+ALONE = 40
+BY_ITSELF = "acknowledged by itself"
 TARGET_KIB, AIM_KIB = 29, 24
 _FRAME = struct.Struct(">IIIIII")
 _HEAD_BYTES = 32
@@ -84,8 +89,8 @@ class Frames:
                 self._seen += 1
 
 
-async def lives(directory: Path, count: int) -> tuple[Io, Frames, dict[int, str]]:
-    """So many payments one after the other."""
+async def lives(directory: Path, count: int, alone: int) -> tuple[Io, Frames, dict[int, str]]:
+    """So many payments one after the other, and some more that are acknowledged by themselves."""
     clock = SystemClock()
     store = Store(directory, clock)
     await store.start()
@@ -99,14 +104,12 @@ async def lives(directory: Path, count: int) -> tuple[Io, Frames, dict[int, str]
 
     io.count("before")
     for number in range(1, count + 1):
-        record = await take(store, number)
+        record = await take(store, number, number - 1)
         counted("taken over")
         record = await advance(store, record, Change(event=Event.ATTEMPT))
         counted("being sent")
         record = await advance(store, record, Change(event=Event.POSTED, result=_RESULT))
         counted("posted")
-        await store.journal(lambda journal, record=record: journal.payloads.erase(record))  # type: ignore[misc]
-        counted("acknowledged")
         if number % (CHANGES // 8) == 0:
             await store.journal(checkpoint)
             io.count("checkpoints")
@@ -119,14 +122,27 @@ async def lives(directory: Path, count: int) -> tuple[Io, Frames, dict[int, str]
             forget(journal, seq, clock.now()) for seq in seqs
         ])  # fmt: skip
         counted("forgotten")
+    for number in range(count + 1, count + alone + 1):
+        record = await take(store, number)
+        for change in (Change(event=Event.ATTEMPT), Change(event=Event.POSTED, result=_RESULT)):
+            record = await advance(store, record, change)
+        counted("before")
+        await store.journal(lambda journal, record=record: journal.payloads.erase(record))  # type: ignore[misc]
+        counted(BY_ITSELF)
     store.stop(30.0)
-    io.count("forgotten")
     return io, frames, trees
 
 
-async def take(store: Store, number: int) -> Record:
-    key = f"flash-{number:012d}"
-    return (await store.append(decode_submission(submission(key, number), ("host",)))).record
+async def take(store: Store, number: int, acknowledged: int | None = None) -> Record:
+    """Take one over; with it goes the word that another's end was noted."""
+    given = decode_submission(submission(key_of(number), number), ("host",))
+    if acknowledged is not None:
+        given = replace(given, acknowledges=(key_of(acknowledged),))
+    return (await store.append(given)).record
+
+
+def key_of(number: int) -> str:
+    return f"flash-{number:012d}"
 
 
 async def advance(store: Store, record: Record, change: Change) -> Record:
@@ -180,7 +196,7 @@ def report(count: int, io: Io, frames: Frames, trees: dict[int, str]) -> dict[st
     by_step: Counter[str] = Counter()
     by_tree: Counter[str] = Counter()
     for (step, page), times in frames.pages.items():
-        if step == "before":
+        if step not in STEPS:
             continue
         by_step[step] += times
         if step != "forgotten":
@@ -192,6 +208,7 @@ def report(count: int, io: Io, frames: Frames, trees: dict[int, str]) -> dict[st
         "payload_bytes": 512,
         "kernel_bytes": kernel,
         "kernel_total": sum(kernel.values()),
+        "by_itself": round(io.by_step[BY_ITSELF] / ALONE),
         "log_bytes": {step: round(by_step[step] * frame / count) for step in STEPS},
         "log_frames": {name: round(times / count, 2) for name, times in by_tree.most_common()},
     }
@@ -206,6 +223,7 @@ def shown(found: dict[str, Any]) -> str:
     rows += [("until final", final, ""), ("whole life", sum(kernel.values()), sum(log.values()))]
     lines = [f"{title}; bytes a payment", "", f"{'':<16}{'by the kernel':>16}{'in the log':>14}"]
     lines += [f"{name:<16}{one:>16}{other:>14}" for name, one, other in rows]
+    lines += ["", f"{BY_ITSELF}: {found['by_itself']} more"]
     lines += ["", "pages of 1 KiB in the log a payment, until it is forgotten"]
     lines += [f"  {name:<32}{times:>8}" for name, times in found["log_frames"].items()]
     return "\n".join(lines)
@@ -214,7 +232,7 @@ def shown(found: dict[str, Any]) -> str:
 def measure(count: int, directory: Path) -> dict[str, Any]:
     """In a folder of its own there. Only in a process that writes nothing else."""
     with tempfile.TemporaryDirectory(dir=directory, prefix="posagent-flash-") as scratch:
-        io, frames, trees = asyncio.run(lives(Path(scratch) / "state", count))
+        io, frames, trees = asyncio.run(lives(Path(scratch) / "state", count, ALONE))
     return report(count, io, frames, trees)
 
 
@@ -237,7 +255,7 @@ def figures(*, quick: bool) -> tuple[list[Figure], list[str]]:
     ]  # fmt: skip
     rows += [
         Figure(group="flash", name=f"… {step}", value=round(written / 1024, 1), unit="KiB")
-        for step, written in found["kernel_bytes"].items()
+        for step, written in (found["kernel_bytes"] | {BY_ITSELF: found["by_itself"]}).items()
     ]
     pages = ", ".join(f"{name} {times}" for name, times in found["log_frames"].items())
     return rows, [f"flash: pages of 1 KiB in the log a payment: {pages}"]

@@ -34,7 +34,7 @@ def said(monkeypatch: pytest.MonkeyPatch, daemon: Daemon, *argv: str, lang: str 
         monkeypatch.setattr(care, how, lambda _: daemon)
     words = Words(lang)  # type: ignore[arg-type]
     args = arguments.parse(argv, words)
-    return care.COMMANDS[args.command](Session(args=args, words=words, screen=Screen()))
+    return getattr(care, args.command)(Session(args=args, words=words, screen=Screen()))
 
 
 def test_a_long_verification_is_asked_on_until_it_is_through(

@@ -1,4 +1,4 @@
-"""`make crash` and `make crash-long`: all rigs, each with its positive control, and the report.
+"""`make crash`, `crash-hour`, `crash-long`: all rigs, each with its positive control, and a report.
 
 Ends with 1 when a rig found something or a control did not, with 0 when all is well. Where no file
 system can be mounted or nothing compiled, what was not tried is counted and said.
@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.crash import full, kills
 from tests.crash.disk import unusable
 from tests.crash.report import Row, written
-from tests.crash.rigs import GLANCE, LONG, SHORT, WORKERS, Rigs
+from tests.crash.rigs import GLANCE, HOUR, LONG, SHORT, WORKERS, Rigs
 
 
 def main() -> int:
@@ -27,6 +27,7 @@ def main() -> int:
         "rigs", nargs="*", help="replay sampled faults full flips clocks kills; all if none"
     )
     parser.add_argument("--long", action="store_const", const=LONG, dest="size", default=SHORT)
+    parser.add_argument("--hour", action="store_const", const=HOUR, dest="size")
     parser.add_argument("--glance", action="store_const", const=GLANCE, dest="size")
     parser.add_argument("--strict", action="store_true", help="what was NOT RUN is a failure too")
     parser.add_argument("--seed", type=int, default=1)
@@ -64,7 +65,9 @@ def main() -> int:
     bad = [row.rig for row in rigs.rows if row.well is False]
     print(f"{len(rigs.rows)} rows, {len(bad)} bad, {skipped} NOT RUN", flush=True)
     if given.report:
-        form = {id(SHORT): "short", id(LONG): "long", id(GLANCE): "glance"}[id(given.size)]
+        form = {id(SHORT): "short", id(HOUR): "hour", id(LONG): "long", id(GLANCE): "glance"}[
+            id(given.size)
+        ]
         if given.replay_s:
             form += f" (with {given.replay_s:.0f} s of crash replay)"
         text = written(rigs.rows, size=form, seed=given.seed, seconds=time.monotonic() - began)

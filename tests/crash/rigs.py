@@ -37,6 +37,11 @@ class Size:
 SHORT = Size(
     states=100_000, replay_s=90, sampled=10, faults_s=60, bits=1, lives=10, cycles=500, kills_s=300
 )  # fmt: skip
+#: Every figure that is asked of a release, in less than an hour of a quiet machine.
+HOUR = Size(
+    states=110_000, replay_s=3_600, sampled=300, faults_s=3_600, bits=1, lives=10, cycles=500,
+    kills_s=1_800,
+)  # fmt: skip
 LONG = Size(
     states=120_000, replay_s=7_200, sampled=300, faults_s=7_200, bits=24, lives=100,
     cycles=10_000, kills_s=36_000,

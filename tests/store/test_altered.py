@@ -122,13 +122,24 @@ def test_a_damaged_last_commit_leaves_no_payment_sendable_without_doubt(tmp_path
 def test_an_altered_line_of_the_history_is_shown_as_altered(tmp_path: Path) -> None:
     """It decides nothing about money, so the payment goes on; but nobody is told a false past."""
 
+    async def troubled() -> None:
+        async with opened(tmp_path) as store:
+            record = (await store.append(submission())).record
+            record = await store.advance(record.seq, record.version, Change(event=Event.ATTEMPT))
+            await store.advance(record.seq, record.version, Change(event=Event.NO_ANSWER))
+
     async def story() -> None:
         async with opened(tmp_path) as store:
             record = await store.record("k1")
             assert record is not None
-            assert [step.event for step in await store.steps(record.seq)] == ["altered"]
+            shown = [step.event for step in await store.steps(record.seq)]
+            assert shown == ["submitted", "altered", "no_answer"]
             await store.advance(record.seq, record.version, Change(event=Event.ATTEMPT))
-            assert [s.event for s in await store.steps(record.seq)] == ["altered", "attempt"]
+            shown = [step.event for step in await store.steps(record.seq)]
+            assert shown == ["submitted", "altered", "no_answer", "attempt"]
 
-    stored(tmp_path, "UPDATE history SET first_ms = first_ms + 1")
+    asyncio.run(troubled())
+    db = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
+    db.execute("UPDATE history SET first_ms = first_ms + 1 WHERE n = 2")
+    db.close()
     asyncio.run(story())

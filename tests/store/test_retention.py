@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest import mock
 
+import msgspec
 import pytest
 
 from agent.core.moment import BUILD_FLOOR_MS
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Kind
 from agent.errors import CallerError
-from agent.store import Store, retention, tombstones
+from agent.store import Store, retention, tombstones, verify
+from agent.store.journal import Journal
 from agent.store.retention import Keeping, Mark, Retention, believed
+from agent.store.verify import Verified
+from agent.wire.keeping import VerifyArgs
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
+from tests.store.test_sealing import care
 
 DAY_S = 86_400
 KEEPING = Keeping(keep_ms=180 * DAY_S * 1000, per_day=1_000)
@@ -67,6 +73,36 @@ async def count(store: Store, table: str) -> int:
     return await store.journal(
         lambda journal: int(journal.table.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     )
+
+
+def test_verification_walks_the_keys_of_forgotten_payments(tmp_path: Path) -> None:
+    """A piece at a time, also past a key that is no key any more; an altered one is told, refuses
+    its key as before, and puts nothing else under suspicion."""
+
+    async def story(store: Store, clock: FakeClock) -> None:
+        for number in range(6):  # the newest is kept, whatever its age
+            await final(store, clock, f"old-{number}")
+        await months(store, clock, 181)
+        assert [await piece(store, clock) for _ in range(3)][-1] == 0
+        assert await count(store, "tombstone") == 5
+
+        def alter(journal: Journal) -> None:
+            journal.table.db.execute("UPDATE tombstone SET key = 'ä b' WHERE key = 'old-1'")
+            journal.table.db.execute("UPDATE tombstone SET final_ms = 1 WHERE key = 'old-3'")
+
+        await store.journal(alter)
+        looked_after = care(store, clock)
+        whole = Verified()
+        while whole.after is not None:
+            args = msgspec.convert({"after": whole.after}, VerifyArgs)  # the border takes it back
+            whole.add(await looked_after.verify(args.after, 0.0))
+        assert whole.checked["tombstone"] == 5
+        assert whole.found == {"tombstone": 2}
+        assert {one.key for one in whole.findings} == {"ä b", "old-3"}
+        assert (await store.append(submission("new", occurred_at=clock.now().at))).created
+
+    with mock.patch.object(verify, "STONES", 2):
+        told(tmp_path, story)
 
 
 def test_a_payment_long_final_is_forgotten_and_its_key_is_not(tmp_path: Path) -> None:

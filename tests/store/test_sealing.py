@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from agent.crypt import KeyFile
 from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import Store, sealing
 from agent.store.care import Care
+from agent.store.journal import Journal
+from agent.store.rows import record_of
 from agent.store.sealing import KEY_FILE, Sealing
 from tests.core.money.payments import submission, transaction
 from tests.fakes import FakeClock
@@ -455,6 +458,39 @@ def test_acknowledged_payloads_are_destroyed_and_the_payment_stays_known(tmp_pat
         )  # fmt: skip
         assert wrapped not in everything(tmp_path)
         assert wrapped[24:56] not in everything(tmp_path)
+
+    story(test)
+
+
+def test_the_next_hand_over_acknowledges_in_the_same_write(tmp_path: Path) -> None:
+    """What is final is destroyed, what is not or is unknown stays; a repeat acknowledges nothing,
+    and a payment that is refused destroys nothing."""
+
+    async def destroyed(store: Store, *keys: str) -> list[bool]:
+        def look(journal: Journal) -> list[bool]:
+            found = [journal.table.one("by_key", key) for key in keys]
+            return [journal.payloads.checked(record_of(tuple(row)))[0] is None for row in found]  # type: ignore[arg-type]
+
+        return await store.journal(look)
+
+    async def test(clock: FakeClock) -> None:
+        async with opened(tmp_path, clock) as store:
+            for key in ("a", "b"):
+                await post(store, (await store.append(canary(key, clock))).record)
+            await store.append(canary("open", clock))
+            other = replace(canary("open", clock, b"other"), acknowledges=("a",))
+            with pytest.raises(CallerError, match="other content"):
+                await store.append(other)
+            assert await destroyed(store, "a", "b", "open") == [False, False, False]
+            given = replace(canary("c", clock), acknowledges=("a", "open", "unknown"))
+            before = await store.journal(lambda journal: journal.table.db.total_changes)
+            assert (await store.append(given)).created
+            assert await store.journal(lambda journal: journal.table.db.total_changes) == before + 3
+            assert await destroyed(store, "a", "b", "open", "c") == [True, False, False, False]
+            again = replace(canary("c", clock), acknowledges=("b",))
+            assert not (await store.append(again)).created
+            assert await destroyed(store, "b") == [False]
+            assert not (await care(store, clock).verify()).found
 
     story(test)
 

@@ -84,7 +84,7 @@ def test_a_row_the_database_refuses_is_no_failing_flash(tmp_path: Path) -> None:
             record = (await store.append(submission("a", **at(clock)))).record
 
             def twice(journal: Any) -> None:
-                journal.table.insert(record, b"x" * 16, b"y" * 16, clock.now())
+                journal.table.insert(record, b"x" * 16, b"y" * 16)
 
             outcomes = await asyncio.gather(
                 store.append(submission("c", **at(clock))),

@@ -56,6 +56,16 @@ def test_the_least_a_payment_app_must_say() -> None:
     assert got.reversal_payloads == {}
 
 
+def test_earlier_payments_are_acknowledged_by_key() -> None:
+    """At most sixteen, each a key of the contract and none a card number in disguise."""
+    got = decode_submission(body(acknowledges=["sale-0", "sale-00"]), ("main",))
+    assert got.acknowledges == ("sale-0", "sale-00")
+    assert decode_submission(body(), ("main",)).acknowledges == ()
+    for bad in (["a b"], [""], "sale-0", [f"k{n}" for n in range(17)]):
+        assert refused(body(acknowledges=bad)).field.startswith("acknowledges")
+    assert refused(body(acknowledges=["4111111111111111"])).code == "card.clear_data"
+
+
 def test_the_whole_record_is_taken() -> None:
     """Every field of the record has its place, also those whose behaviour comes later."""
     got = decode_submission(

@@ -208,6 +208,7 @@ class Step:
     count: int
     first_at: datetime
     last_at: datetime
+    actor: str = "agent"  #: or who did it, as the local API knows them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,7 @@ class Submission:
     query_payload: bytes | None = None
     reversal_payloads: Mapping[str, bytes] = field(default_factory=dict)  #: by reason code
     confirmed: frozenset[str] = frozenset()  #: findings of the check the cashier looked at
+    acknowledges: tuple[str, ...] = ()  #: keys of payments whose end the app has taken note of
 
 
 def fingerprint(transaction: Transaction, secret: bytes) -> bytes:
