@@ -44,6 +44,7 @@ from agent.store.outbox import Outbox
 from agent.store.part import StorePart
 from agent.store.prepared import Prepared
 from agent.store.reports import Reports
+from agent.store.sealing import Sealing
 from agent.supervise import EXIT_STORE, DaemonThreads, Part, ServiceNotify, Supervisor, Timers
 from agent.uplink.view import Channels
 from agent.watch.discovery.watcher import DevicesWatcher, configured
@@ -97,7 +98,7 @@ async def _daemon(config: Config) -> int:
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
     store = Store(
         Path(config.agent.state_dir), clock, orders, ending.store_failed, rules_of(config),
-        storage=config.store,
+        storage=config.store, sealing=_wrapped(config),
     )  # fmt: skip
     await store.start()
     try:
@@ -119,6 +120,14 @@ async def _daemon(config: Config) -> int:
     finally:
         if not store.stop():
             log.error("event=store_hangs reason='a sync did not come back; the lock ends with us'")
+
+
+def _wrapped(config: Config) -> Sealing | None:
+    """The payload keys where the firmware keeps them; None: as [store] says."""
+    unwrap = hooks.unwrapper(config, DaemonThreads())
+    if unwrap is None:
+        return None
+    return Sealing(file=Path(config.hooks.wrapped_keys), on=config.store.seal, unwrap=unwrap)
 
 
 async def _house(floor: _Floor) -> int:

@@ -24,7 +24,15 @@ from agent.config.hooks import Hooks
 from agent.hooks.child import Blocking
 from agent.hooks.findings import Finding, HookError
 from agent.hooks.pull import Puller
-from agent.wire.hook_table import ContractError, Hook, hook_in, plain, request_bytes, request_from
+from agent.wire.hook_table import (
+    ContractError,
+    Hook,
+    hook_in,
+    plain,
+    request_bytes,
+    request_from,
+    within,
+)
 from agent.wire.hooks import ActionFailed, ActionRefused
 
 log = logging.getLogger(__name__)
@@ -34,6 +42,13 @@ REQUEST_WITHIN_S = 5.0
 #: With systemd to start it again: gone after so long without a request.
 IDLE_S = 60.0
 CONNECTIONS_MAX = 8
+#: Of those who may not ask: so many at a time, and so many in the record within the time below.
+#: Whoever shares the socket's group could otherwise wear out the flash and turn the record over.
+STRANGERS_MAX = 2
+REFUSALS_MAX = 20
+#: Of those who may ask and ask for what there is not.
+OWN_REFUSALS_MAX = 200
+REFUSALS_WITHIN_S = 600.0
 #: How long a verb may take, whatever the request allows.
 DEADLINE_S = {"print": 60.0, "network.select": 60.0, "app.restart": 60.0}
 UPDATE_DEADLINE_S = 600.0
@@ -56,6 +71,26 @@ class Peer:
     uid: int
 
 
+class Refusals:
+    """How many refusals are recorded; the rest is counted and stands in the next one's record."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._since_s = -REFUSALS_WITHIN_S
+        self._recorded = self._unrecorded = 0
+
+    def recorded(self, now_s: float) -> int | None:
+        """None: not this one; otherwise how many were left out since the last."""
+        if now_s - self._since_s >= REFUSALS_WITHIN_S:
+            self._since_s, self._recorded = now_s, 0
+        if self._recorded >= self._most:
+            self._unrecorded += 1
+            return None
+        self._recorded += 1
+        left_out, self._unrecorded = self._unrecorded, 0
+        return left_out
+
+
 class Service:
     """The requests and what becomes of them."""
 
@@ -71,6 +106,9 @@ class Service:
         self._recording = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_s = time.monotonic()
+        self._asking = {False: 0, True: 0}  #: connections, by strangers
+        self._refusals = Refusals(REFUSALS_MAX)
+        self._own_refusals = Refusals(OWN_REFUSALS_MAX)
 
     async def serve(
         self, listening: socket.socket, stop: asyncio.Event, idle_s: float | None
@@ -95,7 +133,11 @@ class Service:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._last_s = time.monotonic()
-        peer = _peer(writer.get_extra_info("socket"))
+        try:
+            peer = _peer(writer.get_extra_info("socket"))
+        except OSError:  # gone already
+            writer.close()
+            return
         # In a task of its own: whoever hangs up does not end what was begun.
         task = asyncio.create_task(self._answer(peer, reader, writer))
         self._tasks.add(task)
@@ -104,16 +146,22 @@ class Service:
     async def _answer(
         self, peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        stranger = peer.uid not in self._peers
+        self._asking[stranger] += 1
         try:
-            if len(self._tasks) > CONNECTIONS_MAX:
+            if self._asking[True] > STRANGERS_MAX and stranger:
                 return
-            answer = await self._asked(peer, reader)
+            if self._asking[False] > CONNECTIONS_MAX and not stranger:
+                answer = _plain(ActionRefused(contract=1, reason="too many ask at the same time"))
+            else:
+                answer = await self._asked(peer, reader)
             writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
             async with asyncio.timeout(REQUEST_WITHIN_S):
                 await writer.drain()
         except (OSError, TimeoutError) as error:
             log.info("event=actions_unheard pid=%d reason=%r", peer.pid, str(error))
         finally:
+            self._asking[stranger] -= 1
             writer.close()
             self._last_s = time.monotonic()
 
@@ -149,6 +197,7 @@ class Service:
             return _plain(ActionRefused(contract=1, reason=f"not recorded, so not done: {error}"))
         started_s = time.monotonic()
         deadline_s = min(request.deadline_ms / 1000, DEADLINE_S.get(hook.name, UPDATE_DEADLINE_S))
+        request = within(request, round(deadline_s * 1000))
         settings = Hooks(
             directory=str(self._directory), deadline_s=deadline_s, output_max_bytes=ANSWER_MAX_BYTES
         )
@@ -167,8 +216,14 @@ class Service:
         return answer
 
     async def _refuse(self, peer: Peer, name: str, reason: str) -> dict[str, Any]:
+        counted = self._own_refusals if peer.uid in self._peers else self._refusals
+        more = counted.recorded(time.monotonic())
+        if more is None:
+            log.debug("event=action_refused hook=%r uid=%d pid=%d", name, peer.uid, peer.pid)
+            return _plain(ActionRefused(contract=1, reason=reason[:300]))
+        unrecorded = {"unrecorded": more} if more else {}
         try:
-            await self._record("refused", peer, name, reason=reason)
+            await self._record("refused", peer, name, reason=reason, **unrecorded)
         except (AuditError, TimeoutError) as error:
             log.error("event=actions_not_recorded hook=%s reason=%r", name, str(error))
         return _plain(ActionRefused(contract=1, reason=reason[:300]))

@@ -208,7 +208,8 @@ MEANINGS: Mapping[str, str] = {
     "scanner.no_read_window": "Tries after which older ones count half.",
     "discovery.hotplug": "How a device that comes or goes is noticed: by the kernel's messages, or "
     "by looking every poll_s; auto: the first that can be had.",
-    "discovery.poll_s": "How often to look where the kernel's messages cannot be heard.",
+    "discovery.poll_s": "How often to look where the kernel's messages cannot be heard; "
+    "at least 10 s apart where no device is configured.",
     "discovery.period_s": "How often all that is attached is looked at without a message.",
     "discovery.sysfs": "Where the kernel's description of the hardware is; another path in a "
     "container.",
@@ -237,6 +238,8 @@ MEANINGS: Mapping[str, str] = {
     "hooks.about_period_s": "How often the hooks identity and inventory are asked, shown as the "
     "component firmware; 0: never.",
     "hooks.events": "Conditions whose hook event.CODE is told when they begin, show, clear or end.",
+    "hooks.wrapped_keys": "File with the payload keys as the firmware wrapped them, opened by the "
+    "hook key.unwrap at every start, instead of store.key_file; empty: the agent keeps its own.",
     "hook.component": "Which: printer, scanner, keypad, system or a name of the vendor's own.",
     "hook.door": "How it is heard: probe.COMPONENT is run, stream.NAME keeps running, or it is "
     "pushed to POST /v1/readings.",

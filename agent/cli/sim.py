@@ -35,11 +35,11 @@ def sim(session: Session) -> int:
     _need_simulators(session)
     match session.args.what, bool(session.args.__dict__.get("orders")):
         case "printer", True:
-            return _order_printer(session)
+            return _order_device(session)
         case "printer", False:
             return _run_printer(session)
         case "keypad" | "scanner", True:
-            return _order_keypad(session)
+            return _order_device(session)
         case "keypad", False:
             return _run_keypad(session)
         case "scanner", False:
@@ -84,20 +84,6 @@ def _run_printer(session: Session) -> int:
     return _until_stopped(lambda stop: serve_printer(printer, args.control, stop, ready))
 
 
-def _order_printer(session: Session) -> int:
-    from agent.sim.printers import orders
-
-    order = " ".join(session.args.orders)
-    try:
-        answer = asyncio.run(orders.control(session.args.control, order))
-    except (OSError, TimeoutError) as error:
-        raise _nobody(session, str(session.args.control), error) from error
-    if answer.startswith("error"):
-        raise OperatorError("sim.order", answer.removeprefix("error:").strip())
-    session.screen.line(answer)
-    return Exit.OK
-
-
 def _run_keypad(session: Session) -> int:
     from agent.sim.keypad import KEYS, NATIVE_BYTES, Line, SimulatedKeypad, serve
 
@@ -136,7 +122,7 @@ def _run_scanner(session: Session) -> int:
     return _until_stopped(lambda stop: serve(scanner, args.control, stop, ready))
 
 
-def _order_keypad(session: Session) -> int:
+def _order_device(session: Session) -> int:
     from agent.sim import orders
 
     order = " ".join(session.args.orders)

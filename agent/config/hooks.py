@@ -27,6 +27,9 @@ class Hooks(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often the hooks `identity` and `inventory` are asked; 0: never."""
     events: tuple[Annotated[str, Meta(pattern=CONDITION, max_length=64)], ...] = ()
     """Conditions whose hook `event.CODE` is called when they begin, show, clear or end."""
+    wrapped_keys: Annotated[str, Meta(max_length=200)] = ""
+    """The payload keys as the firmware keeps them; the hook `key.unwrap` opens them. Empty: the
+    agent keeps its own, as [store] says."""
 
 
 class HookComponent(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.clock import Clock
     from agent.config import Config
     from agent.hooks.child import Blocking
@@ -27,6 +29,16 @@ def build(config: Config, *, clock: Clock, blocking: Blocking) -> HooksPart | No
     from agent.hooks.part import HooksPart
 
     return HooksPart(config.hooks, config.hook, clock=clock, blocking=blocking)
+
+
+def unwrapper(config: Config, blocking: Blocking) -> Callable[[bytes], bytes] | None:
+    """Opens the payload keys the firmware keeps wrapped; None: it keeps none. Called on another
+    thread, so `blocking` is for it alone."""
+    if not config.hooks.wrapped_keys:
+        return None
+    from agent.hooks.unwrap import Unwrapper
+
+    return Unwrapper(config.hooks, blocking)
 
 
 class ProbingDoors:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from agent.hooks.files import vetted
+from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import HookError, trouble
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,13 @@ SWEEP_DEADLINE_S = 5.0
 CHUNK_BYTES = 65_536
 #: Of stderr: kept for the log.
 COMPLAINT_MAX_BYTES = 2_048
+#: Between two mouthfuls of stderr from a hook that writes without end: ten a second.
+COMPLAINT_PAUSE_S = 0.1
+#: Looked through for the end of its stdout: more than any pipe holds.
+CLOSED_LOOKS = 32
 NICENESS = 5
+#: If memory runs out a hook goes before the agent and before the payment app.
+OOM_SCORE = 500
 
 
 class Blocking(Protocol):
@@ -70,6 +76,10 @@ async def start(launch: Launch, blocking: Blocking) -> Child:
     except TimeoutError:
         starting.abandon()
         raise trouble("start_hangs", path=launch.directory / launch.name) from None
+    except (OSError, RuntimeError) as error:  # no descriptor, no thread left
+        starting.abandon()
+        path = launch.directory / launch.name
+        raise trouble("not_started", path=path, why=str(error)) from None
     except BaseException:
         starting.abandon()
         raise
@@ -83,6 +93,7 @@ class Child:
         self._mark = mark
         self._left = memoryview(b"")
         self._complaint = bytearray()
+        self._pause: asyncio.TimerHandle | None = None  # of listening to stderr
 
     @property
     def pid(self) -> int:
@@ -111,10 +122,13 @@ class Child:
         while True:
             ended = self._process.poll() is not None
             try:
-                return os.read(fd, CHUNK_BYTES)
+                some = os.read(fd, CHUNK_BYTES)
             except BlockingIOError:
                 if ended:
                     return b""  # what it left running still holds the pipe
+            else:
+                await asyncio.sleep(0)  # one that always has more to say leaves others their turn
+                return some
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(look_every_s):
                     await _readable(fd)
@@ -156,23 +170,22 @@ class Child:
         return True
 
     def _closed(self) -> bool:
-        """Whether nobody holds its stdout any more."""
+        """Whether nobody holds its stdout any more. Whoever fills it faster than we read does."""
         fd = self._fd("stdout")
-        try:
-            while os.read(fd, CHUNK_BYTES):
-                continue
-        except BlockingIOError:
-            return False
-        return True
+        with contextlib.suppress(BlockingIOError):
+            return any(not os.read(fd, CHUNK_BYTES) for _ in range(CLOSED_LOOKS))
+        return False
 
     async def _sweep(self, blocking: Blocking) -> None:
         """End those who left the process group, too."""
         mark = f"{MARK}={self._mark}".encode()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError, RuntimeError):  # TimeoutError among them
             await blocking.call(f"hook.sweep.{self._mark}", lambda: sweep(mark), SWEEP_DEADLINE_S)
 
     def _let_go(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._pause is not None:
+            self._pause.cancel()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None and not pipe.closed:
                 loop.remove_reader(pipe.fileno())
@@ -201,8 +214,17 @@ class Child:
         except BlockingIOError:
             return
         self._complaint += some[: COMPLAINT_MAX_BYTES - len(self._complaint)]
+        loop = asyncio.get_running_loop()
         if not some:
-            asyncio.get_running_loop().remove_reader(self._fd("stderr"))
+            loop.remove_reader(self._fd("stderr"))
+        elif len(some) > len(self._complaint):  # more than is kept
+            loop.remove_reader(self._fd("stderr"))
+            if self._pause is not None:
+                self._pause.cancel()
+            self._pause = loop.call_later(COMPLAINT_PAUSE_S, self._hear_again)
+
+    def _hear_again(self) -> None:
+        asyncio.get_running_loop().add_reader(self._fd("stderr"), self._hear)
 
     def _fd(self, name: str) -> int:
         number: int = getattr(self._process, name).fileno()
@@ -243,6 +265,7 @@ class _Starting:
 
 def _spawn(launch: Launch, mark: str) -> subprocess.Popen[bytes]:
     path = vetted(launch.directory, launch.name)
+    home = vetted_place(launch.directory)  # where a link above it led when it was looked at
     try:
         process = subprocess.Popen(
             [str(path)],
@@ -250,12 +273,12 @@ def _spawn(launch: Launch, mark: str) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            cwd=launch.directory,
+            cwd=home,
             env={
                 "PATH": PATH,
                 "LANG": "C.UTF-8",
                 "HOOK": launch.name,
-                "HOOKS_DIR": str(launch.directory),
+                "HOOKS_DIR": str(home),
                 MARK: mark,
             },
             start_new_session=True,
@@ -268,6 +291,9 @@ def _spawn(launch: Launch, mark: str) -> subprocess.Popen[bytes]:
         os.set_blocking(pipe.fileno(), False)
     with contextlib.suppress(OSError):  # it may be over already
         os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(OOM_SCORE))
+    with contextlib.suppress(OSError):
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
     return process
 

@@ -7,12 +7,14 @@ the reader's language, a watcher gives the English sentence as its reason.
 # ruff: noqa: E501
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Pair = tuple[str, str]
 
 _WHAT, _DO = 0, 1
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: word -> ((en, zh) what is wrong, (en, zh) what to do)
 TEXTS: Mapping[str, tuple[Pair, Pair]] = {
     "no_directory": (
@@ -289,7 +291,9 @@ class Finding:
         return self._said(_DO, lang)
 
     def _said(self, which: int, lang: str) -> str:
-        return TEXTS[self.word][which][1 if lang == "zh" else 0].format(**self.args)
+        said = TEXTS[self.word][which][1 if lang == "zh" else 0].format(**self.args)
+        # What a hook, or its file's name, put into it must not move a terminal's cursor.
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", said)
 
 
 class HookError(Exception):

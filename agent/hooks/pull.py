@@ -167,9 +167,12 @@ def _judged(hook: Hook, name: str, code: int, output: bytes, complaint: bytes) -
     try:
         return answer_from(hook, output)
     except ContractError as error:
+        if hook.secret:  # the sentence could quote what it said
+            word = "contract" if error.is_json else "not_json"
+            why = "what it said is secret and not shown"
+            raise trouble(word, hook=name, why=why, begins="", schema=hook.answer_schema) from None
+        why = masked(str(error))
         if not error.is_json:
-            begins = (
-                "" if hook.secret else masked(output[:BEGINNING_SHOWN].decode("utf-8", "replace"))
-            )
-            raise trouble("not_json", hook=name, why=str(error), begins=begins) from None
-        raise trouble("contract", hook=name, why=str(error), schema=hook.answer_schema) from None
+            begins = masked(output[:BEGINNING_SHOWN].decode("utf-8", "replace"))
+            raise trouble("not_json", hook=name, why=why, begins=begins) from None
+        raise trouble("contract", hook=name, why=why, schema=hook.answer_schema) from None

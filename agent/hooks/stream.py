@@ -113,18 +113,20 @@ class Stream:
             if len(last) > limit or any(len(line) > limit for line in lines):
                 raise trouble("line_too_long", hook=self.hook, limit=limit)
             rest = bytearray(last)
-            for line in lines:
-                if line.strip():
-                    await self._not_too_fast()
-                    self._hear(bytes(line))
+            said = [line for line in lines if line.strip()]
+            if empty := len(lines) - len(said):
+                await self._not_too_fast(empty)
+            for line in said:
+                await self._not_too_fast()
+                self._hear(bytes(line))
 
-    async def _not_too_fast(self) -> None:
+    async def _not_too_fast(self, more: int = 1) -> None:
         now_ms = self._clock.now().boot_ms
         since_ms, lines = self._window
         if now_ms - since_ms >= PAUSE_S * 1000:
-            self._window = (now_ms, 1)
+            self._window = (now_ms, more)
         elif lines < LINES_AT_ONCE:
-            self._window = (since_ms, lines + 1)
+            self._window = (since_ms, lines + more)
         else:
             await asyncio.sleep(PAUSE_S)
             self._window = (self._clock.now().boot_ms, 1)
@@ -137,7 +139,12 @@ class Stream:
             begins = masked(line[:BEGINNING_SHOWN].decode("utf-8", "replace"))
             finding = Finding(
                 "contract" if error.is_json else "not_json",
-                {"hook": self.hook, "why": str(error), "begins": begins, "schema": "reading"},
+                {
+                    "hook": self.hook,
+                    "why": masked(str(error)),
+                    "begins": begins,
+                    "schema": "reading",
+                },
             )
             log.log(
                 logging.WARNING if self._bad_lines == 1 else logging.DEBUG,

@@ -98,27 +98,28 @@ def _openers(devices: frozenset[str], proc: Path) -> Iterator[tuple[str, Owner]]
     for pid in _processes(proc):
         if pid == os.getpid():
             continue
+        folder = f"{proc}/{pid}/fd"
         try:
-            descriptors = list((proc / str(pid) / "fd").iterdir())
+            descriptors = os.listdir(folder)  # noqa: PTH208 - tens of thousands: no objects
         except OSError:  # gone, or another user's
             continue
         told: set[str] = set()
-        for entry in descriptors:
-            device = _device_of(entry, devices, numbers)
+        for name in descriptors:
+            device = _device_of(f"{folder}/{name}", devices, numbers)
             if device and device not in told:
                 told.add(device)
                 yield device, _owner(pid, proc, "open")
 
 
-def _device_of(link: Path, devices: frozenset[str], numbers: dict[int, str]) -> str:
+def _device_of(link: str, devices: frozenset[str], numbers: dict[int, str]) -> str:
     try:
-        target = str(link.readlink())
+        target = os.readlink(link)  # noqa: PTH115 - as above
         if target in devices:
             return target
         # A container has nodes of its own for the same device. Only what looks like a node is
         # looked at: stat on a dead network mount would hang.
         if numbers and target.startswith("/dev/"):
-            return numbers.get(_number(str(link)), "")
+            return numbers.get(_number(link), "")
     except OSError:
         return ""
     return ""
@@ -178,7 +179,8 @@ def _owner(pid: int, proc: Path, how: str) -> Owner:
     """Name and user; of the command line nothing, for it may hold what nobody should read."""
     command, uid = "", -1
     try:
-        command = (proc / str(pid) / "comm").read_text("utf-8", "replace").strip()
+        named = (proc / str(pid) / "comm").read_text("utf-8", "replace").strip()
+        command = "".join(one if one.isprintable() else " " for one in named)
         for line in (proc / str(pid) / "status").read_text("utf-8", "replace").splitlines():
             if line.startswith("Uid:"):
                 uid = int(line.split()[1])

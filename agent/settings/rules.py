@@ -406,6 +406,7 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "scanner.device": _node_or_usb,
     "software.manifest": _absolute,
     "hooks.directory": _absolute,
+    "hooks.wrapped_keys": _absolute,
     "hook.push": _account,
     **{f"api.{role}": _account for role in ("submit", "read", "report", "technician")},
     **{f"{table}.{key}": _absolute for table in ("uplink", "telemetry") for key in _FILES},

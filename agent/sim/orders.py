@@ -15,7 +15,8 @@ from pathlib import Path
 
 TIMEOUT_S = 5.0
 LINE_MAX_BYTES = 400
-ANSWER_MAX_BYTES = 65_536
+#: The longest answer is a printer's `bytes`: two hex digits for each byte of its receipt.
+ANSWER_MAX_BYTES = 4_194_304
 
 
 @contextlib.asynccontextmanager
@@ -26,12 +27,14 @@ async def taken_at(path: Path, obey: Callable[[str], Awaitable[str]]) -> AsyncIt
     """
     clear(path)
     writers: set[asyncio.StreamWriter] = set()
+    over = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.add(writer)
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                while line := await reader.readline():
+                # A connection accepted in the moment of stopping is told nothing.
+                while not over.is_set() and (line := await reader.readline()):
                     said = await obey(line.decode("utf-8", "replace"))
                     writer.write(said.encode() + b"\n")
                     await writer.drain()
@@ -46,6 +49,7 @@ async def taken_at(path: Path, obey: Callable[[str], Awaitable[str]]) -> AsyncIt
         _keep_private(path)
         yield
     finally:
+        over.set()
         server.close()
         for writer in writers:
             writer.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.sim.printers.orders import SWITCHES, control, obey, serve
+from agent.sim.orders import give as control
+from agent.sim.printers.orders import SWITCHES, obey, serve
 from agent.sim.printers.printer import GARBAGE, SimulatedPrinter
 
 __all__ = ["GARBAGE", "SWITCHES", "SimulatedPrinter", "control", "obey", "serve"]

@@ -29,7 +29,7 @@ from agent.store.files import Counters, LockFile, private_directory
 from agent.store.item import Target
 from agent.store.journal import Appended, Due, Journal, Page
 from agent.store.opening import JournalFacts
-from agent.store.sealing import Sealing, sealing_of
+from agent.store.sealing import KEY_FILE, Sealing, sealing_of
 from agent.store.writer import Opened, Writer
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,9 @@ class Store(Feed):
         if (self.directory / "restored").is_dir():  # rare, and it brings the archive formats along
             from agent.store import restore
 
-            restore.finish(self.directory, self.sealing.file)
+            # What a backup brings is never put over what the firmware keeps.
+            own = self.sealing.file if self.sealing.unwrap is None else self.directory / KEY_FILE
+            restore.finish(self.directory, own)
         if self._counters is None:
             self._counters = Counters(self.directory / "counters")
         counters = self._counters

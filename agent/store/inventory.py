@@ -11,10 +11,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from agent.core.fleet.inventory import FACTS, Item, ItemChange
+from agent.core.fleet.inventory import FACTS, Item, ItemChange, Policy, recovered
 
 T = TypeVar("T")
 
+#: The name under which `Item.kernel` is kept beside the facts.
+KERNEL = "kernel"
 #: Changes kept; a terminal sees a handful a year.
 KEEP_ROWS = 200
 
@@ -25,6 +27,8 @@ DELETE FROM inventory_change WHERE id <= (
     SELECT id FROM inventory_change ORDER BY id DESC LIMIT 1 OFFSET ?
 )
 """
+_COVER = "UPDATE inventory SET facts = ? WHERE component = ?"
+_COVER_CHANGE = "UPDATE inventory_change SET before = ?, after = ? WHERE id = ?"
 _CHANGES = "SELECT component, at_ms, before, after FROM inventory_change ORDER BY id DESC LIMIT ?"
 
 
@@ -41,6 +45,10 @@ class InventoryRows:
 
     def __init__(self, state_db: StateDb) -> None:
         self._db = state_db
+
+    async def cover(self, policy: Policy) -> None:
+        """Leave no more of a serial number than `policy` allows: it may be stricter than before."""
+        await self._db.state(lambda connection: _cover(connection, policy))
 
     async def load(self) -> list[Item]:
         """What was known when the daemon stopped."""
@@ -88,9 +96,22 @@ def changes(connection: sqlite3.Connection, limit: int) -> list[ItemChange]:
     ]
 
 
+def _cover(connection: sqlite3.Connection, policy: Policy) -> None:
+    for one in items(connection):
+        found = recovered(one, policy)
+        if found is not one:
+            connection.execute(_COVER, (_text(found), one.component))
+    rows = connection.execute("SELECT id, before, after FROM inventory_change").fetchall()
+    for number, *told in rows:
+        found_there = [None if text is None else _item("", 0, text) for text in told]
+        left = [None if one is None else recovered(one, policy) for one in found_there]
+        if left != found_there:
+            connection.execute(_COVER_CHANGE, (*map(_text, left), number))
+
+
 def _item(component: str, since_ms: int, text: str) -> Item:
     facts = _loaded(text)
-    told = {name: str(facts.get(name, "")) for name in FACTS}
+    told = {name: str(facts.get(name, "")) for name in (*FACTS, KERNEL)}
     return Item(component=component, since_ms=since_ms, **told)
 
 
@@ -104,4 +125,7 @@ def _loaded(text: str) -> Mapping[str, object]:
 
 
 def _text(one: Item | None) -> str | None:
-    return None if one is None else json.dumps(one.facts(), ensure_ascii=False)
+    if one is None:
+        return None
+    facts = one.facts() | ({KERNEL: one.kernel} if one.kernel else {})
+    return json.dumps(facts, ensure_ascii=False)

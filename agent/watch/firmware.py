@@ -2,14 +2,18 @@
 
 Decides which of it are values (what the terminal is, for the inventory) and which is evidence (what
 is built in and installed). Serial numbers of built-in devices stay out of the evidence: the policy
-for them is the inventory's. Judged by nobody; an absent or broken hook makes this one component
-unknown.
+for them is the inventory's, which gets the devices from `identity`. Judged by nobody; an absent or
+broken hook makes this one component unknown.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Protocol
 
+from agent.core.fleet.inventory import FACTS
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.hooks.findings import HookError
 from agent.watch.hooked import MARGIN_S
@@ -18,6 +22,7 @@ from agent.wire.hooks import Identity, Inventory, Item
 COMPONENT = "firmware"
 _FACTS = ("make", "model", "serial", "firmware", "os", "board")
 _OF_ITEM = ("make", "model", "version", "firmware", "interface", "driver")
+COMPONENT_NAME = r"[a-z][a-z0-9_]{0,35}"
 #: Lines of evidence; the rest is counted.
 ITEMS_SHOWN = 24
 
@@ -44,6 +49,11 @@ class FirmwareWatcher:
         self.period_s = period_s
         self.deadline_s = 2 * (deadline_s + MARGIN_S)
         self._puller = puller
+        self._devices: dict[str, str] = {}
+
+    async def identity(self) -> dict[str, str]:
+        """The devices it named last, as `printer.model`; nothing of the terminal itself."""
+        return self._devices
 
     async def read(self) -> Outcome:
         """What the firmware says of the terminal."""
@@ -60,6 +70,7 @@ class FirmwareWatcher:
                 case Identity():
                     values |= {key: text for key in _FACTS if (text := getattr(answer, key))}
                 case Inventory(items=items):
+                    self._devices = _devices(items)
                     evidence |= {_key(one): _shown(one) for one in items[:ITEMS_SHOWN]}
                     values["devices"] = sum(one.kind == "device" for one in items)
                     values["packages"] = sum(one.kind == "software" for one in items)
@@ -70,6 +81,21 @@ class FirmwareWatcher:
         if silent:
             evidence["unknown"] = "; ".join(silent)
         return Reading(values, evidence)
+
+
+def _devices(items: Iterable[Item]) -> dict[str, str]:
+    """Facts by component; the second of a name is its `_2`. A name of no component is left out."""
+    told: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for one in items:
+        if one.kind != "device" or not re.fullmatch(COMPONENT_NAME, one.name):
+            continue
+        seen[one.name] += 1
+        number = seen[one.name]
+        name = one.name if number == 1 else f"{one.name}_{number}"
+        if seen.total() <= ITEMS_SHOWN:
+            told |= {f"{name}.{fact}": text for fact in FACTS if (text := getattr(one, fact, ""))}
+    return told
 
 
 def _key(one: Item) -> str:

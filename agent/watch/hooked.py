@@ -9,8 +9,8 @@ heard is decided in `agent.hooks`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeGuard, TypeVar
 
 from agent.config.hooks import HookComponent
 from agent.core.health.reading import (
@@ -64,22 +64,35 @@ class HookWatcher:
         return await heard(self._door)
 
 
-class _Beside:
-    """What the agent's own watcher of the same component keeps being asked for."""
+class Fed(Watcher, Protocol):
+    """A watcher that takes in what others report of its component."""
 
-    def __init__(self, own: Watcher, door: Door, deadline_s: float) -> None:
+    def feed(self, outcome: Outcome) -> None: ...
+
+
+W = TypeVar("W", bound=Watcher)
+
+
+class _Beside(Generic[W]):
+    """The agent's own watcher with a hook beside it, keeping what it offers beside its reading.
+
+    None is how the runner knows that a watcher does not offer it.
+    """
+
+    def __init__(self, own: W, door: Door, deadline_s: float) -> None:
         self.component = own.component
         self.period_s = own.period_s
         self.deadline_s = max(own.deadline_s, deadline_s + MARGIN_S)
         self._own = own
         self._door = door
+        self.heed: Callable[[Callable[[], None]], None] | None = getattr(own, "heed", None)
+        self.hear: Callable[[bytes, int], int] | None = getattr(own, "hear", None)
+        self.identity: Callable[[], Awaitable[Mapping[str, str]]] | None
+        self.identity = getattr(own, "identity", None)
+        self.close: Callable[[], Awaitable[None]] | None = getattr(own, "close", None)
 
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else the own watcher can: close its port, announce news, name its device."""
-        return getattr(self._own, name)
 
-
-class AddingWatcher(_Beside):
+class AddingWatcher(_Beside[Watcher]):
     """The agent's own watcher, and what a hook knows beyond it."""
 
     async def read(self) -> Outcome:
@@ -95,13 +108,13 @@ class AddingWatcher(_Beside):
         return merged(outcome, added)
 
 
-class FeedingWatcher(_Beside):
+class FeedingWatcher(_Beside[Fed]):
     """An own watcher that takes in what others report: it says what is made of it."""
 
     async def read(self) -> Outcome:
         """The own watcher's outcome; the hook's word where nobody configured a device for it."""
         said = await heard(self._door)
-        self.feed(said)
+        self._own.feed(said)
         outcome = await self._own.read()
         return said if isinstance(outcome, NotFitted) else outcome
 
@@ -114,13 +127,17 @@ def plugged(
     for config in hooks:
         door = doors.door(config.component)
         native = found.get(config.component)
-        if native is not None and hasattr(native, "feed"):
+        if native is not None and _is_fed(native):
             found[config.component] = FeedingWatcher(native, door, deadline_s)
         elif config.owns or native is None:
             found[config.component] = HookWatcher(config, door, deadline_s)
         else:
             found[config.component] = AddingWatcher(native, door, deadline_s)
     return list(found.values())
+
+
+def _is_fed(own: Watcher) -> TypeGuard[Fed]:
+    return hasattr(own, "feed")
 
 
 async def heard(door: Door) -> Outcome:

@@ -3,7 +3,7 @@
 Gathers what is known already: the kernel's description of what is attached, what the devices said
 of themselves in their readings, and what a watcher knows of its device when asked. Sends nothing to
 any device itself. What a change is decides `agent.core.fleet.inventory`. Looked at once a minute by
-the timers, and again as soon as the daemon has seen something come or go.
+the timers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Protocol
 
 from agent.clock import Clock
 from agent.core.fleet.inventory import FACTS, LOOSE, Item, ItemChange, Policy, item, update
-from agent.core.health.reading import Reading
+from agent.core.health.reading import Reading, Unknown
 from agent.core.health.tracker import ComponentState
 from agent.errors import AgentError
 from agent.watch.discovery.sysfs import Attached, UsbDevice
 
 log = logging.getLogger(__name__)
 
+#: The component whose watcher asks the vendor's firmware what is built in.
+FIRMWARE = "firmware"
 #: Watchers say `maker` where the printer's own protocol does.
 _NAMES = {"maker": "make"}
 
@@ -29,6 +31,7 @@ _NAMES = {"maker": "make"}
 class Rows(Protocol):
     """Where it is kept: `agent.store.inventory.InventoryRows`."""
 
+    async def cover(self, policy: Policy) -> None: ...
     async def load(self) -> list[Item]: ...
     async def save(self, known: Iterable[Item], changed: Sequence[ItemChange]) -> None: ...
     async def changes(self, limit: int) -> list[ItemChange]: ...
@@ -78,10 +81,12 @@ class Inventory:
         try:
             first = self._known is None
             if self._known is None:
+                await self._rows.cover(self._policy)
                 self._known = {one.component: one for one in await self._rows.load()}
             before = self._known
+            seen, kernel = await self._seen()
             now, changes = update(
-                before, await self._seen(), self._clock.now().wall_ms, self._gone(before)
+                before, seen, self._clock.now().wall_ms, self._gone(before), kernel
             )
             if now != before:
                 await self._rows.save(now.values(), changes)
@@ -94,8 +99,10 @@ class Inventory:
         if first or now != before:
             self._told(self.items())
 
-    async def _seen(self) -> list[Item]:
+    async def _seen(self) -> tuple[list[Item], dict[str, Item]]:
+        """All that is told of each, and what the kernel alone tells of those on USB."""
         attached = self._attached()
+        alone: dict[str, Item] = {}
         facts: dict[str, dict[str, str]] = {}
         for state in self._watched.components():
             if isinstance(state.outcome, Reading):
@@ -109,6 +116,7 @@ class Inventory:
             found = None if attached is None else _behind(attached, device)
             if found is not None:
                 served.add(found.port)
+                alone[component] = item(component, _of_usb(found), self._policy)
             kernel = _of_kernel(attached, device, found)
             if component in facts or found is not None:
                 facts[component] = {**kernel, **facts.get(component, {})}
@@ -116,7 +124,29 @@ class Inventory:
             for one in attached.usb:
                 if one.port not in served:
                     facts[f"{LOOSE}{one.port}"] = _of_usb(one)
-        return [item(component, told, self._policy) for component, told in facts.items()]
+        for component, told in (await self._built_in(attached)).items():
+            facts.setdefault(component, told)
+        return [item(component, told, self._policy) for component, told in facts.items()], alone
+
+    async def _built_in(self, attached: Attached | None) -> dict[str, dict[str, str]]:
+        """What the vendor's firmware names and nobody else could: not what has a watcher, which may
+        only be silent now, and not what hangs on USB, where the kernel is asked."""
+        told: dict[str, dict[str, str]] = {}
+        for name, value in (await self._watched.identity(FIRMWARE)).items():
+            component, _, fact = name.partition(".")
+            told.setdefault(component, {})[fact] = value
+        watched = {
+            state.component
+            for state in self._watched.components()
+            if isinstance(state.outcome, Reading | Unknown)
+        }
+        kernel_tells = attached is not None and attached.readable
+        return {
+            component: facts
+            for component, facts in told.items()
+            if component not in watched | self._devices.keys()
+            and not (kernel_tells and facts.get("interface") == "usb")
+        }
 
     def _gone(self, known: Mapping[str, Item]) -> set[str]:
         """Of the devices nobody watches those that were pulled; a watched one may be switched off.

@@ -224,8 +224,10 @@ class Watch:
 
     async def _afresh(self, component: str) -> None:
         asked = self._asked[component]
-        await asked.finished()
-        asked.poked = False
+        try:
+            await asked.finished()
+        finally:
+            asked.poked = False
         await self._round(component)
 
     async def _round(self, component: str) -> None:

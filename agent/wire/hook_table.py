@@ -89,6 +89,11 @@ HOOKS: tuple[Hook, ...] = (
 )
 
 
+#: C0, DEL, C1 and the two line ends of Unicode; and the bytes such may come as.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MAY_CONTROL = re.compile(rb"[\\\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+
+
 def hook_named(name: str) -> Hook | None:
     """The hook of the contract a file name stands for; None: the contract has none such."""
     return next((one for one in HOOKS if re.fullmatch(one.pattern, name)), None)
@@ -111,6 +116,11 @@ class ContractError(Exception):
 def request_bytes(request: Struct) -> bytes:
     """A request as a hook reads it: one line."""
     return msgspec.json.encode(request) + b"\n"
+
+
+def within(request: Struct, deadline_ms: int) -> Struct:
+    """The same request with the time it really has."""
+    return msgspec.structs.replace(request, deadline_ms=deadline_ms)
 
 
 def hook_in(given: bytes) -> tuple[str, Hook | None]:
@@ -162,7 +172,7 @@ def _decode(given: bytes, shape: Any) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(str(error), is_json=False) from None
     # `$` of a pattern lets a newline at the end pass; no text of the contract has any.
-    if (b"\\" in given or b"\x7f" in given) and not _printable(msgspec.to_builtins(decoded)):
+    if _MAY_CONTROL.search(given) and not _printable(msgspec.to_builtins(decoded)):
         raise ContractError("a text holds a control character")
     return decoded
 
@@ -170,7 +180,7 @@ def _decode(given: bytes, shape: Any) -> Any:
 def _printable(value: Any) -> bool:
     match value:
         case str():
-            return not any(char < " " or char == "\x7f" for char in value)
+            return not _CONTROL.search(value)
         case dict():
             return all(_printable(key) and _printable(inner) for key, inner in value.items())
         case list() | tuple():

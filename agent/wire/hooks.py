@@ -24,8 +24,10 @@ CauseCode = Annotated[str, Meta(pattern=r"^([a-z0-9_]+(\.[a-z0-9_]+)+)?$", max_l
 Count = Annotated[int, Meta(ge=0, le=9_007_199_254_740_992)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Celsius = Annotated[float, Meta(ge=-60, le=200)]
-StateValue = Annotated[str, Meta(max_length=200)] | int | float | bool | None
-Raw = Annotated[str, Meta(max_length=500)] | int | None
+#: What every reader of JSON, and every arithmetic behind it, holds without loss.
+Whole = Annotated[int, Meta(ge=-9_007_199_254_740_992, le=9_007_199_254_740_992)]
+StateValue = Annotated[str, Meta(max_length=200)] | Whole | float | bool | None
+Raw = Annotated[str, Meta(max_length=500)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None
 DeadlineMs = Annotated[int, Meta(ge=50, le=600_000)]
 
 Confidence = Literal["documented", "observed", "reported", "deduced"]

@@ -241,7 +241,7 @@ async def live(
         watch.subscribe(judge.heed)
         stop = asyncio.Event()
         running = asyncio.create_task(watch.run(stop))
-        possible = kinds(terminal.dialect, terminal.connection, terminal.sensors)
+        possible = kinds(terminal.dialect, terminal.connection)
         for before_s, kind, lasting_s in episodes(seed, possible, hours * 3600):
             await asyncio.sleep(before_s)
             truth = judge.begins(kind)
@@ -401,8 +401,7 @@ early. *False*: shown without cause. *Stuck*: cleared too late or never.
 
 What this does not say: a real printer, a real cable and the kernel's drivers are not in it. The
 *serial line* is a pair of sockets, because a pseudo terminal hands bytes over in real time; *pty*
-is the real open on a pseudo terminal, for four hours at most. A near-end sensor of one bit behind a
-line that hands over every answer one query late is left out: that byte is the drawer's level, too.
+is the real open on a pseudo terminal, for four hours at most.
 """
 
 

@@ -70,6 +70,22 @@ _BY_DIALECT: Mapping[str, tuple[Kind, ...]] = {
         _one("waiting for recovery", OFFLINE, waiting_recovery=True),
         # While all is well every answer is the same, and one late is as good as one in time.
         _quiet("answers one query late", stale="lag"),
+        # Otherwise the answers give themselves away; in the first reading they may not be late yet.
+        Kind(
+            name="paper low, answers one query late",
+            changes={"stale": "lag", "paper": "low"},
+            codes=frozenset({SILENT, PAPER_LOW}),
+        ),
+        Kind(
+            name="drawer open, answers one query late",
+            changes={"stale": "lag", "drawer_pin_high": True},
+            codes=frozenset({SILENT}),
+        ),
+        Kind(
+            name="paper low, drawer open, answers one query late",
+            changes={"stale": "lag", "paper": "low", "drawer_pin_high": True},
+            codes=frozenset({SILENT, PAPER_LOW}),
+        ),
     ),
     "star": (
         _one("cutter", CUTTER, cutter_fault=True),
@@ -86,27 +102,15 @@ _BY_DIALECT: Mapping[str, tuple[Kind, ...]] = {
         _one("low voltage", VOLTAGE, low_voltage=True),
     ),
 }
-#: One bit of near end looks like the drawer's level, so only two give an old answer away.
-_WITH_TWO_BITS = (
-    Kind(
-        name="paper low, answers one query late",
-        changes={"stale": "lag", "paper": "low"},
-        codes=frozenset({SILENT, PAPER_LOW}),
-    ),
-)
-
-
 #: Not on a pseudo terminal: how long the kernel takes to hand noise over cannot be told from quiet.
 _NOISE = (
     Kind(name="noise", changes={"garbage": True}, codes=frozenset({MISMATCH}), at_most_s=240.0),
 )
 
 
-def kinds(dialect: str, connection: str, sensors: str) -> tuple[Kind, ...]:
+def kinds(dialect: str, connection: str) -> tuple[Kind, ...]:
     """Everything that can happen to such a printer."""
     more = () if connection == "pty" else _NOISE
-    if dialect == "escpos" and sensors == "two":
-        more += _WITH_TWO_BITS
     return _EVERYWHERE + _BY_DIALECT[dialect] + more
 
 

@@ -13,13 +13,16 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.config.devices import Printer as Config
 from agent.core.health.reading import Outcome, Reading, Unknown
+from agent.sim.printers.conditions import Conditions
 from agent.sim.printers.lines import PtyLine, TcpLine
 from agent.sim.printers.printer import Printer, SimulatedPrinter
+from agent.sim.printers.star import automatic_status
 from agent.supervise import DaemonThreads
 from agent.watch.drivers import escpos
 from agent.watch.printer import build
@@ -39,7 +42,7 @@ class Till:
     process: asyncio.subprocess.Process | None = None
 
     def go_on(self) -> None:
-        """One that locks its port waits for this before the first receipt."""
+        """One that has its port to itself waits for this before the first receipt."""
         assert self.process is not None
         assert self.process.stdin is not None
         self.process.stdin.write(b"\n")
@@ -176,6 +179,51 @@ def test_polling_and_streaming_on_a_port_of_its_own(tmp_path: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stale": "lag"},
+        {"stale": "lag", "drawer_pin_high": True},
+        {"garbage": True},
+        {"slow_s": 0.15},
+        {"says": b"\x10"},
+        {"says": b"\x12"},
+        {"says": automatic_status(Conditions(), 0)},
+    ],
+    ids=["late", "late, drawer", "garbage", "slow", "star's word", "as escpos", "star's frame"],
+)
+def test_an_untold_dialect_with_odd_answers(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """Whatever comes back while the dialect is found out, no byte of it gets on the receipt."""
+
+    async def scenario() -> None:
+        expected, _, _ = await alone_on_pty(tmp_path)
+        says = odd.get("says")
+        async with SimulatedPrinter(tmp_path / "till") as printer:
+            own = Printer(PtyLine(tmp_path / "agent"), paper=printer.paper)
+            hear = own._on_bytes
+
+            def talk_early(received: bytes) -> None:
+                hear(received)
+                if received == b"\x10\x04":  # where a Star printer would answer
+                    own._write(says)
+
+            if says is None:
+                own.switch(**odd)
+            else:
+                own._on_bytes = talk_early  # type: ignore[method-assign]
+            config = Config(device=own.line.name, answer_timeout_s=0.1)
+            async with own, watched(config) as said:
+                assert await Till().print_all(printer) == expected
+                while len(said) < 4:
+                    await asyncio.sleep(0.005)
+            asked = bytes(own.received)
+        assert printer.receipt == expected
+        assert {asked[at : at + 2] for at in range(0, len(asked), 3)} == {b"\x10\x04"}
+        assert set(asked[2::3]) <= {1, 2, 3, 4}
+
+    run(scenario())
+
+
 def test_short_connections_between_those_of_the_application() -> None:
     """A network printer serves one at a time: the agent comes in between, and never in the way."""
 
@@ -228,11 +276,11 @@ def test_pass_through_puts_no_byte_on_the_line(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_port_the_application_holds_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", ["locked", "open"])
+def test_a_port_the_application_holds_is_left_alone(tmp_path: Path, held: str) -> None:
     """Asked to watch a serial port that is the application's, the agent sees it and stays out.
 
-    The application locks the port, as pyserial does on demand: on a pseudo terminal, whose maker
-    has it open as well, that is how it can be seen. On a real port merely having it open is enough.
+    Whether it locks the port, as pyserial does on demand, or merely has it open.
     """
 
     async def scenario() -> None:
@@ -241,7 +289,7 @@ def test_a_port_the_application_holds_is_left_alone(tmp_path: Path) -> None:
         async with SimulatedPrinter(tmp_path / "till") as printer:
             started = asyncio.Event()
             printing = asyncio.create_task(
-                till.print_all(printer, lambda n, byte: started.set(), kind="locked")
+                till.print_all(printer, lambda n, byte: started.set(), kind=held)
             )
             await started.wait()  # it has the port open
             async with watched(Config(device=str(printer.path)), every_s=0.001) as said:
@@ -254,9 +302,9 @@ def test_a_port_the_application_holds_is_left_alone(tmp_path: Path) -> None:
                 assert await printing == expected
                 while not readings(said):  # the application has gone, so the port is free
                     await asyncio.sleep(0.005)
-            held = [outcome for outcome in said if isinstance(outcome, Unknown)]
-            assert held
-            assert {outcome.evidence["finding"] for outcome in held} == {"busy"}
+            kept_out = [outcome for outcome in said if isinstance(outcome, Unknown)]
+            assert kept_out
+            assert {outcome.evidence["finding"] for outcome in kept_out} == {"busy"}
             assert printer.receipt == expected
         assert till.heard == alone.heard
 

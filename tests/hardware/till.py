@@ -2,6 +2,7 @@
 
     python -m tests.hardware.till serial /dev/pts/7
     python -m tests.hardware.till locked /dev/pts/7    # lets nobody else have it; waits for a line
+    python -m tests.hardware.till open /dev/pts/7      # merely has it open; waits for a line, too
     python -m tests.hardware.till tcp 127.0.0.1:9100
 
 Before every receipt it asks the printer how it is, as such applications do, and writes the answer
@@ -83,14 +84,14 @@ def ask(till: Any, n: int, read: Callable[[int], bytes]) -> None:
 
 def main() -> None:
     kind, address = sys.argv[1:]
-    if kind in {"serial", "locked"}:
+    if kind in {"serial", "locked", "open"}:
         till = Serial(address, baudrate=19200, timeout=PATIENCE_S, dsrdtr=False)
         till.open()
         till.device.exclusive = kind == "locked"
         for receipt in RECEIPTS.values():
             for n in (1, 4):
                 ask(till, n, till.device.read)
-            if kind == "locked" and receipt is plain:
+            if kind != "serial" and receipt is plain:
                 sys.stdin.readline()
             receipt(till)
         till.device.flush()

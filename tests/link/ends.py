@@ -83,16 +83,18 @@ def strict_host(tls: ssl.SSLContext) -> Iterator[int]:
     def serve() -> None:
         while True:
             sock, _ = listener.accept()
-            with sock:
-                sock.settimeout(5)
+            sock.settimeout(5)
+            # Shaken by hand: otherwise a refused handshake closes the socket on its own.
+            wrapped = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            with wrapped as secure:
                 try:
-                    with tls.wrap_socket(sock, server_side=True) as secure:
-                        secure.recv(1000)
+                    secure.do_handshake()
+                    secure.recv(1000)
                 except OSError:
                     # Read to the end, or the reset would overtake the alert.
                     with contextlib.suppress(OSError):
-                        sock.shutdown(socket.SHUT_WR)
-                        while sock.recv(1000):
+                        secure.shutdown(socket.SHUT_WR)
+                        while secure.recv(1000):
                             continue
 
     def guarded() -> None:

@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,3 +141,19 @@ def test_exclusive_use_of_a_terminal_is_seen(terminal: str, tmp_path: Path) -> N
         os.close(fd)
     with (tmp_path / "file").open("w") as plain:
         assert is_exclusive(plain.fileno()) is None
+
+
+def test_thousands_of_processes_are_looked_through_in_time(tmp_path: Path) -> None:
+    """No stat, no object for what is no device: the look must fit into a watcher's deadline."""
+    for pid in range(1, 401):
+        folder = tmp_path / str(pid) / "fd"
+        folder.mkdir(parents=True)
+        for number in range(40):
+            (folder / str(number)).symlink_to(f"socket:[{pid}{number}]")
+    fake(tmp_path, 999, "/dev/ttyNone0", comm="a\nb\x1b[31m")
+    began = time.process_time()
+    found = owner_of("/dev/ttyNone0", str(tmp_path), ())
+    spent_s = time.process_time() - began
+    assert found is not None
+    assert (found.pid, found.command) == (999, "a b [31m")
+    assert spent_s < 1.0, f"{spent_s:.2f} s for 16 000 descriptors"

@@ -246,3 +246,25 @@ def test_an_app_passes_on_what_its_printer_said(vendor: Vendor) -> None:
     assert daemon.stop() == 0
     os.close(ours)
     os.close(port)
+
+
+def test_built_in_devices_are_in_the_inventory(vendor: Vendor) -> None:
+    """What the hook `inventory` names is listed, its serial number masked everywhere."""
+    vendor.tables[0] += "\nabout_period_s = 5\n[inventory]\nperiod_s = 0.5"
+    device = {"kind": "device", "name": "camera", "model": "C1", "serial": "SN-0815-4711"}
+    told = {"contract": 1, "outcome": "told", "items": [device]}
+    vendor.write("inventory", f"echo '{json.dumps(told)}'")
+    vendor.configure()
+    daemon = vendor.daemon.start()
+
+    def listed() -> Any:
+        items = daemon.get("/v1/inventory").json["devices"]
+        return next((one for one in items if one["component"] == "camera"), None)
+
+    found = wait_until(listed, "the camera")
+    assert (found["model"], found["serial"]) == ("C1", "********4711")
+    assert vendor.component("firmware")["values"]["devices"] == 1
+    assert daemon.stop() == 0
+    for file in daemon.home.rglob("*"):
+        if file.is_file() and file.parent != vendor.home:
+            assert b"SN-0815" not in file.read_bytes(), file

@@ -67,6 +67,24 @@ def test_changes_are_kept_newest_first_and_bounded(rows: InventoryRows) -> None:
     assert (len(kept), kept[0].at_ms) == (KEEP_ROWS, 2 + 2 * KEEP_ROWS)
 
 
+def test_a_stricter_policy_reaches_what_is_kept(rows: InventoryRows) -> None:
+    """List and history: a whole number written down before is not on the flash any more."""
+    whole = Item(component="printer", model="TM-T20", serial="SECRET12", kernel="a SECRET12")
+    asyncio.run(rows.save([whole], [change(1, None, whole), change(2, whole, None)]))
+    asyncio.run(rows.cover("full"))
+    assert asyncio.run(rows.load()) == [whole]
+    asyncio.run(rows.cover("masked"))
+    assert [one.serial for one in asyncio.run(rows.load())] == ["****ET12"]
+    asyncio.run(rows.cover("off"))
+    kept = asyncio.run(rows.load()), asyncio.run(rows.changes(10))
+    assert "ET12" not in repr(kept)
+    assert [one.model for one in kept[0]] == ["TM-T20"]
+    assert [(one.before is None, one.after is None) for one in kept[1]] == [
+        (False, True),
+        (True, False),
+    ]
+
+
 def test_a_torn_row_is_empty_and_harms_nobody(tmp_path: Path, rows: InventoryRows) -> None:
     """Flash may leave anything."""
     asyncio.run(rows.save([PRINTER], []))

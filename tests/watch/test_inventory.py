@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.fleet.inventory import Item, ItemChange
+from agent.core.fleet.inventory import Item, ItemChange, Policy, recovered
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
 from agent.core.health.tracker import ComponentState
 from agent.errors import StoreError
@@ -29,6 +29,9 @@ class Kept:
 
     async def load(self) -> list[Item]:
         return self.items
+
+    async def cover(self, policy: Policy) -> None:
+        self.items = [recovered(one, policy) for one in self.items]
 
     async def save(self, known: Iterable[Item], changed: Sequence[ItemChange]) -> None:
         if self.refuses:
@@ -177,3 +180,32 @@ def test_interfaces(tmp_path: Path, device: str, expected: dict[str, str]) -> No
     bench.watched.said["printer"] = Reading({"model": "X"}, {"serial": "SECRET34"})
     assert bench.look()["printer"].facts() == expected
     assert "SECRET" not in repr(bench.kept.items)
+
+
+def test_a_payment_app_that_takes_the_port_makes_no_other_device(bench: Bench) -> None:
+    """Unknown for a while, or told by the kernel alone, also over a restart: nothing changed."""
+    bench.tree.usb("1-1", "04b8:0e15", make="EPSON", model="UB", serial="CHIP0001", release="0201")
+    bench.tree.printer("1-1")
+    bench.look()
+    bench.watched.said["printer"] = Reading({"paper": "ok"})
+    bench.watched.knows["printer"] = {"model": "TM-T20II", "serial": "J3BF1234", "firmware": "1.5"}
+    known = bench.look()["printer"]
+    assert (known.model, len(bench.kept.log)) == ("TM-T20II", 1)
+    bench.watched.said["printer"] = Unknown("in use")
+    assert bench.look()["printer"] == known
+    bench.inventory = bench.fresh()
+    assert bench.look()["printer"] == known
+    assert len(bench.kept.log) == 1
+
+
+def test_a_number_kept_under_a_looser_policy_is_not_told(bench: Bench) -> None:
+    """Serial numbers switched off: the one written down before goes, and is no change."""
+    bench.policy = "full"
+    bench.inventory = bench.fresh()
+    bench.watched.said["printer"] = Reading({}, {"model": "TM-T20", "serial": "SECRET12"})
+    bench.look()
+    bench.policy = "off"
+    bench.inventory = bench.fresh()
+    bench.look()
+    assert "SECRET12" not in repr((bench.told[-1], bench.kept.items))
+    assert len(bench.kept.log) == 1

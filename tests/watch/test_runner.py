@@ -447,6 +447,30 @@ def test_a_poked_component_is_read_afresh(bench: Bench) -> None:
     assert told.reads == 2, "nothing is read after the stop"
 
 
+def test_a_poke_cut_short_by_the_end_does_not_deafen_the_next_run(bench: Bench) -> None:
+    """The part is stopped while a poked component waits for its turn; started again it hears."""
+    told = Told("dev", hang, Reading({"out": True}))
+    told.deadline_s = 5.0
+    watch = bench.watch(told)
+
+    async def poked_too_late() -> None:
+        asyncio.get_running_loop().call_soon(watch.poke, "dev")
+        first = asyncio.create_task(bench.timers.fire("dev"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        bench.stop.set()
+        await first
+
+    async def poked_again() -> None:
+        watch.poke("dev")
+        async with asyncio.timeout(5):
+            while told.reads < 2:
+                await asyncio.sleep(0)
+
+    bench.during(watch, poked_too_late)
+    bench.during(watch, poked_again)
+
+
 def test_two_who_ask_at_the_same_time_share_one_read(bench: Bench) -> None:
     """A slow device is not asked twice because two people look."""
     gate = asyncio.Event()

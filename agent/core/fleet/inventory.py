@@ -8,11 +8,12 @@ something *else* is a change, worth a line of history. Where the facts come from
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent.core.health.reading import Outcome, Reading, Unknown, Value
+from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
 
 Policy = Literal["full", "masked", "off"]
 
@@ -20,6 +21,11 @@ Policy = Literal["full", "masked", "off"]
 FACTS = ("make", "model", "firmware", "serial", "interface", "driver", "usb_id")
 #: Where one of these differs it is another device; elsewhere the same one in another state.
 _IDENTIFYING = frozenset({"usb_id", "model", "serial"})
+#: What the kernel and the device itself may each have a word of their own for.
+_TWICE_TOLD = ("make", "model", "firmware", "serial")
+#: udev names its links by maker, model and serial number: `…/by-id/usb-Acme_Pad_1234-if00`.
+_BY_ID = re.compile(r"(/by-id/\S*_)([^\s_/]+?)(?=-if\d\d|-event|-port\d|-kbd|[^\w*.-]|$)")
+_HIDDEN = "***"
 #: Longest fact kept: a device's words may be anything.
 MAX_CHARS = 120
 #: How much of a serial number is shown at most when it is masked.
@@ -40,6 +46,7 @@ class Item:
     interface: str = ""
     driver: str = ""
     usb_id: str = ""
+    kernel: str = ""  #: its USB device as the kernel describes it, to know it again; never shown
     since_ms: int = 0
 
     def facts(self) -> dict[str, str]:
@@ -77,31 +84,50 @@ def masked(serial: str, policy: Policy) -> str:
             return ""
 
 
+def recovered(one: Item, policy: Policy) -> Item:
+    """An item kept under another policy, with no more of its serial number than this one allows."""
+    serial = masked(one.serial, policy)
+    # The kernel's description may hold the number as well.
+    return one if serial == one.serial else replace(one, serial=serial, kernel="")
+
+
 def covered(outcome: Outcome, policy: Policy) -> Outcome:
     """What a component said, with its serial number as it may be told."""
+    if policy == "full":
+        return outcome
     match outcome:
         case Reading(values=values, evidence=evidence):
             serial = values.get("serial")
-            if not isinstance(serial, str) and "serial" not in evidence:
-                return outcome
             told = (
                 {**values, "serial": masked(serial, policy)} if isinstance(serial, str) else values
             )
             return Reading(told, _covered(evidence, policy))
-        case Unknown(evidence=evidence) if "serial" in evidence:
-            return replace(outcome, evidence=_covered(evidence, policy))
+        case Unknown(reason=reason, evidence=evidence):
+            return replace(
+                outcome, reason=_plain(reason, policy), evidence=_covered(evidence, policy)
+            )
+        case NotObservable(why=why):
+            return NotObservable(_plain(why, policy))
     return outcome
 
 
 def update(
-    known: Mapping[str, Item], seen: Iterable[Item], at_ms: int, gone: Collection[str] = ()
+    known: Mapping[str, Item],
+    seen: Iterable[Item],
+    at_ms: int,
+    gone: Collection[str] = (),
+    kernel: Mapping[str, Item] | None = None,
 ) -> tuple[dict[str, Item], list[ItemChange]]:
-    """What is known now, and what changed. `gone`: components surely not there any more."""
+    """What is known now, and what changed. `gone`: components surely not there any more.
+
+    `kernel`: what the kernel alone says of those that are on USB.
+    """
+    alone = kernel or {}
     now = dict(known)
     changes: list[ItemChange] = []
     for one in seen:
         before = now.get(one.component)
-        after, changed = _merged(before, one, at_ms)
+        after, changed = _merged(before, one, at_ms, alone.get(one.component))
         now[one.component] = after
         if changed:
             changes.append(
@@ -126,19 +152,42 @@ def fields(items: Iterable[Item]) -> dict[str, Value]:
 
 def _covered(evidence: Mapping[str, str], policy: Policy) -> dict[str, str]:
     told = {
-        name: masked(value, policy) if name == "serial" else value
+        name: masked(value, policy) if name == "serial" else _plain(value, policy)
         for name, value in evidence.items()
     }
     return {name: value for name, value in told.items() if value or name != "serial"}
 
 
-def _merged(before: Item | None, seen: Item, at_ms: int) -> tuple[Item, bool]:
+def _plain(text: str, policy: Policy) -> str:
+    """Free text in which a path may hold a serial number."""
+    return _BY_ID.sub(lambda found: found[1] + (masked(found[2], policy) or _HIDDEN), text)
+
+
+def _merged(before: Item | None, seen: Item, at_ms: int, alone: Item | None) -> tuple[Item, bool]:
     """What is known after `seen`, and whether that is a change."""
+    described = {} if alone is None else alone.facts()
+    kernel = " ".join(described.get(name, "") for name in ("usb_id", *_TWICE_TOLD)).strip()
     if before is None:
-        return replace(seen, since_ms=at_ms), True
+        return replace(seen, since_ms=at_ms, kernel=kernel), True
     old, new = before.facts(), seen.facts()
+    if kernel and kernel == before.kernel:
+        # The same device: where one of two words is only the kernel's, the other one holds.
+        for name in _TWICE_TOLD:
+            word = described.get(name)
+            if word is not None and word == new.get(name):
+                new[name] = old.get(name, word)
+            elif word is not None and word == old.get(name):
+                old[name] = new.get(name, word)
+    if masked(new.get("serial", ""), "masked") == old.get("serial"):
+        old["serial"] = new["serial"]  # a looser policy: the whole of what was known in part
     differ = {name for name in old.keys() & new.keys() if old[name] != new[name]}
     # Of another device nothing that was known holds; of the same, what it did not repeat does.
     kept = {} if differ & _IDENTIFYING else old
     since_ms = at_ms if differ else before.since_ms
-    return Item(component=seen.component, since_ms=since_ms, **{**kept, **new}), bool(differ)
+    now = Item(
+        component=seen.component,
+        since_ms=since_ms,
+        kernel=kernel or ("" if differ & _IDENTIFYING else before.kernel),
+        **{**kept, **new},
+    )
+    return now, bool(differ)

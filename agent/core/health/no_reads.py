@@ -35,7 +35,7 @@ class NoReads:
         self._missed += missed
         if self._tries > self._limits.window:
             # Old tries fade at once where many come together: the ratio stays, the weight goes.
-            fade = self._limits.window / 2 / self._tries
+            fade = max(self._limits.window / 2, self._limits.least) / self._tries
             self._reads *= fade
             self._missed *= fade
         percent = self.percent

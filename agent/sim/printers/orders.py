@@ -1,26 +1,19 @@
 """Orders to a simulated printer from another process: one text line each way.
 
-Decides what the words mean; what they do is the printer's. `help` lists the language; whoever
-may open the socket may give any order.
+Decides what the words mean; what they do is the printer's, how they come in `agent.sim.orders`'s.
+`help` lists the language; whoever may open the socket may give any order.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.sim.printers.printer import KEPT, Printer, SimulatedPrinter
-
-CONTROL_TIMEOUT_S = 5.0
-LINE_MAX_BYTES = 200
-#: The longest answer is `bytes`: two hex digits for each byte kept.
-ANSWER_MAX_BYTES = 64 * KEPT
-
+from agent.sim.orders import clear, taken_at
+from agent.sim.printers.printer import Printer, SimulatedPrinter
 
 #: The control language: `SUBJECT WORD` -> the conditions it switches.
 SWITCHES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
@@ -138,65 +131,11 @@ async def serve_printer(
     Calls `ready` once it can be talked to. Raises OSError when another simulator already listens
     at `control_path`, or a port is taken.
     """
-    _free(control_path)
-    writers: set[asyncio.StreamWriter] = set()
-    async with printer:
 
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.add(writer)
-            try:
-                async with asyncio.timeout(CONTROL_TIMEOUT_S):
-                    # A connection accepted in the moment of stopping is told nothing.
-                    while not stop.is_set() and (line := await reader.readline()):
-                        writer.write(
-                            obey(printer, line.decode("utf-8", "replace")).encode() + b"\n"
-                        )
-                        await writer.drain()
-            except (ConnectionError, TimeoutError, ValueError):
-                return  # gone, idle, or a line longer than LINE_MAX_BYTES: nothing owed
-            finally:
-                writers.discard(writer)
-                writer.close()
+    async def obeyed(command: str) -> str:
+        return obey(printer, command)
 
-        server = await asyncio.start_unix_server(answer, control_path, limit=LINE_MAX_BYTES)
-        try:
-            _keep_private(control_path)
-            ready()
-            await stop.wait()
-        finally:
-            server.close()
-            for writer in writers:
-                writer.close()
-            await server.wait_closed()
-            _free(control_path)
-
-
-async def control(control_path: Path, command: str) -> str:
-    """Send one command to a simulator run by `serve`. Raises OSError when none listens there."""
-    async with asyncio.timeout(CONTROL_TIMEOUT_S):
-        reader, writer = await asyncio.open_unix_connection(control_path, limit=ANSWER_MAX_BYTES)
-        try:
-            writer.write(" ".join(command.split()).encode() + b"\n")
-            answer = await reader.readline()
-        finally:
-            writer.close()
-            await writer.wait_closed()
-    return answer.decode("utf-8", "replace").rstrip("\n")
-
-
-def _keep_private(control_path: Path) -> None:
-    control_path.chmod(0o600)
-
-
-def _free(control_path: Path) -> None:
-    """Remove the socket a killed simulator left behind; refuse to take a living one's."""
-    if not control_path.exists() or not stat.S_ISSOCK(control_path.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(CONTROL_TIMEOUT_S)
-        try:
-            probe.connect(str(control_path))
-        except ConnectionRefusedError:
-            control_path.unlink()
-            return
-    raise OSError(f"another simulated printer already listens at {control_path}")
+    clear(control_path)  # before the port is taken from whom it belongs to
+    async with printer, taken_at(control_path, obeyed):
+        ready()
+        await stop.wait()

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 SETTLE_S = 0.15
 #: udev has set owner and mode of a new node by then (it is done within 0.5 s on a loaded machine).
 AGAIN_S = 1.0
+#: Where no device is configured nobody waits for one: it is looked no more often than this.
+IDLE_POLL_S = 10.0
 #: The subsystems of printers, scanners and keypads.
 SUBSYSTEMS = frozenset(
     {"tty", "usb", "usbmisc", "usb-serial", "input", "hidraw", "hid", "bluetooth"}
@@ -79,7 +81,8 @@ class Hotplug:
         self._interests = tuple(interests)
         self._poke = poke
         self._mode = mode
-        self._poll_s = poll_s
+        watched = any(one.device for one in self._interests)
+        self._poll_s = poll_s if watched else max(poll_s, IDLE_POLL_S)
         self._places = (Path(sysfs), Path(dev))
         self._listen = listen
         self._received = received

@@ -334,7 +334,8 @@ def _needs(function: Function, told: Known | None) -> str:
             return "usblp"
         case sysfs.HID:
             return "usbhid"
-        case sysfs.CDC if function.subclass == ACM:
+        # Vendor's protocol: a telephone's network (RNDIS), not a line.
+        case sysfs.CDC if function.subclass == ACM and function.protocol != sysfs.VENDOR_SPECIFIC:
             return "cdc_acm"
         case sysfs.VENDOR_SPECIFIC if told is not None and told.kind == "adapter":
             drivers = {"FTDI": "ftdi_sio", "Prolific": "pl2303", "QinHeng": "ch341"}

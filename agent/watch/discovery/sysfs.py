@@ -164,6 +164,14 @@ def bits(text: str, word_bits: int = 0) -> frozenset[int]:
     return frozenset(found)
 
 
+def release(bcd: str) -> str:
+    """`0201` of bcdDevice as `2.01`; "" where there is none."""
+    if not bcd:
+        return ""
+    digits = bcd.rjust(4, "0")
+    return f"{digits[:2].lstrip('0') or '0'}.{digits[2:4]}"
+
+
 def usage_pages(descriptor: bytes) -> frozenset[int]:
     """The usage pages a HID report descriptor names (HID 1.11, 6.2.2: short and long items)."""
     pages: set[int] = set()
@@ -194,11 +202,10 @@ def _usb(top: Path) -> Iterator[UsbDevice]:
         functions = [
             _function(one) for one in _below(folder) if one.name.startswith(f"{device.name}:")
         ]
-        release = _text(device / "bcdDevice").rjust(4, "0")
         yield UsbDevice(
             port=device.name,
             usb_id=f"{_text(device / 'idVendor')}:{_text(device / 'idProduct')}".lower(),
-            release=f"{release[:2].lstrip('0') or '0'}.{release[2:4]}",
+            release=release(_text(device / "bcdDevice")),
             make=_text(device / "manufacturer"),
             model=_text(device / "product"),
             serial=_text(device / "serial"),

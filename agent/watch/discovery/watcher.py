@@ -68,11 +68,14 @@ def resolved(devices: Mapping[str, str]) -> dict[str, str]:
 
 def absent(devices: Mapping[str, str]) -> dict[str, str]:
     """Those at whose path there is nothing. Reads the file system."""
-    return {
-        one: path
-        for one, path in devices.items()
-        if path.startswith("/") and not Path(path).exists()
-    }
+    return {one: path for one, path in devices.items() if path.startswith("/") and _is_absent(path)}
+
+
+def _is_absent(path: str) -> bool:
+    try:
+        return not Path(path).exists()
+    except OSError:  # a folder nobody may look into: it is not known to be absent
+        return False
 
 
 class DevicesWatcher:

@@ -62,11 +62,18 @@ def from_answer(received: bytes) -> Dialect:
     return fits[0] if len(fits) == 1 else ""
 
 
-def may_be_star(received: bytes) -> bool:
-    """Whether an ESC/POS question got what a Star printer would send: a frame, or its word for EOT.
+def is_stars_word(received: bytes) -> bool:
+    """Whether this can be a Star printer's answer to EOT: one byte `xxx1xxx0`.
 
-    The middle byte of DLE EOT n is EOT, which Star printers answer with one byte `xxx1xxx0`; where
-    that looks like an ESC/POS reply, its bits say nothing, and when it came has to.
+    Every ESC/POS status byte has that form too, so the bits prove nothing; when it came has to.
+    """
+    return len(received) == 1 and received[0] & 0x11 == 0x10
+
+
+def may_be_star(received: bytes) -> bool:
+    """Whether this looks like a Star printer's: a frame, or words for EOT no ESC/POS printer has.
+
+    A hint for people. Noise looks like it, too, so nothing is sent for it.
     """
     if star.split(received)[0]:
         return True

@@ -22,6 +22,8 @@ from typing import Literal
 QUERIES = (1, 2, 3, 4)
 #: Level of the cash-drawer connector, in n=1 and in the first ASB byte: no fault either way.
 DRAWER_BIT = 0x04
+#: The reply to any of the queries where nothing is wrong and the drawer's level is low.
+ALL_WELL = 0x12
 #: The longest GS I text block: longer than any maker's name, short enough to give up early.
 BLOCK_MAX_BYTES = 80
 #: Half an automatic frame, its beginning lost to a drain, leaves up to three plain bytes.
@@ -35,6 +37,20 @@ def query(n: int) -> bytes:
     if n not in QUERIES:
         raise ValueError(f"DLE EOT {n} is not one of the queries that disturb nothing")
     return bytes((_DLE, 0x04, n))
+
+
+def telling(answers: Mapping[int, int]) -> int:
+    """The n whose answer, asked right after n=1, differs from what a late line would hand back.
+
+    On a line one query late the answer to n=2 was the printer's to n=1, and that is what comes back
+    again after n=1, whatever is asked. So a question that was answered otherwise tells the two
+    apart. 1 where there is none: then, late or not, n=2 to n=4 mean the same, and only the
+    drawer's level is in doubt.
+    """
+    late = answers[2]
+    if (answers[1] ^ late) & ~DRAWER_BIT:
+        return 1
+    return next((n for n in (3, 4) if answers[n] != late), 1)
 
 
 class Fault(StrEnum):

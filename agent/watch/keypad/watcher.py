@@ -9,7 +9,6 @@ reader.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from agent.config.devices import Keypad
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown
+from agent.link.opening import Opening
 from agent.watch.drivers.evdev import NATIVE_BYTES
 from agent.watch.keypad import node, tested
 from agent.watch.keypad.fold import Fold
@@ -133,7 +133,7 @@ class KeypadWatcher:
             return self._nonsense()
         if self._absence.hidden():
             return self._away()
-        opening = _Opening(self._absence.source.open)
+        opening = Opening(self._absence.source.open, _let_go)
         try:
             found = await self._blocking.call("keypad.open", opening.run, OPEN_DEADLINE_S)
         except TimeoutError:
@@ -277,27 +277,6 @@ class _Absence:
         self._look_later()  # until a read opened it
 
 
-class _Opening:
-    """An open that may outlive its caller's patience: what nobody waits for is closed again."""
-
-    def __init__(self, open_now: Callable[[], Node | None]) -> None:
-        self._open_now = open_now
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._found: Node | None = None
-
-    def run(self) -> Node | None:
-        found = self._open_now()
-        with self._lock:
-            self._found = found
-            abandoned = self._abandoned
-        if abandoned and found is not None:
-            found.close()
-        return found
-
-    def abandon(self) -> None:
-        with self._lock:
-            self._abandoned = True
-            found = self._found
-        if found is not None:
-            found.close()
+def _let_go(found: Node | None) -> None:
+    if found is not None:
+        found.close()

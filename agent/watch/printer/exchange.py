@@ -3,8 +3,9 @@
 Decides when an answer is complete, late, somebody else's or nonsense, and asks a spoilt sequence
 once more; leaves the meaning of the bytes to the drivers. What it may send is listed here and
 nowhere else: DLE EOT 1 to 4; DLE EOT 5, 7 or 8 for the parts named in the configuration; ESC ACK
-SOH to a Star printer; DLE EOT 20 to a Custom printer; GS I and GS a when `identity` and `push` say
-so. The exchange runs on the event loop: a silent printer costs no thread.
+SOH to a printer that is configured as a Star or proved to be one; DLE EOT 20 to a Custom printer;
+GS I and GS a when `identity` and `push` say so. The exchange runs on the event loop: a silent
+printer costs no thread.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ SEQUENCES = 2
 DRAIN_MAX_BYTES = 65_536
 #: How long a Star printer is given to answer the first half of a question.
 HALF_PAUSE_S = 0.2
+#: Proving a Star: silences after the second halves. All differ, so that answers that are late by
+#: some constant time cannot keep falling into the pauses.
+STAR_SILENCES_S = (0.2, 0.3, 0.45)
+PROOF_S = sum(STAR_SILENCES_S) + (len(STAR_SILENCES_S) - 1) * HALF_PAUSE_S
 #: A USB printer with nothing to say may be read as an empty packet, again and again.
 EMPTY_PAUSE_S = 0.02
 
@@ -78,13 +83,17 @@ class Exchange:
                 self.rest() if first else self._status(escpos.query(n), f"query {n}")
             )
         # Some USB stacks hand back the byte of the query before, which would make "waiting for
-        # paper" look like a broken printer. n=1 asked again gives that away; a second time too
-        # when something is wrong, for the reply to n=4 may happen to look like the one to n=1.
-        fine = all(escpos.decode(n, byte).ok for n, byte in answers.items())
-        for _ in range(1 if fine else 2):
-            again = await self._status(escpos.query(1), "query 1")
-            if (again ^ answers[1]) & ~escpos.DRAWER_BIT:
-                raise problems.out_of_step(self._where, bytes((answers[1], again)))
+        # paper" look like a broken printer. n=1 asked again gives that away, and where its answer
+        # may be another's by chance, a sixth question does.
+        again = await self._status(escpos.query(1), "query 1")
+        if (again ^ answers[1]) & ~escpos.DRAWER_BIT:
+            raise problems.out_of_step(self._where, bytes((answers[1], again)))
+        if {again, *answers.values()} != {escpos.ALL_WELL}:
+            n = escpos.telling(answers)
+            expected = again if n == 1 else answers[n]
+            last = await self._status(escpos.query(n), f"query {n}")
+            if last != expected:
+                raise problems.out_of_step(self._where, bytes((expected, last)))
         return answers
 
     async def half(self) -> bytes:
@@ -109,6 +118,22 @@ class Exchange:
         self._note(bytes(received))
         kinds = {piece.kind for piece in escpos.split(bytes(received))[0]}
         return bytes(received) if kinds - {PieceKind.AUTO_STATUS, PieceKind.FLOW} else b""
+
+    async def proves_star(self, early: bytes) -> bool:
+        """Whether who answered a first half with `early` answers every first half, and only that.
+
+        An old or late answer of an ESC/POS printer may come in such a pause, too; but it answers
+        whole questions, and what it says is not at our command. A Star's own question is part of
+        the receipt to any other printer, so it is asked only after this.
+        """
+        from agent.watch.drivers.dialect import is_stars_word
+
+        if not is_stars_word(early):
+            return False
+        for silence_s in STAR_SILENCES_S[:-1]:
+            if await self._heard_within(silence_s) or await self.half() != early:
+                return False
+        return not await self._heard_within(STAR_SILENCES_S[-1])
 
     async def rest(self) -> int:
         """The answer to the question `half` asked."""
@@ -196,6 +221,14 @@ class Exchange:
         if received:
             for frame in escpos.automatic_frames(escpos.split(received)[0]):
                 self.frame = frame
+
+    async def _heard_within(self, seconds: float) -> bool:
+        """Whether anything arrives in that time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                self._note(await receive(self._fd, self._where))
+                return True
+        return False
 
     async def _settle(self) -> None:
         """Throw away what arrives until the line is quiet, or for SETTLE_MAX_S."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import termios
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.config.devices import Printer
@@ -120,6 +120,12 @@ def out_of_step(where: Where, received: bytes) -> NoReadingError:
         received=received,
         again=True,
     )
+
+
+def perhaps_star(nothing: NoReadingError) -> NoReadingError:
+    """What came looks like a Star printer's, but does not prove one."""
+    reason = f'{nothing.reason}; if it is a Star printer, set [printer] dialect = "star"'
+    return replace(nothing, reason=reason)
 
 
 def unplugged(where: Where, error: OSError) -> NoReadingError:

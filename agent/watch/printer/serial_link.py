@@ -123,9 +123,11 @@ class SerialLink:
 
     def _other(self) -> Owner | None:
         owner = self._find_owner(self._config.device)
-        # The other end of a pseudo terminal is held by whoever made it: that is no second reader.
         if owner is not None and owner.how == "open" and _is_pseudo(self._config.device):
-            return None
+            # Whoever made a pseudo terminal has this end open, too: that is no second reader.
+            from agent.watch.printer.pseudo import user_of
+
+            return user_of(self._config.device)
         return owner
 
 

@@ -8,6 +8,7 @@ program owns, and holds none longer than its kind allows (`Link.keeps_open`).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, 
 from agent.watch.printer import problems, readings
 from agent.watch.printer.exchange import (
     HALF_PAUSE_S,
+    PROOF_S,
     QUERIES_MAX,
     SEQUENCES,
     SETTLE_MAX_S,
@@ -35,6 +37,9 @@ component = "printer"
 #: A silent port is kept open, but not for ever: another program may have changed its speed.
 SILENT_READS_BEFORE_REOPEN = 6
 EVIDENCE_MAX_BYTES = 32
+#: A printer that is no Star after all is not looked at for one again before this. Until then it is
+#: asked so little that no answers late from now can pass for the proof.
+NO_STAR_FOR_S = 60.0
 #: Closing throws away what is unsent; three bytes at 1200 baud take 25 ms.
 LAST_WORD_S = 0.05
 
@@ -60,7 +65,7 @@ class PrinterWatcher:
     def deadline_s(self) -> float:
         """The slowest read: opened, then two full sequences with every answer just in time."""
         questions = SEQUENCES * (QUERIES_MAX + 2 * len(self._config.also_ask) + 1)
-        pauses_s = SEQUENCES * (SETTLE_MAX_S + HALF_PAUSE_S)
+        pauses_s = SEQUENCES * (SETTLE_MAX_S + HALF_PAUSE_S) + PROOF_S
         asked_s = questions * self._config.answer_timeout_s + pauses_s
         return self._link.open_deadline_s + CLOSE_DEADLINE_S + asked_s
 
@@ -107,14 +112,16 @@ class PrinterWatcher:
                 except NoReadingError:
                     return {}
                 return {} if presence is None else dict(presence.evidence)
-            if self._config.identify and session.online and not session.identified:
+            # GS I is ESC/POS; a Star printer prints its letters.
+            askable = session.online and "star" not in {session.dialect, self._config.dialect}
+            if self._config.identify and askable and not session.identified:
                 session.identified = True  # whatever comes of it: it is asked once
                 await self._identify(session.port)
             return dict(session.identity)
 
     async def close(self) -> None:
         """Let go of the port, if it is open."""
-        session, self._session = self._session, _Session()
+        session, self._session = self._session, _Session(self._session.no_star_until_s)
         if session.port is None:
             return
         if session.bell is not None and session.bell.disarm(session.port.fileno()):
@@ -195,24 +202,25 @@ class PrinterWatcher:
         return spoken
 
     async def _guessed(self, exchange: Exchange) -> Reading:
-        """A printer nothing is known of: ESC/POS, unless it answers what only Star does."""
-        from agent.watch.drivers.dialect import may_be_star
-
+        """A printer nothing is known of: ESC/POS, unless it proves that it is a Star."""
+        session = self._session
         early = await exchange.half()
+        if early and self._now_s() >= session.no_star_until_s:
+            session.no_star_until_s = self._now_s() + NO_STAR_FOR_S
+            if await exchange.proves_star(early):
+                session.dialect, session.no_star_until_s = "star", -math.inf
+                return readings.from_star(self._config, await exchange.star())
         try:
             if early:
                 raise problems.out_of_step(self._link.where, early)
             reading = await self._escpos(exchange, halved=True)
         except NoReadingError as nothing:
-            if not early and not may_be_star(nothing.received):
-                raise
-            try:
-                frame = await exchange.star()
-            except NoReadingError:
-                raise nothing from None  # what was wrong at first is what there is to say
-            self._session.dialect = "star"
-            return readings.from_star(self._config, frame)
-        self._session.dialect = "escpos"
+            from agent.watch.drivers.dialect import may_be_star
+
+            if may_be_star(nothing.received):
+                raise problems.perhaps_star(nothing) from None
+            raise
+        session.dialect = "escpos"
         return reading
 
     async def _escpos(self, exchange: Exchange, halved: bool = False) -> Reading:
@@ -276,9 +284,13 @@ class PrinterWatcher:
 
 
 class _Session:
-    """What is known while one port is open, and forgotten with it."""
+    """What is known while one port is open, and forgotten with it.
 
-    def __init__(self) -> None:
+    Only that it is no Star is remembered longer.
+    """
+
+    def __init__(self, no_star_until_s: float = -math.inf) -> None:
+        self.no_star_until_s = no_star_until_s
         self.port: Port | None = None
         self.bell: Bell | None = None
         self.silent_reads = 0

@@ -12,12 +12,12 @@ import asyncio
 import contextlib
 import logging
 import termios
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from agent.config.devices import Scanner
+from agent.link.opening import Opening
 from agent.watch.drivers.scanning import Counter, Counts, Dialect
 from agent.watch.scanner import dialects, line
 from agent.watch.scanner.line import Answer, NoAnswerError, Port
@@ -70,7 +70,6 @@ class _Held:
 
     port: Port
     counter: Counter | None = None
-    gone: bool = False
 
 
 class Asker:
@@ -91,6 +90,7 @@ class Asker:
         self._count = count
         self._contact = _Contact()
         self._held: _Held | None = None
+        self._closing: asyncio.Task[None] | None = None  #: of a port that hung up
 
     def forget(self) -> None:
         """It was unplugged: the next one may be another."""
@@ -98,6 +98,8 @@ class Asker:
 
     async def close(self) -> None:
         """Let go of the port, if it is open."""
+        if self._closing is not None:
+            await self._closing
         held, self._held = self._held, None
         if held is not None:
             _deafen(held.port)
@@ -105,8 +107,8 @@ class Asker:
 
     async def ask(self, found: Presence) -> tuple[Dialect, Answer]:
         """The scanner's word. Raises NoAnswerError."""
-        if self._held is not None and self._held.gone:
-            await self.close()
+        if self._closing is not None:
+            await self._closing
         if self._held is None:
             self._held = _Held(await self._open(self._config.baud))
         else:
@@ -130,6 +132,19 @@ class Asker:
                 await self.close()
         self._count(answer.counts)
         return dialect, answer
+
+    def _lost(self, held: _Held) -> None:
+        """It hung up. While it is open, a scanner that comes back gets another name."""
+        if self._held is not held:
+            return
+        self._held = None
+        self._closing = asyncio.create_task(self._shut(held.port), name="scanner.lost")
+        self._closing.add_done_callback(self._let_go)
+
+    def _let_go(self, closing: asyncio.Task[None]) -> None:
+        self._closing = None
+        if not closing.cancelled() and (error := closing.exception()) is not None:
+            log.warning("event=scanner_close_failed error=%r", str(error))
 
     async def _converse(self, fd: int, found: Presence) -> tuple[Dialect, Answer]:
         """The first dialect that gets an answer."""
@@ -192,7 +207,7 @@ class Asker:
 
     async def _open(self, baud: int) -> Port:
         path = self._config.device
-        opening = _Opening(lambda: self._open_port(self._config, baud))
+        opening = Opening(lambda: self._open_port(self._config, baud), line.shut)
         try:
             return await self._blocking.call("scanner.open", opening.run, OPEN_DEADLINE_S)
         except TimeoutError:
@@ -231,37 +246,11 @@ class Asker:
         try:
             received = line.drained(held.port.fileno())
         except OSError:
-            held.gone = True
             _deafen(held.port)
+            self._lost(held)
             return
         if held.counter is not None and self._now_ms() >= self._contact.deaf_until_ms:
             self._count(held.counter.feed(received))
-
-
-class _Opening:
-    """An open that may outlive its caller's patience: what nobody waits for is closed again."""
-
-    def __init__(self, open_port: Callable[[], Port]) -> None:
-        self._open_port = open_port
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._port: Port | None = None
-
-    def run(self) -> Port:
-        port = self._open_port()
-        with self._lock:
-            self._port = port
-            abandoned = self._abandoned
-        if abandoned:
-            line.shut(port)
-        return port
-
-    def abandon(self) -> None:
-        with self._lock:
-            self._abandoned = True
-            port = self._port
-        if port is not None:
-            line.shut(port)
 
 
 def _unplugged(config: Scanner, error: OSError) -> NoAnswerError:

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.watch.discovery.sysfs import release
+
 #: /sys/class/NAME/… of the nodes a scanner can have.
 CLASSES = ("tty", "input", "hidraw", "usbmisc")
 #: `usb:0c2e:0b61`, for a scanner that is better known by its USB id than by a node.
@@ -37,7 +39,7 @@ class Usb:
     make: str = ""
     model: str = ""
     serial: str = ""
-    firmware: str = ""  #: bcdDevice
+    firmware: str = ""  #: bcdDevice, as the inventory writes it
     driver: str = ""  #: of its first interface that has one
     bound: bool = True  #: False: no interface has a driver
     battery_percent: int | None = None
@@ -59,8 +61,11 @@ def look(device: str, sysfs: Path = Path("/sys")) -> Presence:
         found = _by_id(wanted[1].lower(), wanted[2].lower(), sysfs)
         return Presence(connected=found is not None, usb=found)
     real = Path(os.path.realpath(device))
-    if not real.exists():
-        return Presence(connected=False)
+    try:
+        if not real.exists():
+            return Presence(connected=False)
+    except OSError:  # a folder nobody may look into
+        return Presence(connected=None)
     for name in CLASSES:
         node = sysfs / "class" / name / real.name
         if node.exists():
@@ -103,7 +108,7 @@ def _described(device: Path) -> Usb:
         make=_text(device / "manufacturer"),
         model=_text(device / "product"),
         serial=_text(device / "serial"),
-        firmware=_text(device / "bcdDevice"),
+        firmware=release(_text(device / "bcdDevice")),
         driver=drivers[0] if drivers else "",
         bound=bool(drivers) or not interfaces,
         battery_percent=percent,

@@ -73,6 +73,11 @@ class Told:
         outcome = self.outcome(now_ms)
         return outcome if isinstance(outcome, Reading) else None
 
+    def trouble(self, now_ms: int) -> Unknown | None:
+        """The last report, while it counts, if it says that the scanner is unknown."""
+        fresh = self._at_ms is not None and now_ms - self._at_ms <= self._max_age_ms
+        return self._outcome if fresh and isinstance(self._outcome, Unknown) else None
+
     def _count(self, values: Mapping[str, Value], now_ms: int, *, repeated: bool) -> None:
         grown = {name: self._grown(name, values.get(name)) for name in ("reads", "no_reads")}
         if _whole(values.get("no_reads")) is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.clock import Clock
@@ -154,6 +154,11 @@ class ScannerWatcher:
     def _from_afar(self, seen: _Seen) -> Outcome:
         """Somebody else's port: what the kernel and that program tell."""
         why = self._why_not_opened(seen.owner)
+        trouble = self._told.trouble(self._now_ms())
+        # Where the kernel sees the scanner, a report that merely failed takes nothing away.
+        if trouble is not None and (trouble.code or seen.presence.connected is None):
+            owner = {"in_use_by": seen.owner} if seen.owner else {}
+            return replace(trouble, evidence={**trouble.evidence, **owner})
         if seen.presence.connected is None and self._told.reading(self._now_ms()) is None:
             return NotObservable(f"{why}; a fixed line does not tell whether a scanner is on it")
         values: dict[str, Value] = {"in_use": bool(seen.owner)}

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.fleet.inventory import Item, covered, fields, item, masked, update
-from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
+from agent.core.fleet.inventory import (
+    Item,
+    covered,
+    fields,
+    item,
+    masked,
+    recovered,
+    update,
+)
+from agent.core.health.reading import NotFitted, NotObservable, Outcome, Reading, Unknown
 
 DAY_MS = 86_400_000
 
@@ -73,6 +81,57 @@ def test_another_device_takes_nothing_over() -> None:
     assert now["printer"].facts() == {"model": "TM-T20", "serial": "**99"}
 
 
+def test_the_kernels_word_instead_of_its_own_is_the_same_device() -> None:
+    """While the payment app has the port only the kernel speaks; what it said itself holds."""
+    own = printer(model="TM-T20II", serial="**34", firmware="1.05", usb_id="04b8:0e15")
+    alone = printer(model="UB", serial="**01", firmware="2.01", usb_id="04b8:0e15")
+    known, _ = update({}, [own], DAY_MS, kernel={"printer": alone})
+    now, changes = update(known, [alone], 2 * DAY_MS, kernel={"printer": alone})
+    assert (now, changes) == (known, [])
+    now, changes = update(now, [own], 3 * DAY_MS, kernel={"printer": alone})
+    assert (now, changes) == (known, [])
+
+
+def test_its_own_word_after_the_kernels_is_the_same_device() -> None:
+    """At the start the kernel speaks first: then more is known, and nothing has changed."""
+    own = printer(model="TM-T20II", serial="**34", usb_id="04b8:0e15")
+    alone = printer(model="UB", serial="**01", usb_id="04b8:0e15")
+    known, _ = update({}, [alone], DAY_MS, kernel={"printer": alone})
+    now, changes = update(known, [own], 2 * DAY_MS, kernel={"printer": alone})
+    assert changes == []
+    assert (now["printer"].model, now["printer"].since_ms) == ("TM-T20II", DAY_MS)
+
+
+def test_another_device_of_the_kernels_is_a_change_though_it_says_nothing_itself() -> None:
+    """Swapped while the payment app has the port."""
+    own = printer(model="TM-T20II", serial="**34", usb_id="04b8:0e15")
+    alone = printer(model="UB", serial="**01", usb_id="04b8:0e15")
+    other = printer(model="UB", serial="**02", usb_id="04b8:0e15")
+    known, _ = update({}, [own], DAY_MS, kernel={"printer": alone})
+    now, changes = update(known, [other], 2 * DAY_MS, kernel={"printer": other})
+    assert len(changes) == 1
+    assert now["printer"].facts() == other.facts()
+
+
+def test_a_looser_policy_makes_no_other_device() -> None:
+    """The whole number where its end was known."""
+    known, _ = update({}, [printer(serial="****1234")], DAY_MS)
+    now, changes = update(known, [printer(serial="J3BF1234")], 2 * DAY_MS)
+    assert changes == []
+    assert now["printer"].serial == "J3BF1234"
+
+
+@pytest.mark.parametrize(
+    ("policy", "serial", "kernel"),
+    [("full", "J3BF1234", "J3BF1234"), ("masked", "****1234", ""), ("off", "", "")],
+)
+def test_what_is_kept_follows_a_stricter_policy(policy: str, serial: str, kernel: str) -> None:
+    """A number written down under the policy of before is not told any more."""
+    one = printer(model="TM-T20", serial="J3BF1234", kernel="J3BF1234")
+    found = recovered(one, policy)  # type: ignore[arg-type]
+    assert (found.serial, found.kernel, found.model) == (serial, kernel, "TM-T20")
+
+
 def test_what_was_pulled_goes() -> None:
     """Only what is surely gone, and only once."""
     known, _ = update({}, [Item(component="usb:1-1", usb_id="1234:5678")], DAY_MS)
@@ -124,3 +183,29 @@ def test_no_serial_number_at_all() -> None:
     """Switched off, the word goes with the number."""
     said = Reading({"serial": "12345678"}, {"serial": "12345678", "a": "b"})
     assert covered(said, "off") == Reading({"serial": ""}, {"a": "b"})
+
+
+BY_ID = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A6008isP-if00-port0"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (BY_ID, "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_****8isP-if00-port0"),
+        ("/dev/input/by-id/usb-Pad_1234-event-kbd", "/dev/input/by-id/usb-Pad_**34-event-kbd"),
+        ("/dev/serial/by-id/usb-A_12-34_AB-CD: gone", "/dev/serial/by-id/usb-A_12-34_***CD: gone"),
+        ("/dev/ttyUSB0", "/dev/ttyUSB0"),
+    ],
+)  # fmt: skip
+def test_a_path_by_id_ends_in_the_serial_number(path: str, told: str) -> None:
+    """It is as much of the number as the policy allows, wherever the path is named."""
+    assert covered(Reading({}, {"device": path}), "masked") == Reading({}, {"device": told})
+    assert covered(Unknown(path, "", {"device": path}), "masked") == Unknown(
+        told, "", {"device": told}
+    )
+    assert covered(NotObservable(path), "masked") == NotObservable(told)
+    for said in (Reading({}, {"device": path}), Unknown(path), NotObservable(path)):
+        assert covered(said, "full") is said
+        assert "isP" not in repr(covered(said, "off"))
+        hidden = covered(said, "off")
+        assert covered(hidden, "off") == hidden

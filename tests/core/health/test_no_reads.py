@@ -50,3 +50,15 @@ def test_without_a_try_there_is_no_ratio(least: int) -> None:
     ratio = NoReads(limits)
     ratio.count(0, 0)
     assert (ratio.percent, ratio.failing) == (None, None)
+
+
+def test_fading_never_takes_the_word_away() -> None:
+    """A small window: what is known stays known while tries keep coming."""
+    ratio = NoReads(Limits(limit_percent=40, clear_percent=20, least=20, window=20))
+    for _ in range(100):
+        ratio.count(0, 1)
+    known = []
+    for _ in range(30):
+        ratio.count(0, 1)
+        known.append(ratio.percent)
+    assert None not in known

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.sim.orders import give as control
 from agent.sim.printers.conditions import Conditions
-from agent.sim.printers.orders import SWITCHES, control, obey, serve
+from agent.sim.printers.orders import SWITCHES, obey, serve
 from agent.sim.printers.printer import GARBAGE, SimulatedPrinter
 
 ASK = b"\x10\x04\x01"

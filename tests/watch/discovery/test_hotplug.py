@@ -165,6 +165,24 @@ def test_without_the_kernels_word_it_looks_and_says_so(
     assert "how=polling every_s=0.05 reason='not here'" in caplog.text
 
 
+def test_with_nothing_configured_it_looks_less_often(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for a device: a terminal without any is not woken every second."""
+    caplog.set_level("INFO")
+
+    async def story(interests: list[Interest]) -> None:
+        stop = asyncio.Event()
+        part = Hotplug(interests, Pokes(), poll_s=1.0, listen=refused)
+        running = asyncio.create_task(part.run(stop))
+        await asyncio.sleep(0)
+        stop.set()
+        await asyncio.wait_for(running, 5)
+
+    asyncio.run(story([EVERYTHING]))
+    assert "how=polling every_s=10 " in caplog.text
+    asyncio.run(story([EVERYTHING, Interest(component="keypad", device="Acme Pad")]))
+    assert "how=polling every_s=1 " in caplog.text
+
+
 def test_switched_off_it_does_nothing() -> None:
     """`hotplug = "off"` waits for the end."""
 

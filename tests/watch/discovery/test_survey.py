@@ -19,7 +19,7 @@ from agent.watch.discovery import known as table
 from agent.watch.discovery.hotplug import Interest
 from agent.watch.discovery.survey import Finding, Survey, kind_of_keys, survey
 from agent.watch.discovery.sysfs import attached
-from agent.watch.discovery.watcher import DevicesWatcher, interests
+from agent.watch.discovery.watcher import DevicesWatcher, absent, interests
 from tests.watch.discovery.trees import BAR_CODE, FULL_KEYBOARD, KEYBOARD, NUMBER_BLOCK, Tree
 
 T = TypeVar("T")
@@ -267,3 +267,20 @@ def test_whom_a_plug_concerns() -> None:
         "devices": "",
     }
     assert interests(Config()) == [Interest(component="devices")]
+
+
+def test_the_network_of_a_telephone_is_no_serial_line(tmp_path: Path) -> None:
+    """RNDIS has the class of a line and a protocol of its own: no driver of ours is missing."""
+    tree = Tree(tmp_path)
+    tree.usb("1-1", "18d1:4ee3", make="Acme", model="Phone")
+    folder = tree.function("1-1", "02", sub="02")
+    (folder / "bInterfaceProtocol").write_text("ff\n")
+    assert survey(attached(str(tree.root))).not_recognised == ()
+
+
+def test_a_path_that_cannot_be_looked_at_is_not_missing() -> None:
+    """Not known is not absent, and the rest is looked at all the same."""
+    odd = "/dev/" + "x" * 300  # longer than a name may be
+    assert absent({"printer": odd, "scanner": "/dev/nothing-here"}) == {
+        "scanner": "/dev/nothing-here"
+    }

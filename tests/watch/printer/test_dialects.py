@@ -9,6 +9,7 @@ import pytest
 
 from agent.core.health.reading import Reading, Unknown
 from agent.sim.printer import SimulatedPrinter
+from agent.watch.printer import exchange
 from agent.watch.printer.watcher import PrinterWatcher
 from tests.watch.printer.bench import (
     FINE,
@@ -51,12 +52,17 @@ CUSTOM_FINE = {
     ],
 )
 def test_a_star_printer_is_read(
-    tmp_path: Path, told: str, conditions: dict[str, object], expected: dict[str, object]
+    tmp_path: Path,
+    told: str,
+    conditions: dict[str, object],
+    expected: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Told or found out, a Star printer's conditions become the same words; nothing is printed.
 
     Its answer to EOT looks like an ESC/POS printer that is well, which must never be believed.
     """
+    monkeypatch.setattr(exchange, "STAR_SILENCES_S", (0.02, 0.03, 0.04))
 
     async def scenario(printer: SimulatedPrinter, watcher: PrinterWatcher) -> None:
         printer.switch(**conditions)

@@ -50,7 +50,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 NEWLAND = Usb(
-    vendor="1eab", product="1a03", make="Newland", model="FM430", serial="FD42", firmware="0112",
+    vendor="1eab", product="1a03", make="Newland", model="FM430", serial="FD42", firmware="1.12",
     driver="cdc_acm",
 )  # fmt: skip
 VOYAGER = Usb(
@@ -116,3 +116,8 @@ def test_who_sees_everybody(
     monkeypatch.setattr("os.geteuid", lambda: 1_000)
     assert sees_everybody(file) is sees
     assert sees_everybody(tmp_path / "missing") is False
+
+
+def test_a_node_that_cannot_be_looked_at_is_neither_there_nor_gone(tmp_path: Path) -> None:
+    """Nothing is raised about it."""
+    assert look("/dev/" + "x" * 300, tmp_path) == Presence(connected=None)

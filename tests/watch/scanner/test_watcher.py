@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.config.devices import Scanner
-from agent.core.health.reading import NotFitted, NotObservable, Reading
+from agent.core.health.reading import NotFitted, NotObservable, Reading, Unknown
 from agent.sim.scanners.brains import VENDORS
 from agent.supervise import DaemonThreads
 from agent.watch.scanner import build
@@ -295,6 +295,18 @@ def test_a_cable_pulled_while_a_port_of_our_own_is_idle(tmp_path: Path) -> None:
     at_desk(tmp_path, scenario, open="always")
 
 
+def test_a_port_of_our_own_is_closed_as_soon_as_it_hangs_up(tmp_path: Path) -> None:
+    """Not at the next read: a scanner that comes back meanwhile would get another name."""
+
+    async def scenario(desk: Desk) -> None:
+        reading(await desk.read())
+        assert held(desk) == 1
+        desk.sim.unplug()
+        await until(lambda: desk.watcher._asker._held is None)
+
+    at_desk(tmp_path, scenario, open="always")
+
+
 def test_another_scanner_in_its_place_is_recognised(tmp_path: Path) -> None:
     """After a replug the language is found afresh."""
 
@@ -448,6 +460,23 @@ def test_what_the_app_reports_stands_in_for_asking(tmp_path: Path) -> None:
         assert said.evidence["rate"] == "75 %"
 
     at_desk(tmp_path, scenario, around={"owner": lambda _: "app (pid 4711)"})
+
+
+@pytest.mark.parametrize("around", [{}, {"look": usb()}], ids=["fixed line", "usb"])
+def test_what_the_app_reports_as_wrong_is_not_lost(
+    around: dict[str, object], tmp_path: Path
+) -> None:
+    """The app has the port and says the scanner does not answer: neither fine nor unseen."""
+
+    async def scenario(desk: Desk) -> None:
+        desk.watcher.feed(Unknown("no answer to the app", SILENT, {"source": "app"}))
+        said = await desk.read()
+        assert isinstance(said, Unknown)
+        assert (said.code, said.evidence["in_use_by"]) == (SILENT, "app (pid 4711)")
+        desk.clock.advance(10_000)  # nobody says so any more
+        assert not isinstance(await desk.read(), Unknown)
+
+    at_desk(tmp_path, scenario, around={"owner": lambda _: "app (pid 4711)", **around})
 
 
 # -- how it reads ----------------------------------------------------------------------------------
