@@ -9,7 +9,7 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once exactly-once-long bench bench-quick docs contracts clean
+.PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once exactly-once-long bench bench-quick bench-million docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,10 @@ bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios a
 bench-quick: $(DEV_STAMP) ## the same in a minute, rougher
 	@sh packaging/ci/broker.sh
 	$(BIN)/python -m tests.bench --quick
+
+bench-million: $(DEV_STAMP) ## a million payments queued: first upload, memory, status, longest read (minutes, 3 GB)
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m tests.bench --only million
 
 contracts: $(DEV_STAMP) ## write the generated contracts and documents again
 	$(BIN)/python -m agent.wire.contracts docs/contracts
