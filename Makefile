@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once \
-	exactly-once-long rig bench bench-quick hardware-day docs contracts clean
+	exactly-once-long rig bench bench-quick bench-million hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -74,6 +74,10 @@ bench-quick: $(DEV_STAMP) ## the same in a minute, rougher
 
 hardware-day: $(DEV_STAMP) ## 24 simulated hours of faulty printers each; writes docs/reports/hardware-day.md
 	$(BIN)/python -m tests.hardware.day --report docs/reports/hardware-day.md $(DAY)
+
+bench-million: $(DEV_STAMP) ## a million payments queued: first upload, memory, status, longest read (minutes, 3 GB)
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m tests.bench --only million
 
 contracts: $(DEV_STAMP) ## write the generated contracts and documents again
 	$(BIN)/python -m agent.wire.contracts docs/contracts

@@ -40,7 +40,7 @@ from agent.store.table import Table
 from agent.store.tally import Tally
 
 #: One read takes so many records apart at most, and walks over so many rows: about 3 ms each.
-RECORDS = 100
+RECORDS = 64
 ROWS = 2_000
 #: Lanes whose heads one read looks at, and how many batch uploads that wait it looks behind.
 LANES = 200

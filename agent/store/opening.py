@@ -41,7 +41,7 @@ from agent.store.schema import (
 )
 from agent.store.sealing import KEY_FILE, Sealing
 from agent.store.sql import QUERIES, migration
-from agent.store.table import CUT_OFF, Table
+from agent.store.table import CUT_OFF, Table, counted
 from agent.store.wal import read_log
 
 log = logging.getLogger(__name__)
@@ -249,7 +249,7 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     )  # fmt: skip
     seals = sealing.begin(db, start.sealing, database_id(db))
     journal = Journal(table, seals, born_ms=born_ms, orders=start.orders, rules=start.rules)
-    table.tally.load(table.many("tally"))
+    table.tally.load(counted(table))
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
         # they are read.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agent.core.moment import Moment, Stamp
@@ -24,6 +25,8 @@ from agent.store.sql import QUERIES
 from agent.store.tally import Tally
 
 _META = "suspicion"
+#: Rows that are grouped at once: half a megabyte.
+COUNTED = 10_000
 #: The lost commit may have said "this is being sent now"; nobody can tell of which payment.
 CUT_OFF = Change(
     event=Event.RESTART,
@@ -87,7 +90,7 @@ class Table:
     def recount(self) -> None:
         """Count the unsent again if nobody can say how their number moved."""
         if self.tally.spoilt:
-            self.tally.load(self.many("tally"))
+            self.tally.load(counted(self))
 
     def believed(self, row: sqlite3.Row, now: Moment) -> Record | None:
         """The record, or None after putting aside a row that is not what was written."""
@@ -220,6 +223,17 @@ class Table:
             return Suspicion(**json.loads(row[0]))
         except UNREADABLE:
             return Suspicion(below=self.next_seq - 1, note="damage was found before the last stop")
+
+
+def counted(table: Table) -> Iterator[sqlite3.Row]:
+    """Counts and sums of the unsent, piece by piece."""
+    for uplink in table.uplinks():
+        after, found = 0, COUNTED
+        while found >= COUNTED:
+            rows = table.many("tally", uplink, after, COUNTED)
+            yield from rows
+            found = sum(row[4] for row in rows)
+            after = max((row[6] for row in rows), default=after)
 
 
 def _after(before: Record, change: Change, now: Moment, boot_no: int) -> Record:

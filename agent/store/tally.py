@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from agent.core.money.journal import Amounts, Backlog, Record, State
@@ -32,13 +33,13 @@ class Tally:
         #: They were counted in the batch under way, which may yet be rolled back.
         self._counted_here = False
 
-    def load(self, rows: list[sqlite3.Row]) -> None:
+    def load(self, rows: Iterable[sqlite3.Row]) -> None:
         """Start from the `tally` query."""
         self._count.clear()
         self._minor.clear()
         self._pending.clear()
         self.spoilt, self._counted_here = False, True
-        for state, in_doubt, currency, cause, count, minor in rows:
+        for state, in_doubt, currency, cause, count, minor, _last in rows:
             if not 0 <= state < len(STATES):
                 continue  # a damaged row; it is put aside when it is read
             cell = (STATES[state], bool(in_doubt), currency or "", cause)

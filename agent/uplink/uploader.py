@@ -28,10 +28,10 @@ from agent.uplink.overdue import Overdue
 
 log = logging.getLogger(__name__)
 
-#: Candidates fetched at once; also bounds how long one read holds the writer (about 1 ms).
-PAGE = 64
+#: Candidates fetched at once; also bounds how long one read holds the writer (2 to 3 ms).
+PAGE = 32
 #: Candidates kept back because what they need to themselves is taken, such as a terminal.
-PASSED_OVER = 4 * PAGE
+PASSED_OVER = 8 * PAGE
 #: Nothing is due: look again after this long even without a sign (boot clock jumps, missed wakes).
 LONGEST_WAIT_S = 300.0
 #: After a walk in vain the next begins this many times later than it took, at most the cap.

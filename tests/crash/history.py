@@ -73,11 +73,16 @@ class History:
 
     lives: dict[str, Life] = field(default_factory=dict)
     notes: int = 0
+    unreadable: bool = False  #: a start, without any power cut, found the end of the log so
 
     def heed(self, text: str) -> None:
-        """One note: `try KEY STATE DOUBT` before the call, `ack KEY` after it returned."""
+        """One note: `try KEY STATE DOUBT` before the call, `ack KEY` after it returned; or
+        `unreadable log`."""
         self.notes += 1
         word, key, *rest = text.split()
+        if word == "unreadable":
+            self.unreadable = True
+            return
         life = self.lives.setdefault(key, Life())
         if word == "try":
             life.tried.append((State(rest[0]), rest[1] == "1"))

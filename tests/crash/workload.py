@@ -10,6 +10,7 @@ the same store with synchronous=NORMAL.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import sys
@@ -96,6 +97,8 @@ class Session:
         event = draw.choices(events, weights)[0]
         if event is Event.VOID and record.in_doubt:
             event = Event.HOLD
+        if event is Event.POSTED and record.state is State.WAITING and not record.in_doubt:
+            event = Event.HOLD  # nothing of it has left: no host can say that it has it
         return await self._advance(record, event)
 
     async def _advance(self, record: Record, event: Event) -> Record:
@@ -114,6 +117,19 @@ class Session:
         self._write_down(f"{word} {key}" + (f" {state} {in_doubt:d}" if state else ""))
 
 
+class Listening(logging.Handler):
+    """Hears a start find the end of the log unreadable: killed between the two writes of a frame.
+    What was being sent is in doubt from then on, whatever a later crash leaves."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("event=log_end_unreadable"):
+            self._tell("unreadable log")
+
+
 def often() -> None:
     """The real checkpoint code, only more often: a hundred commits must see several."""
     checkpoint.BYTES, checkpoint.HARD_BYTES, checkpoint.CHANGES = 24_000, 48_000, 40
@@ -124,7 +140,9 @@ def main(mount: str, seed: str, end: str, mode: str = "full") -> None:
     often()
     kind = CarelessStore if mode == "normal" else Store
     store = kind(Path(mount) / "state", SystemClock())
-    session = Session(store, int(seed), partial(note, Path(mount)))
+    tell = partial(note, Path(mount))
+    logging.getLogger("agent.store.opening").addHandler(Listening(tell))
+    session = Session(store, int(seed), tell)
     asyncio.run(session.run(close=end == "close"))
 
 
