@@ -45,6 +45,8 @@ while True:
         os.close(fd)
         time.sleep(0.02)
 print("has it", flush=True)
+# Whoever waits in read() holds the line's lock meanwhile, so that no answer gets past it.
+os.set_blocking(fd, True)
 while True:
     try:
         if how == "reads" and os.read(fd, 4096):
