@@ -6,72 +6,57 @@ the same actions over different ports.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.actions import (
-    acknowledge,
-    backlog,
-    backup,
-    check,
-    health,
-    inventory,
-    keys,
-    queue_abandon,
-    queue_hold,
-    queue_list,
-    queue_release,
-    queue_retry,
-    queue_show,
-    readings,
-    resolve,
-    reverse,
-    salvage,
-    stages,
-    status,
-    verify,
-    void,
-    why,
-)
-from agent.actions import replace as replace_payload
 from agent.actions.ports import Ports
 from agent.wire.api import Message
 
 #: The arguments are those of the operation with the same name; the API table checks them.
 Run = Callable[[Ports, Any], Awaitable[Message]]
 
-ACTIONS: Mapping[str, Run] = {
-    "status": status.run,
-    "backlog": backlog.run,
-    "check": check.run,
-    "health": health.run,
-    "inventory": inventory.run,
-    "why": why.terminal,
-    "why_transaction": why.one,
-    "queue_list": queue_list.run,
-    "queue_show": queue_show.run,
-    "queue_retry": queue_retry.run,
-    "queue_hold": queue_hold.run,
-    "queue_release": queue_release.run,
-    "queue_abandon": queue_abandon.run,
-    "void": void.run,
-    "stages": stages.show,
-    "stages_report": stages.report,
-    "resolve": resolve.run,
-    "app_state": stages.app_state,
-    "readings": readings.run,
-    "device_bytes": readings.device_bytes,
-    "reverse": reverse.run,
-    "replace": replace_payload.run,
-    "acknowledge": acknowledge.run,
-    "verify": verify.run,
-    "salvage": salvage.run,
-    "key_show": keys.show,
-    "key_rotate": keys.rotate,
-    "backup": backup.begin,
-    "backup_piece": backup.piece,
+#: File and function, imported when first asked for: most are for a person who comes once a month,
+#: and all of them together are half a megabyte of the daemon.
+ACTIONS: Mapping[str, str] = {
+    "status": "status.run",
+    "backlog": "backlog.run",
+    "check": "check.run",
+    "health": "health.run",
+    "inventory": "inventory.run",
+    "why": "why.terminal",
+    "why_transaction": "why.one",
+    "queue_list": "queue_list.run",
+    "queue_show": "queue_show.run",
+    "queue_retry": "queue_retry.run",
+    "queue_hold": "queue_hold.run",
+    "queue_release": "queue_release.run",
+    "queue_abandon": "queue_abandon.run",
+    "void": "void.run",
+    "stages": "stages.show",
+    "stages_report": "stages.report",
+    "resolve": "resolve.run",
+    "app_state": "stages.app_state",
+    "readings": "readings.run",
+    "device_bytes": "readings.device_bytes",
+    "reverse": "reverse.run",
+    "replace": "replace.run",
+    "acknowledge": "acknowledge.run",
+    "verify": "verify.run",
+    "salvage": "salvage.run",
+    "key_show": "keys.show",
+    "key_rotate": "keys.rotate",
+    "backup": "backup.begin",
+    "backup_piece": "backup.piece",
 }
+
+
+def action(name: str) -> Run:
+    """What carries out the operation of this name."""
+    file, function = ACTIONS[name].split(".")
+    run: Run = getattr(importlib.import_module(f"agent.actions.{file}"), function)
+    return run
 
 
 class Desk:
@@ -82,4 +67,4 @@ class Desk:
 
     async def do(self, name: str, arguments: Message, actor: str) -> Message:
         """Run the action `name` on behalf of `actor`."""
-        return await ACTIONS[name](replace(self._ports, actor=actor), arguments)
+        return await action(name)(replace(self._ports, actor=actor), arguments)

@@ -159,13 +159,13 @@ class StoredSource:
             self.as_of = store.as_of
 
     async def _do(self, operation: Operation, arguments: Any) -> Any:
-        from agent.actions.table import ACTIONS
+        from agent.actions.table import action
         from agent.cli.offline import ports
         from agent.store.offline import open_offline
 
         async with open_offline(self._where.state_dir, self._where.key_file) as store:
             told = await ports(store, self._where.config)
-            answer = await ACTIONS[operation.name](told, arguments)
+            answer = await action(operation.name)(told, arguments)
             document = json.loads(msgspec.json.encode(answer))
         if operation.name == "status" and document["store"]:
             # Read from a copy, which is gone by now.

@@ -19,7 +19,7 @@ from agent.actions import (
     void,
     why,
 )
-from agent.actions.table import ACTIONS, Desk
+from agent.actions.table import ACTIONS, Desk, action
 from agent.core.money.journal import Change, Event, State
 from agent.errors import OperatorError, StoreError
 from agent.wire.api import (
@@ -39,6 +39,7 @@ def test_every_operation_has_its_action() -> None:
     """The table of the API and the table of actions name the same things."""
     done_by_the_api = {"submit", "events", "openapi"}
     assert set(ACTIONS) == {operation.name for operation in OPERATIONS} - done_by_the_api
+    assert all(callable(action(name)) for name in ACTIONS)
 
 
 def test_a_payment_shows_where_it_stands(tmp_path: Path) -> None:
