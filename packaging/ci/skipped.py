@@ -10,6 +10,10 @@ import sys
 import xml.etree.ElementTree as ET
 
 
+#: What only a machine with that kernel device can do; `make rig` does it in one that has it.
+IN_THE_RIG = frozenset({"test_uinput_makes_a_device"})
+
+
 def main(path: str) -> int:
     skipped = [
         (f"{case.get('classname')}.{case.get('name')}", (reason.get("message") or "").strip())
@@ -19,7 +23,7 @@ def main(path: str) -> int:
     for name, reason in skipped:
         print(f"not run: {name}: {reason}")
     print(f"{len(skipped)} tests were not run")
-    return 1 if skipped else 0
+    return 1 if any(name.rsplit(".", 1)[-1] not in IN_THE_RIG for name, _ in skipped) else 0
 
 
 if __name__ == "__main__":
