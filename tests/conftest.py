@@ -14,6 +14,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell: children would ignore the Ctrl-C tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 #: A hung test must say where it hangs instead of eating the run; real daemons get more.
 LIMIT_S = 120
 PROCESS_LIMIT_S = 900

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import xml.etree.ElementTree as ET
 
-
 #: What only a machine with that kernel device can do; `make rig` does it in one that has it.
 IN_THE_RIG = frozenset({"test_uinput_makes_a_device"})
 
