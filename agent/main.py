@@ -159,7 +159,9 @@ async def _house(floor: _Floor) -> int:
     ports = _ports(floor, health, channels, identity, publisher)
     desk = Desk(replace(ports, inventory=known, pushed=firmware, hearing=watcher))
     checks = uplink.checks(config.uplink)
-    api = local.build(config, journal=store, do=desk.do, health=health, checks=checks)
+    api = local.build(
+        config, journal=store, do=desk.do, health=health, checks=checks, devices=known
+    )
     terminals = telemetry.Terminals(publisher)
     terminals.add(await floor.keeper.terminals())
     for sink in (uploader.changed, lapsed.heed, terminals.heed):

@@ -2,11 +2,12 @@
 
 Decides who closes what was opened too late: the thread that opened it, as soon as it learns that
 nobody waits any more. `run` goes through the daemon's `Blocking` port, `abandon` is called on the
-event loop. Used by the watchers of scanners and keypads.
+event loop. Used by the watchers of printers, scanners and keypads.
 """
 
 from __future__ import annotations
 
+import termios
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -42,3 +43,14 @@ class Opening(Generic[T]):
             opened, self._opened = self._opened, []
         for one in opened:
             self._let_go(one)
+
+
+def number_of(error: BaseException | None) -> int | None:
+    """The number behind an error; pyserial and termios each hide it differently."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        if isinstance(error, termios.error) and error.args:
+            return int(error.args[0])
+        error = error.__cause__ or error.__context__
+    return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.config import Api, Config
+from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
 from agent.core.money.journal import IllegalMoveError, Record
 from agent.core.money.transaction import Submission
@@ -71,6 +72,12 @@ class HealthFeed(Protocol):
     """The tracker's word of every change."""
 
     def subscribe(self, sink: Callable[[Sequence[Change]], None]) -> None: ...
+
+
+class DeviceFeed(Protocol):
+    """The inventory's word of every change."""
+
+    def subscribe(self, sink: Callable[[Sequence[ItemChange]], None]) -> None: ...
 
 
 class LocalApi:
@@ -279,11 +286,14 @@ def build(
     do: Do,
     health: HealthFeed,
     checks: Checks | None = None,
+    devices: DeviceFeed | None = None,
 ) -> LocalApi:
     """The part. Raises OperatorError when [api] names somebody this terminal does not know."""
     hub = Hub()
     journal.on_change(hub.record)
     health.subscribe(hub.health)
+    if devices is not None:
+        devices.subscribe(hub.devices)
     roles = Roles(config.api)
     return LocalApi(config, journal=journal, do=do, roles=roles, hub=hub, checks=checks)
 

@@ -11,10 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
+from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
 from agent.core.money.journal import Record
 from agent.wire.api import Message, encode
 from agent.wire.events import HealthEvent, health_event
+from agent.wire.inventory import change_out
 from agent.wire.views import BacklogOut, transaction_out
 
 #: Proxies and phones drop silent connections after 30 s at the earliest.
@@ -75,6 +77,12 @@ class Hub:
             for change in changes:
                 event: HealthEvent = health_event(change)
                 self._tell("health", event)
+
+    def devices(self, changes: Sequence[ItemChange]) -> None:
+        """Devices came, went or were exchanged."""
+        if self.heard:
+            for change in changes:
+                self._tell("device", change_out(change))
 
     def backlog(self, backlog: BacklogOut) -> None:
         """The unsent money, after it changed."""

@@ -67,6 +67,11 @@ class Inventory:
         self._policy: Policy = policy
         self._told = told
         self._known: dict[str, Item] | None = None
+        self._sinks: list[Callable[[Sequence[ItemChange]], None]] = []
+
+    def subscribe(self, sink: Callable[[Sequence[ItemChange]], None]) -> None:
+        """`sink` hears of every change once it is kept."""
+        self._sinks.append(sink)
 
     def items(self) -> list[Item]:
         """What is known, by component."""
@@ -95,7 +100,9 @@ class Inventory:
             return
         self._known = now
         for one in changes:
-            log.info("event=inventory_%s component=%s", _what(one), one.component)
+            log.info("event=inventory_%s component=%s", one.what, one.component)
+        for sink in self._sinks if changes else ():
+            sink(changes)
         if first or now != before:
             self._told(self.items())
 
@@ -164,12 +171,6 @@ class Inventory:
         }
         there -= {f"{LOOSE}{port}" for port in watched}
         return {one for one in known if one.startswith(LOOSE)} - there
-
-
-def _what(change: ItemChange) -> str:
-    if change.before is None:
-        return "added"
-    return "removed" if change.after is None else "changed"
 
 
 def _words(told: Mapping[str, str]) -> dict[str, str]:

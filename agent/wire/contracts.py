@@ -23,6 +23,7 @@ from msgspec import Struct
 from agent import __version__
 from agent.wire.api import OPERATIONS, Operation
 from agent.wire.events import HealthEvent
+from agent.wire.inventory import DeviceChangeOut
 from agent.wire.problem import CODES, MEDIA_TYPE, Problem
 from agent.wire.views import BacklogOut, TransactionOut
 
@@ -70,7 +71,8 @@ def described(components: dict[str, Any], shapes: Iterable[Any]) -> None:
 
 def _shapes() -> list[type[Struct]]:
     found: dict[str, type[Struct]] = {
-        shape.__name__: shape for shape in (Problem, HealthEvent, BacklogOut, TransactionOut)
+        shape.__name__: shape
+        for shape in (Problem, HealthEvent, DeviceChangeOut, BacklogOut, TransactionOut)
     }
     for operation in OPERATIONS:
         if operation.result is not None:
@@ -164,6 +166,7 @@ def _content(operation: Operation) -> dict[str, Any]:
                 "x-events": {
                     "transaction": _ref(TransactionOut),
                     "health": _ref(HealthEvent),
+                    "device": _ref(DeviceChangeOut),
                     "backlog": _ref(BacklogOut),
                 },
             }

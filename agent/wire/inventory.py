@@ -77,10 +77,9 @@ def device_out(one: Item) -> DeviceOut:
 
 def change_out(one: ItemChange) -> DeviceChangeOut:
     """A change as it is shown."""
-    what = "added" if one.before is None else "removed" if one.after is None else "changed"
     return DeviceChangeOut(
         component=one.component,
-        what=what,
+        what=one.what,
         at=at_ms(one.at_ms),
         before={} if one.before is None else one.before.facts(),
         after={} if one.after is None else one.after.facts(),

@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+from agent.core.fleet.inventory import ItemChange, item
 from agent.core.moment import Stamp
 from agent.core.money.journal import Record, State
 from agent.core.money.transaction import Kind, Posting, Transaction
@@ -52,6 +53,26 @@ def test_a_listener_gets_every_change_in_order() -> None:
         assert keys == ["a", "b"]
         await stream.aclose()
         assert not hub.heard
+
+    asyncio.run(run())
+
+
+def test_a_listener_gets_devices_with_before_and_after() -> None:
+    """One event a change, as `GET /v1/inventory` tells it."""
+
+    async def run() -> None:
+        hub = Hub()
+        stream = hub.stream()
+        await anext(stream)
+        before = item("printer", {"model": "TM-T20"}, "masked")
+        hub.devices([ItemChange(component="printer", at_ms=1, before=before, after=None)])
+        lines = (await anext(stream)).decode().split("\n")
+        assert lines[0] == "event: device"
+        told = json.loads(lines[1].removeprefix("data: "))
+        assert (told["what"], told["before"], told["after"]) == (
+            "removed", {"model": "TM-T20"}, {},
+        )  # fmt: skip
+        await stream.aclose()
 
     asyncio.run(run())
 

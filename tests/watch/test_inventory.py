@@ -117,11 +117,17 @@ def test_a_silent_device_stays_and_nothing_is_written(bench: Bench) -> None:
 
 def test_another_device_is_an_event(bench: Bench) -> None:
     """Kept with before and after, and told."""
+    heard: list[ItemChange] = []
+    bench.inventory.subscribe(heard.extend)
     bench.watched.said["printer"] = Reading({}, {"model": "TM-T20", "serial": "AAAA1111"})
     bench.look()
+    bench.look()  # nothing new is no event
+    assert [one.what for one in heard] == ["added"]
     bench.watched.said["printer"] = Reading({}, {"model": "TM-T88", "serial": "BBBB2222"})
     bench.look()
     (change, first) = asyncio.run(bench.inventory.changes(10))
+    assert heard == [first, change]
+    assert change.what == "changed"
     assert first.before is None
     assert change.before is not None
     assert change.after is not None

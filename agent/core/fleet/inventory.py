@@ -64,6 +64,13 @@ class ItemChange:
     before: Item | None
     after: Item | None
 
+    @property
+    def what(self) -> str:
+        """added, removed or changed."""
+        if self.before is None:
+            return "added"
+        return "removed" if self.after is None else "changed"
+
 
 def item(component: str, facts: Mapping[str, str], policy: Policy) -> Item:
     """An item of what was seen, tidied; the serial number as the policy has it."""

@@ -1,7 +1,6 @@
 """What every link to a printer has in common: an open descriptor, and letting go of it.
 
-Decides how a port is opened off the loop without ever leaking one that comes back too late, and
-how it is closed without waiting for unsent bytes. Knows no protocol.
+Decides how a port is closed without waiting for unsent bytes. Knows no protocol.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import termios
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agent.config.devices import Printer
 from agent.link.owners import Owner
@@ -42,7 +40,6 @@ class Port(Protocol):
     def close(self) -> None: ...
 
 
-P = TypeVar("P", bound=Port)
 OpenPort = Callable[[Printer], Port]
 
 
@@ -81,34 +78,6 @@ class Link(Protocol):
     async def owner(self) -> Owner | None:
         """Another program that has the port open, as far as that can be seen."""
         ...
-
-
-class Opening(Generic[P]):
-    """An open that may outlive its caller's patience: what nobody waits for is closed again."""
-
-    def __init__(self, open_port: Callable[[], P]) -> None:
-        self._open_port = open_port
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._port: P | None = None
-
-    def run(self) -> P:
-        """The open port, in the thread that may hang."""
-        port = self._open_port()
-        with self._lock:
-            self._port = port
-            abandoned = self._abandoned
-        if abandoned:
-            shut(port)
-        return port
-
-    def abandon(self) -> None:
-        """Nobody waits any more."""
-        with self._lock:
-            self._abandoned = True
-            port = self._port
-        if port is not None:
-            shut(port)
 
 
 async def let_go(port: Port, where: Where, blocking: Blocking) -> None:

@@ -8,11 +8,11 @@ the links and by the exchange.
 from __future__ import annotations
 
 import errno
-import termios
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.config.devices import Printer
+from agent.link.opening import number_of
 from agent.link.owners import Owner
 
 NOT_ANSWERING = "printer.not_answering"
@@ -208,14 +208,3 @@ def not_connected(where: Where, error: OSError) -> NoReadingError:
                 "and its address",
             )
     return NoReadingError("open_failed", f"{where.name} cannot be reached: {error}")
-
-
-def number_of(error: BaseException | None) -> int | None:
-    """The number behind an error; pyserial and termios each hide it differently."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error.errno
-        if isinstance(error, termios.error) and error.args:
-            return int(error.args[0])
-        error = error.__cause__ or error.__context__
-    return None

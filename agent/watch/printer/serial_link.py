@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.config.devices import Printer
+from agent.link.opening import Opening, number_of
 from agent.link.owners import Owner, is_exclusive, owner_of
 from agent.watch.printer import problems
-from agent.watch.printer.ports import Blocking, Opening, OpenPort, Port, Presence
+from agent.watch.printer.ports import Blocking, OpenPort, Port, Presence, shut
 from agent.watch.printer.problems import BusyError, Where
 
 OPEN_DEADLINE_S = 5.0
@@ -92,7 +93,7 @@ class SerialLink:
 
     async def open(self) -> Port:
         """The port, ours alone."""
-        opening = Opening(self._open_alone)
+        opening = Opening(self._open_alone, shut)
         try:
             return await self._blocking.call("printer.open", opening.run, OPEN_DEADLINE_S)
         except TimeoutError:
@@ -117,7 +118,7 @@ class SerialLink:
         try:
             return self._open_port(self._config)
         except (OSError, termios.error) as error:
-            if problems.number_of(error) in {errno.EBUSY, errno.EAGAIN}:
+            if number_of(error) in {errno.EBUSY, errno.EAGAIN}:
                 raise BusyError(self._find_owner(self._config.device)) from error
             raise
 

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.config.devices import Printer
+from agent.link.opening import Opening
 from agent.link.owners import Owner, owner_of
 from agent.watch.drivers.identity import clean
 from agent.watch.drivers.ieee1284 import LPGETSTATUS, parse_id
 from agent.watch.printer import problems
-from agent.watch.printer.ports import Blocking, Opening, Presence
+from agent.watch.printer.ports import Blocking, Presence, shut
 from agent.watch.printer.problems import BusyError, Where
 from agent.watch.printer.serial_link import OwnerOf
 
@@ -94,7 +95,7 @@ class UsbLink:
 
     async def open(self) -> UsbPort:
         """The port, for one reading."""
-        opening = Opening(self._open_or_owner)
+        opening = Opening(self._open_or_owner, shut)
         try:
             return await self._blocking.call("printer.open", opening.run, OPEN_DEADLINE_S)
         except TimeoutError:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.config.devices import Scanner
+from agent.link.opening import number_of
 from agent.watch.drivers.scanning import About, Counts, Dialect, Judgement, Question, Verdict
 
 #: A long reply on a slow line may take this many answer timeouts, as long as it keeps coming.
@@ -264,7 +265,7 @@ async def settle(fd: int) -> None:
 
 def open_problem(path: str, error: Exception) -> NoAnswerError:
     """Why the port could not be opened."""
-    match _errno(error):
+    match number_of(error):
         case errno.ENOENT | errno.ENODEV | errno.ENXIO | errno.ENOTDIR | errno.ELOOP:
             return NoAnswerError(
                 "missing",
@@ -298,14 +299,3 @@ def open_problem(path: str, error: Exception) -> NoAnswerError:
                 "[scanner] device names the right port",
             )
     return NoAnswerError("open_failed", f"{path} cannot be opened: {error}")
-
-
-def _errno(error: BaseException | None) -> int | None:
-    """The number behind an error; pyserial and termios each hide it differently."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error.errno
-        if isinstance(error, termios.error) and error.args:
-            return int(error.args[0])
-        error = error.__cause__ or error.__context__
-    return None
