@@ -20,7 +20,7 @@ run: $(RUN_STAMP) ## the real agent with a simulated terminal, host and broker; 
 
 test: $(DEV_STAMP) ## all tests; says what this machine could not run
 	@sh packaging/ci/broker.sh
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 check: $(DEV_STAMP) ## format, lint, types, import rule, branch coverage of core
 	$(BIN)/ruff format --check .
