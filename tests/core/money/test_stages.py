@@ -296,7 +296,7 @@ def test_every_unsettled_payment_can_be_settled_every_way(
     assert {change.actor for change in changes} == {"uid:7"}
 
 
-@pytest.mark.parametrize("state", FINAL)
+@pytest.mark.parametrize("state", sorted(FINAL))
 def test_nobodys_word_changes_what_is_proven(state: State) -> None:
     """Agreeing is remembered; disagreeing is refused; a posted payment may have been taken back."""
     of = by_app(state, flags=("limit.total", CONTRADICTED))
