@@ -1,0 +1,38 @@
+"""What became of one attempt to reach somebody: the word every connection leaves behind.
+
+Whoever opens connections tells; whoever watches the network listens, and needs to ask less by
+itself. It carries no content and no secret, and nobody may act on it but by looking more closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One attempt, ended. `layer` is the one that failed; "" when all of them held."""
+
+    purpose: str  #: uplink, mqtt or probe
+    host: str
+    port: int
+    channel: str = ""  #: name of the channel it was bound to; "" where the system chose
+    interface: str = ""  #: interface it was bound to; "" where the system chose
+    layer: str = ""  #: "", local, dns, tcp, tls, answer
+    code: str = ""  #: cause code, where the failure names one
+    reason: str = ""
+    tls: bool = False  #: whether a handshake was part of it
+    connect_ms: int | None = None  #: TCP's round trip, where it came so far
+    expires_at: datetime | None = None  #: of the certificate the peer showed
+    bytes_spent: int = 0  #: an estimate from below, headers included, for probes only
+
+    @property
+    def held(self) -> bool:
+        """Whether every layer held."""
+        return not self.layer
+
+
+#: Called on the event loop; returns at once and never raises.
+Told = Callable[[Contact], None]
