@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once \
-	exactly-once-long rig bench bench-quick bench-million hardware-day docs contracts clean
+	exactly-once-long confusion rig bench bench-quick bench-million hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -20,6 +20,7 @@ run: $(RUN_STAMP) ## the real agent with a simulated terminal, host and broker; 
 
 test: $(DEV_STAMP) ## all tests; says what this machine could not run
 	@sh packaging/ci/broker.sh
+	@sh packaging/ci/network.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 check: $(DEV_STAMP) ## format, lint, types, import rule, branch coverage of core
@@ -58,6 +59,11 @@ exactly-once: $(DEV_STAMP) ## 100,000 payments over lines that misbehave (ONCE="
 
 exactly-once-long: $(DEV_STAMP) ## a million of them; writes docs/reports/exactly-once.md
 	$(BIN)/python -m tests.exactly_once --long --report docs/reports/exactly-once.md
+
+confusion: $(DEV_STAMP) ## 60 faults in network namespaces: what was done, what was reported (root; CONFUSION="--quick")
+	@sh packaging/ci/broker.sh
+	@sh packaging/ci/network.sh
+	$(BIN)/python -m tests.network --report docs/reports/confusion.md $(CONFUSION)
 
 rig: $(DEV_STAMP) ## the daemon in a virtual machine with kernel USB devices (root, qemu); writes docs/reports/rig.md
 	@sh packaging/ci/rig.sh

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from agent.core.moment import Moment, plausible
+from agent.core.moment import SLACK_MS, Moment, Proof, believed
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -20,15 +21,31 @@ class Clock(Protocol):
         ...
 
 
+def told() -> tuple[int, int, int]:
+    """Wall clock, CLOCK_BOOTTIME and CLOCK_MONOTONIC in nanoseconds."""
+    return (
+        time.time_ns(),
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        time.monotonic_ns(),
+    )
+
+
 class SystemClock:
     """Wall clock and CLOCK_BOOTTIME of this machine.
 
     `last_seen_ms` is the newest wall time this terminal is known to have lived through (from the
-    store); a clock behind it is not trusted.
+    store); a clock behind it is not trusted, unless witnesses have proved it (`prove`).
     """
 
-    def __init__(self, last_seen_ms: int = 0, boot_id_file: Path = BOOT_ID) -> None:
+    def __init__(
+        self,
+        last_seen_ms: int = 0,
+        boot_id_file: Path = BOOT_ID,
+        tell: Callable[[], tuple[int, int, int]] = told,
+    ) -> None:
         self._last_seen_ms = last_seen_ms
+        self._tell = tell
+        self._proof: Proof | None = None
         try:
             self._boot_id = boot_id_file.read_text("ascii").strip()
         except OSError:
@@ -37,14 +54,32 @@ class SystemClock:
             self._boot_id = str(uuid.uuid4())
 
     def now(self) -> Moment:
-        wall_ms = time.time_ns() // 1_000_000
+        wall_ns, boot_ns, awake_ns = self._tell()
+        wall_ms, boot_ms = wall_ns // 1_000_000, boot_ns // 1_000_000
         return Moment(
             wall_ms=wall_ms,
-            boot_ms=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
+            boot_ms=boot_ms,
             boot_id=self._boot_id,
-            trusted=plausible(wall_ms, self._last_seen_ms),
+            trusted=believed(wall_ms, boot_ms, self._last_seen_ms, self._proof),
+            suspended_ms=max(0, boot_ms - awake_ns // 1_000_000),
         )
 
     def seen(self, wall_ms: int) -> None:
         """Raise the newest wall time known, for example from the journal after it was opened."""
         self._last_seen_ms = max(self._last_seen_ms, wall_ms)
+
+    def prove(self, proof: Proof | None) -> int:
+        """Take over what witnesses agree on; None: they do not any more.
+
+        Returns the newest wall time believed so far where the proof shows that it has not come
+        yet, else 0. It is forgotten here; whoever keeps it over a restart must forget it too.
+        """
+        self._proof = proof
+        if proof is None:
+            return 0
+        utc_ms = self.now().boot_ms + proof.base_ms
+        too_late_ms = self._last_seen_ms
+        if too_late_ms <= utc_ms + proof.within_ms + SLACK_MS:
+            return 0
+        self._last_seen_ms = utc_ms
+        return too_late_ms

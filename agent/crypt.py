@@ -74,6 +74,45 @@ def _sealed(key: bytes, nonce: bytes, plain: bytes, bound_to: bytes) -> bytes:
     return nonce + bytes(_buffer(text, size))
 
 
+#: Of an Ed25519 signature, its public key, and the seed of its secret one.
+SIGNATURE_BYTES = 64
+PUBLIC_BYTES = 32
+SEED_BYTES = 32
+
+
+def signed_by(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this is the signature of these very bytes by the owner of `public` (Ed25519)."""
+    if len(public) != PUBLIC_BYTES or len(signature) != SIGNATURE_BYTES:
+        return False
+    signed = signature + message
+    room, size = _new("unsigned char[]", len(signed)), _new("unsigned long long *")
+    wrong = lib.crypto_sign_open(room, size, signed, len(signed), public)
+    return not wrong
+
+
+def sign(seed: bytes, message: bytes) -> bytes:
+    """The signature of `message`. ValueError for a seed that is none."""
+    secret = _signing_pair(seed)[1]
+    room = _new("unsigned char[]", SIGNATURE_BYTES + len(message))
+    if lib.crypto_sign(room, _new("unsigned long long *"), message, len(message), secret):
+        raise ValueError("libsodium does not sign")
+    return bytes(_buffer(room, SIGNATURE_BYTES))
+
+
+def public_of(seed: bytes) -> bytes:
+    """The public key that belongs to a seed. ValueError for a seed that is none."""
+    return _signing_pair(seed)[0]
+
+
+def _signing_pair(seed: bytes) -> tuple[bytes, bytes]:
+    if len(seed) != SEED_BYTES:
+        raise ValueError(f"a signing seed has {SEED_BYTES} bytes")
+    public, secret = _new("unsigned char[]", PUBLIC_BYTES), _new("unsigned char[]", 64)
+    if lib.crypto_sign_seed_keypair(public, secret, seed):
+        raise ValueError("libsodium makes no keys of this seed")
+    return bytes(_buffer(public, PUBLIC_BYTES)), bytes(_buffer(secret, 64))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedKey:
     """A record's own key, wrapped by key `key_id` of the ring."""

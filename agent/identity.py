@@ -33,13 +33,20 @@ def identity_of(config: Config, counters: Counters) -> Identity:
     )
 
 
-def _derived(counters: Counters) -> str:
+def own_name(config: Config) -> str:
+    """The device id as far as it can be known without a store; "" where only that has it."""
+    if config.agent.device_id:
+        return config.agent.device_id
+    return _derived(None) if MACHINE_ID.exists() else ""
+
+
+def _derived(counters: Counters | None) -> str:
     """From the machine id, hashed: the id itself is a secret of the host (machine-id(5))."""
     try:
         seed = MACHINE_ID.read_text("ascii").strip()
     except OSError:
         seed = ""
-    seed = seed or counters.outbox_id()
+    seed = seed or ("" if counters is None else counters.outbox_id())
     return "pos-" + hashlib.blake2b(seed.encode(), digest_size=6, person=b"pos/device").hexdigest()
 
 

@@ -38,6 +38,7 @@ ONLY_IN = {
     "serial": {"watch"},
     "psutil": {"watch"},
     "h11": {"http"},
+    "jeepney": {"watch"},
     "iso8583": {"uplink"},
     "nacl": {"crypt", "store"},
     "msgspec": {"wire", "config", "settings", "cli"},

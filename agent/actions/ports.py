@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from agent.actions.inspecting import Inspecting, Inspections
+from agent.actions.ports_software import Installing, Software
 from agent.clock import Clock
 from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState
@@ -174,6 +176,12 @@ class Hearing(Protocol):
     def hear(self, component: str, received: bytes, query: int = 0) -> int: ...
 
 
+class AppSeen(Protocol):
+    """Takes the payment app's word of itself; only a running daemon has it."""
+
+    def alive(self, version: str, busy: bool) -> None: ...
+
+
 class Haul(Protocol):
     """What was taken back of a journal put aside."""
 
@@ -321,6 +329,11 @@ class Ports:
     pushed: Pushed | None = None  #: None: no daemon, or no hooks
     hearing: Hearing | None = None  #: None: no daemon
     inventory: Inventory | None = None  #: None: not kept here
+    inspections: Inspections | None = None  #: None: not kept here
+    inspector: Inspecting | None = None  #: None: no daemon
+    app: AppSeen | None = None  #: None: no daemon
+    software: Software | None = None  #: None: not kept here
+    installer: Installing | None = None  #: None: no daemon
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
     checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed
@@ -370,6 +383,12 @@ class Ports:
         if self.verifier is None:
             raise _down("nothing can be verified")
         return self.verifier
+
+    def inspecting(self) -> Inspecting:
+        """Who inspects. Raises OperatorError without a daemon."""
+        if self.inspector is None:
+            raise _down("nothing can be inspected")
+        return self.inspector
 
 
 def _down(what: str) -> OperatorError:

@@ -11,6 +11,8 @@ from agent.core.money.batches import Batch
 from agent.core.money.transaction import Transaction
 from agent.wire.api import OneKey
 from agent.wire.stages import (
+    AliveArgs,
+    AliveOut,
     AppStateArgs,
     AppStateOut,
     ReportedOut,
@@ -40,6 +42,13 @@ async def app_state(ports: Ports, args: AppStateArgs) -> AppStateOut:
     """Take a report about a terminal: signed on or not, batch opened or closed."""
     batch, sign_on = await ports.reporting().told(app_report(args))
     return app_state_out(args.terminal_id, batch, sign_on)
+
+
+async def app_alive(ports: Ports, args: AliveArgs) -> AliveOut:
+    """Take note that the app is there."""
+    if ports.app is not None:
+        ports.app.alive(args.version, args.busy)
+    return AliveOut(taken=ports.app is not None)
 
 
 async def batch_of(ports: Ports, t: Transaction) -> Batch | None:

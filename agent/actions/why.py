@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.actions.ports import Ports
 from agent.actions.stages import batch_of
+from agent.core.moment import at_ms
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog
 from agent.core.why.case import (
@@ -17,6 +18,7 @@ from agent.core.why.case import (
     JournalView,
     Payment,
     PutAside,
+    VersionChange,
     conditions_of,
     unknown_of,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from agent.core.why.verdict import Verdict
 
 STEPS = 100
+CHANGES = 50
 
 
 async def one(ports: Ports, args: OneKey) -> VerdictOut:
@@ -79,7 +82,19 @@ async def gather(ports: Ports, key: str | None) -> Case:
         backlog=backlog,
         channels=_channels(ports),
         journal=journal,
+        changes=await _changes(ports),
     )
+
+
+async def _changes(ports: Ports) -> tuple[VersionChange, ...]:
+    """What changed on this terminal; unreadable is as good as none."""
+    if ports.software is None:
+        return ()
+    try:
+        changes = await ports.software.changes(CHANGES)
+    except StoreError:
+        return ()
+    return tuple(VersionChange(what=one.what, at=at_ms(one.at_ms)) for one in changes)
 
 
 async def _payment(ports: Ports, key: str) -> Payment:

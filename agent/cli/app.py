@@ -67,7 +67,9 @@ _ELSEWHERE = {
     "salvage": "care",
     "key": "care",
     "restore": "backup",
+    "inspect": "inspection",
     "demo": "sim",
+    "update": "software",
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent import __version__
+from agent.cli import arguments_software
 from agent.cli.texts import Words
 from agent.core.money.transaction import MAX_AMOUNT_MINOR
 
@@ -125,6 +126,7 @@ def _parser(t: Words) -> Parser:
     )
     tree.json(probe)
     _storage(tree, command, t)
+    _inspect(tree, command("inspect", "help.inspect"), t)
     _config(tree, command("config", "help.config_command"), t)
     tree.json(command("verify", "help.verify"))
     salvage = command("salvage", "help.salvage")
@@ -133,6 +135,7 @@ def _parser(t: Words) -> Parser:
     keys = tree.group(command("key", "help.keys"), "order")
     tree.json(keys("show", "help.keys.show"))
     tree.json(keys("rotate", "help.keys.rotate"))
+    arguments_software.add(tree, command, t)
     _conformance(tree, command("conformance", "help.conformance"), t)
     _hooks(tree, command("hooks", "help.hooks"), t)
     demo = command("demo", "help.demo")
@@ -270,6 +273,19 @@ def _config(tree: _Tree, config: Parser, t: Words) -> None:
     keys.add_argument("--toml", action="store_true", help=t("help.config.toml"))
 
 
+def _inspect(tree: _Tree, inspect: Parser, t: Words) -> None:
+    which = inspect.add_mutually_exclusive_group()
+    which.add_argument("number", nargs="?", metavar="NUMBER", help=t("help.inspect.number"))
+    which.add_argument("--last", action="store_true", help=t("help.inspect.last"))
+    which.add_argument("--list", action="store_true", help=t("help.inspect.list"))
+    slip = inspect.add_argument_group(t("help.inspect.slip"))
+    slip.add_argument("--slip", action="store_true", help=t("help.inspect.as_slip"))
+    slip.add_argument(
+        "--columns", type=int, choices=(32, 48), default=32, help=t("help.inspect.columns")
+    )
+    tree.json(inspect)
+
+
 def _hooks(tree: _Tree, hooks: Parser, t: Words) -> None:
     check = tree.group(hooks, "order")("check", "help.hooks.check")
     check.add_argument("directory", nargs="?", type=Path, metavar="DIR", help=t("help.hooks.dir"))
@@ -299,6 +315,7 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
     )
     printer.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
     _sim_scanner(command("scanner", "help.sim.scanner"), t)
+    _sim_modem(command("modem", "help.sim.modem"), t)
     for name in ("host", "acquirer"):
         host = command(name, f"help.sim.{name}")
         host.add_argument("--control", metavar="URL", help=t("help.sim.control"))
@@ -327,6 +344,16 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
     keypad.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
     broker = command("broker", "help.sim.broker")
     broker.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
+
+
+def _sim_modem(modem: Parser, t: Words) -> None:
+    modem.add_argument("--path", type=Path, metavar="TTY", help=t("help.sim.path"))
+    makers = ("quectel", "ublox", "telit", "plain")
+    modem.add_argument("--maker", choices=makers, default="quectel", help=t("help.sim.modem.maker"))
+    modem.add_argument(
+        "--control", type=Path, required=True, metavar="SOCKET", help=t("help.sim.control")
+    )
+    modem.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
 
 
 def _sim_scanner(scanner: Parser, t: Words) -> None:

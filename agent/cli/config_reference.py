@@ -11,10 +11,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 
+from agent.cli import (
+    config_channels,
+    config_inspection,
+    config_software,
+    config_system,
+    config_terminal,
+)
 from agent.settings.schema import Key, keys
 
 #: What each table is for.
 TABLES: Mapping[str, str] = {
+    **config_terminal.TABLES,
     "[agent]": "Who this terminal is and where it keeps things.",
     "[api]": "The unix socket of the local API and who may do what on it.",
     "[[uplink]]": "One way to one host that keeps the receiver contract; repeat the table for "
@@ -35,16 +43,24 @@ TABLES: Mapping[str, str] = {
     "[inventory]": "What is told of the attached devices themselves.",
     "[keypad]": "A keypad Linux knows as an input device; classes and counts of keys are told, "
     "never keys. Without device or name: not fitted. docs/hardware/keypads.md.",
+    "[[channel]]": "One way out of this terminal, in order of preference; the first is the main "
+    "one. Without any the system chooses. docs/operations/channels.md.",
+    "[channels]": "When the next [[channel]] is taken, and when the better one is taken again.",
     "[connectivity]": "The way from this terminal to its hosts.",
-    "[system]": "Storage, memory, temperature and battery of the terminal.",
-    "[software]": "What is installed against what should be.",
+    "[signal]": "How good that way is: drops, latency, loss, and what Wi-Fi hears.",
+    "[cellular]": "A modem and its SIM, by ModemManager or on an AT port that nobody else has. "
+    "docs/hardware/radios.md says what is asked and what is never kept.",
+    **config_system.TABLES,
+    **config_software.TABLES,
     "[hooks]": "How the vendor's firmware hooks are run; firmware_hooks/README.md has the rest.",
     "[[hook]]": "One component the vendor's firmware speaks for.",
+    **config_inspection.TABLES,
     "[health.CODE]": "Delays of one condition, e.g. [health.printer.paper_out].",
 }
 
 #: What each key is for; the bounds are not repeated here.
 MEANINGS: Mapping[str, str] = {
+    **config_terminal.MEANINGS,
     "agent.device_id": "Fixed for the hardware; empty: derived from /etc/machine-id.",
     "agent.tenant": "Whose fleet this is; second part of every MQTT topic.",
     "agent.site": "Where the terminal stands, for people.",
@@ -238,8 +254,10 @@ MEANINGS: Mapping[str, str] = {
     "hooks.about_period_s": "How often the hooks identity and inventory are asked, shown as the "
     "component firmware; 0: never.",
     "hooks.events": "Conditions whose hook event.CODE is told when they begin, show, clear or end.",
+    "hooks.actions_socket": "Where posagent-actions listens, which runs the action hooks.",
     "hooks.wrapped_keys": "File with the payload keys as the firmware wrapped them, opened by the "
     "hook key.unwrap at every start, instead of store.key_file; empty: the agent keeps its own.",
+    **config_inspection.MEANINGS,
     "hook.component": "Which: printer, scanner, keypad, system or a name of the vendor's own.",
     "hook.door": "How it is heard: probe.COMPONENT is run, stream.NAME keeps running, or it is "
     "pushed to POST /v1/readings.",
@@ -248,21 +266,45 @@ MEANINGS: Mapping[str, str] = {
     "hook.period_s": "How often probe.COMPONENT is run.",
     "hook.stale_s": "How long the last word of a stream or push counts; then it is unknown.",
     "hook.push": "Who may push it: user names or uids that hold the role report; empty: only root.",
+    **config_channels.MEANINGS,
     "connectivity.interfaces": "Interfaces to watch; empty: the one with the default route.",
     "connectivity.hosts": "host:port or https:// to reach; empty: those of the uplinks.",
     "connectivity.dns_name": "Name to resolve; empty: the first host that has one.",
+    "connectivity.references": "host:port beyond the shop's network, tried only to tell a dead "
+    "line from a dead host; empty: name servers and the hosts themselves have to tell.",
+    "connectivity.portal_url": "http:// address that answers 204 without a body where nobody asks "
+    "for a sign-in; empty: sign-in pages are not looked for.",
+    "connectivity.tunnels": "Interfaces of private lines and VPNs this terminal needs.",
     "connectivity.period_s": "How often the layers are tested.",
     "connectivity.timeout_s": "How long one test may take.",
     "connectivity.certificate_warn_days": "Days before a host's certificate expires to warn.",
     "connectivity.slow_ms": "A round trip above this is slow.",
-    "system.period_s": "How often the terminal is measured.",
-    "system.storage_path": "File system to watch; empty: that of state_dir.",
-    "system.storage_low_mb": "Free storage below this is an alarm.",
-    "system.memory_low_mb": "Available memory below this is an alarm.",
-    "system.temperature_max_c": "Temperature above this is an alarm.",
-    "system.battery_low_percent": "Battery charge below this is an alarm.",
-    "software.manifest": "JSON or TOML file naming required versions; empty: none.",
-    "software.period_s": "How often versions are compared.",
+    "signal.period_s": "How often it is looked at.",
+    "signal.window_s": "How far back latency and loss look.",
+    "signal.drops_per_hour": "Link losses in an hour from which a link is unstable.",
+    "signal.loss_percent": "Connections lost between others, or segments sent twice, from which a "
+    "link is unstable.",
+    "signal.wifi": "Whether Wi-Fi is looked at where there is any.",
+    "signal.wifi_weak_dbm": "Wi-Fi below this is weak.",
+    "signal.names": "Whether names of Wi-Fi networks (SSID, BSSID) are kept and told.",
+    "cellular.source": "Where the modem is asked; auto: on `device` where one is named, else "
+    "through ModemManager where there is a modem.",
+    "cellular.device": "The modem's AT port.",
+    "cellular.baud": "Its speed; of no matter on USB.",
+    "cellular.open": "always: also where it cannot be seen whether another user's program has "
+    "the port.",
+    "cellular.answer_timeout_s": "How long the modem may take for one answer.",
+    "cellular.bus": "D-Bus address of ModemManager; empty: the system bus.",
+    "cellular.interface": "The modem's network interface, where it cannot be found out.",
+    "cellular.expected": "Whether trouble with the SIM is an alarm; auto: where `device` is set, "
+    "or once the modem was registered.",
+    "cellular.search_s": "How long a modem may look for its network before that is trouble.",
+    "cellular.weak_rsrp_dbm": "LTE and 5G below this are weak.",
+    "cellular.weak_rssi_dbm": "2G and 3G below this are weak.",
+    "connectivity.probe_bytes_per_day": "What tests may cost in a day; when it is spent only "
+    "doubts are looked into, and more slowly. 0: never tested while nothing is wrong.",
+    **config_system.MEANINGS,
+    **config_software.MEANINGS,
     "health.CODE.visible_after_s": "How long it must last before it shows; unset: as built in.",
     "health.CODE.clear_after_s": "How long it must be gone before it clears; unset: as built in.",
     "health.CODE.enabled": "false: never shown.",
@@ -270,6 +312,10 @@ MEANINGS: Mapping[str, str] = {
 
 #: Examples for what must be given, so that the commented file can be uncommented as it is.
 _EXAMPLES: Mapping[str, str] = {
+    **config_terminal.EXAMPLES,
+    **config_software.EXAMPLES,
+    "channel.name": '"cable"',
+    "channel.interface": '"eth0"',
     "hook.component": '"printer"',
     "uplink.name": '"main"',
     "uplink.url": '"https://host.example/payments"',

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from agent import __version__
 from agent.actions.ports import Identity, Ports
@@ -14,8 +15,12 @@ from agent.clock import SystemClock
 from agent.config import Config
 from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState, Tracker
-from agent.store import health, inventory
+from agent.core.inspection.report import Report
+from agent.store import health, inventory, software
+from agent.store.inspections import InspectionRows
 from agent.store.offline import OfflineStore
+from agent.watch.software import ledger
+from agent.watch.software.room import Left
 
 
 class LastHealth:
@@ -46,6 +51,25 @@ class LastInventory:
         return self._changed[:limit]
 
 
+class LastInspections:
+    """The inspections that were kept."""
+
+    def __init__(self, rows: InspectionRows) -> None:
+        self._rows = rows
+
+    async def report(
+        self, number: int | None, after: int = 0, wait_s: float = 0.0
+    ) -> Report | None:
+        del after, wait_s
+        if number is not None:
+            return await self._rows.one(number)
+        found = await self._rows.latest(1)
+        return found[0] if found else None
+
+    async def latest(self, limit: int) -> Sequence[Report]:
+        return await self._rows.latest(limit)
+
+
 async def ports(store: OfflineStore, config: Config) -> Ports:
     """Everything an action needs, for reading only."""
     from agent.core.health.standard import STANDARD
@@ -71,9 +95,15 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
         clock=clock,
         told=store,
         verifier=store,
+        software=Left(
+            await store.state(software.known),
+            await store.state(partial(software.changes, limit=software.KEEP_ROWS)),
+            ledger.load(Path(config.agent.state_dir), look_only=True),
+        ),
         inventory=LastInventory(
             await store.state(inventory.items),
             await store.state(partial(inventory.changes, limit=inventory.KEEP_ROWS)),
         ),
+        inspections=LastInspections(InspectionRows(store)),
         actor="cli",
     )

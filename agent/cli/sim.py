@@ -38,12 +38,14 @@ def sim(session: Session) -> int:
             return _order_device(session)
         case "printer", False:
             return _run_printer(session)
-        case "keypad" | "scanner", True:
+        case "keypad" | "scanner" | "modem", True:
             return _order_device(session)
         case "keypad", False:
             return _run_keypad(session)
         case "scanner", False:
             return _run_scanner(session)
+        case "modem", False:
+            return _run_modem(session)
         case "host" | "acquirer", True:
             return _order_host(session)
         case "acquirer", False:
@@ -120,6 +122,21 @@ def _run_scanner(session: Session) -> int:
         session.screen.line(f"control {args.control}")
 
     return _until_stopped(lambda stop: serve(scanner, args.control, stop, ready))
+
+
+def _run_modem(session: Session) -> int:
+    from agent.sim.modem import SimulatedModem, serve
+
+    args = session.args
+    if args.path is None:
+        raise OperatorError("sim.no_path", session.words("error.sim_modem"))
+    modem = SimulatedModem(args.path, args.maker)
+
+    def ready() -> None:
+        session.screen.line(f"modem {args.path}")
+        session.screen.line(f"control {args.control}")
+
+    return _until_stopped(lambda stop: serve(modem, args.control, stop, ready))
 
 
 def _order_device(session: Session) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from agent.cli.screen import age, local_time, pad, width
 from agent.cli.session import Exit, Session
 from agent.cli.source import Source, readable
+from agent.cli.ways import ways
 from agent.core.why.causes import CATALOGUE
 from agent.core.why.text import Money, format_money
 
@@ -217,10 +218,15 @@ class Page:
         for component in self._told["components"]:
             name = t.word("component", component["component"])
             match component["outcome"]:
+                case "reading" if component["component"] == "channels":
+                    told = ways(t, component["values"])
+                    lines.append([t("pair", name=name, value=told[0]), *told[1:]])
                 case "reading" if component["component"] in troubled:
                     lines.append([t("pair", name=name, value=t("word.fault"))])
                 case "reading" if component["component"] in _ITSELF:
                     pass  # told above, where it belongs: unsent money, channels, headline
+                case "reading" if component["component"] == "android":
+                    lines.append(self._android(name, component["values"]))
                 case "reading":
                     well.append(t("pair", name=name, value=t("word.ok")))
                 case "unknown":
@@ -231,6 +237,31 @@ class Page:
         if well:
             lines.append(well)
         self._row("status.components", lines or [[t("status.nothing_heard")]])
+
+    def _android(self, name: str, told: Mapping[str, Any]) -> list[str]:
+        """What only Android tells of radios, battery and apps: more than "ok"."""
+        t = self._words
+        parts = [t("pair", name=name, value=str(told.get("android", t("word.unknown"))))]
+        for what, figure in (
+            ("network", ""),
+            ("wifi", "wifi_dbm"),
+            ("cellular", "cellular_rsrp_dbm"),
+        ):
+            if what in told:
+                state = t.word("android_state", str(told[what]))
+                dbm = f" {told[figure]} dBm" if figure in told else ""
+                parts.append(f"{t.word('android_part', what)} {state}{dbm}")
+        if "battery_percent" in told:
+            parts.append(f"{t.word('android_part', 'battery')} {told['battery_percent']}%")
+        elif "battery" in told:
+            state = t.word("android_state", str(told["battery"]))
+            parts.append(f"{t.word('android_part', 'battery')} {state}")
+        for key, version in told.items():
+            if key.startswith("version_"):
+                parts.append(f"{key.removeprefix('version_').replace('_', '.')} {version}")
+        if "needs" in told:
+            parts.append(t("status.needs", right=told["needs"]))
+        return parts
 
     def _devices(self) -> None:
         """What hangs on the terminal; nothing where nothing is known."""

@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from agent.cli import (
+    texts_android,
     texts_care,
+    texts_components,
     texts_discover,
     texts_hooks,
+    texts_inspection,
     texts_keypad,
+    texts_software,
     texts_storage,
     texts_tools,
 )
@@ -23,10 +27,14 @@ Language = Literal["zh", "en"]
 
 #: name -> (English, Chinese); `name.one` is used instead where `count` is 1
 TEXTS: Mapping[str, tuple[str, str]] = {
+    **texts_android.TEXTS,
     **texts_care.TEXTS,
+    **texts_components.TEXTS,
     **texts_discover.TEXTS,
     **texts_hooks.TEXTS,
+    **texts_inspection.TEXTS,
     **texts_keypad.TEXTS,
+    **texts_software.TEXTS,
     **texts_storage.TEXTS,
     **texts_tools.TEXTS,
     # help
@@ -399,17 +407,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "state.reversed": ("reversed", "已冲正"),
     "state.voided": ("voided", "已撤回"),
     "state.lapsed": ("lapsed", "已过期未送"),
-    "component.printer": ("printer", "打印机"),
-    "component.keypad": ("keypad", "键盘"),
-    "component.scanner": ("scanner", "扫码枪"),
-    "component.connectivity": ("network", "网络"),
-    "component.firmware": ("firmware", "固件"),
-    "component.system": ("terminal", "终端"),
-    "component.software": ("software", "软件"),
-    "component.uplink": ("uplink", "上送通道"),
-    "component.payment_app": ("payment app", "收款应用"),
-    "component.queue": ("queue", "交易队列"),
-    "component.agent": ("agent", "监测程序"),
 }
 
 

@@ -66,6 +66,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "不确定的设备可用 --ask 查询；尚未向任何设备发送数据。",
     ),
     "component.devices": ("attached devices", "外接设备"),
+    "component.link": ("link quality", "网络质量"),
+    "component.signal": ("signal", "信号"),
     "status.devices": ("Devices", "设备"),
     "found.printer": ("printer", "打印机"),
     "found.scanner": ("scanner", "扫码枪"),

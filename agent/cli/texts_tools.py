@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
+    "component.configuration": ("settings", "参数"),
     "help.sim": (
-        "simulated printer, scanner, keypad, host, acquirer or broker",
-        "模拟打印机、扫码枪、键盘、主机、收单机构或 MQTT 服务器",
+        "simulated printer, scanner, keypad, modem, host, acquirer or broker",
+        "模拟打印机、扫码枪、键盘、调制解调器、主机、收单机构或 MQTT 服务器",
     ),
     "help.sim.scanner": ("run one, or give orders to one", "运行模拟扫码枪，或向其发出指令"),
     "help.sim.scanner.vendor": ("whose language it speaks", "扫码枪的厂家指令集"),
@@ -19,6 +20,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "error.sim_scanner": (
         "--path is missing: where the scanner appears",
         "缺少 --path：扫码枪的位置",
+    ),
+    "help.sim.modem": ("run one, or give orders to one", "运行模拟调制解调器，或向其发出指令"),
+    "help.sim.modem.maker": ("whose figures and commands it has", "模拟哪家的指令和数值"),
+    "error.sim_modem": (
+        "--path is missing: where the modem's AT port appears",
+        "缺少 --path：AT 端口的位置",
     ),
     "help.sim.printer": ("run one, or give orders to one", "运行模拟打印机，或向其发出指令"),
     "help.sim.dialect": ("the language it speaks", "打印机的指令集"),

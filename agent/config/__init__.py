@@ -11,9 +11,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from agent.config.channels import Channel, Channels
+from agent.config.android import Android
 from agent.config.devices import Discovery, Inventory, Keypad, Printer, Scanner
 from agent.config.hooks import HookComponent, Hooks
+from agent.config.inspection import Inspection
+from agent.config.network import Connectivity
+from agent.config.radio import Cellular, Signal
 from agent.config.section import Directory, Identifier, Seconds, Section
+from agent.config.software import Component, Software
+from agent.config.system import Aging, Clock, System
+from agent.config.terminal import Configuration, PaymentApp, SettingsFile
 from agent.core.money.iso8583_fields import NOTATION
 
 
@@ -294,41 +302,6 @@ class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outbox_max_bytes: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 8_388_608
 
 
-class Connectivity(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[connectivity]: the way from this terminal to its hosts."""
-
-    interfaces: tuple[Annotated[str, Meta(max_length=15)], ...] = ()
-    """Which to watch; empty: the one that carries the default route."""
-    hosts: tuple[Annotated[str, Meta(max_length=300)], ...] = ()
-    """`host:port` or https URLs to reach; empty: those of the uplinks."""
-    dns_name: str = ""
-    """A name to resolve; empty: the first host that has one."""
-    period_s: Seconds = 60.0
-    timeout_s: Seconds = 5.0
-    certificate_warn_days: Annotated[int, Meta(ge=1, le=365)] = 30
-    slow_ms: Annotated[int, Meta(ge=50, le=60_000)] = 3_000
-
-
-class System(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[system]: storage, memory, CPU, temperature, battery, uptime."""
-
-    period_s: Seconds = 60.0
-    storage_path: str = ""
-    """The file system to watch; empty: the one that holds `state_dir`."""
-    storage_low_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
-    memory_low_mb: Annotated[int, Meta(ge=1, le=100_000)] = 24
-    temperature_max_c: Annotated[float, Meta(ge=30, le=125)] = 75.0
-    battery_low_percent: Annotated[int, Meta(ge=1, le=99)] = 15
-
-
-class Software(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[software]: what is installed against what should be."""
-
-    manifest: str = ""
-    """A JSON or TOML file naming required versions; empty: only the own version and the OS."""
-    period_s: Seconds = 3_600.0
-
-
 class Delay(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[health.CODE]: how long a condition lasts before it shows, and before it is cleared."""
 
@@ -346,6 +319,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     check: Check = field(default_factory=Check)
     limit: tuple[Limit, ...] = ()
     app: App = field(default_factory=App)
+    payment_app: PaymentApp = field(default_factory=PaymentApp)
     store: Storage = field(default_factory=Storage)
     telemetry: Telemetry = field(default_factory=Telemetry)
     printer: Printer = field(default_factory=Printer)
@@ -353,9 +327,20 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inventory: Inventory = field(default_factory=Inventory)
     scanner: Scanner = field(default_factory=Scanner)
     keypad: Keypad = field(default_factory=Keypad)
+    channel: tuple[Channel, ...] = ()
+    channels: Channels = field(default_factory=Channels)
     connectivity: Connectivity = field(default_factory=Connectivity)
+    signal: Signal = field(default_factory=Signal)
+    cellular: Cellular = field(default_factory=Cellular)
     system: System = field(default_factory=System)
+    clock: Clock = field(default_factory=Clock)
+    aging: tuple[Aging, ...] = ()
     software: Software = field(default_factory=Software)
+    component: tuple[Component, ...] = ()
+    configuration: Configuration = field(default_factory=Configuration)
+    settings_file: tuple[SettingsFile, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
     hook: tuple[HookComponent, ...] = ()
+    android: Android = field(default_factory=Android)
+    inspection: Inspection = field(default_factory=Inspection)
     health: dict[str, Delay] = field(default_factory=dict)

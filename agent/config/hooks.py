@@ -30,6 +30,10 @@ class Hooks(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrapped_keys: Annotated[str, Meta(max_length=200)] = ""
     """The payload keys as the firmware keeps them; the hook `key.unwrap` opens them. Empty: the
     agent keeps its own, as [store] says."""
+    actions_socket: Annotated[str, Meta(pattern=r"^/", max_length=100)] = (
+        "/run/posagent-actions/actions.sock"
+    )
+    """Where posagent-actions listens, which runs the action hooks."""
 
 
 class HookComponent(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

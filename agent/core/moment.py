@@ -15,6 +15,10 @@ BUILD_FLOOR_MS = 1_793_491_200_000
 #: Nor is it likely to be more than fifteen years younger.
 BUILD_CEILING_MS = BUILD_FLOOR_MS + 15 * 365 * 86_400_000
 
+#: How far back a wall clock may go and still be the same clock: NTP corrections, and the coarse
+#: write-out of the last seen time.
+SLACK_MS = 600_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_000
@@ -27,7 +31,8 @@ class Moment:
     wall_ms: int  #: UTC, milliseconds since 1970
     boot_ms: int  #: CLOCK_BOOTTIME, milliseconds: monotonic, counts through suspend
     boot_id: str  #: the kernel's id of this boot
-    trusted: bool  #: False while the wall clock is impossible or ran backwards
+    trusted: bool  #: False while the wall clock is impossible, ran backwards or is proved wrong
+    suspended_ms: int = 0  #: the part of `boot_ms` this machine slept through
 
     @property
     def at(self) -> datetime:
@@ -44,6 +49,14 @@ class Stamp:
     boot_no: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What witnesses agree on: where UTC stands against boot time, so that it outlives a step."""
+
+    base_ms: int  #: UTC less boot time
+    within_ms: int  #: a wall clock that differs by more is wrong
+
+
 def at_least_ms(since: Stamp, now: Moment, boot_no: int) -> int:
     """How long ago `since` was, never more than it can have been.
 
@@ -57,10 +70,15 @@ def at_least_ms(since: Stamp, now: Moment, boot_no: int) -> int:
 
 
 def at_most_ms(since: Stamp, now: Moment, boot_no: int) -> int | None:
-    """How long ago `since` was, never less than it can have been; None when nobody can tell."""
+    """How long ago `since` was, never less than it can have been; None when nobody can tell.
+
+    Nobody can for what was stamped in the future, by a clock that has been set back since.
+    """
     if since.boot_no == boot_no:
         return max(0, now.boot_ms - since.boot_ms)
-    return max(0, now.wall_ms - since.wall_ms) if now.trusted else None
+    if not now.trusted or since.wall_ms > now.wall_ms + SLACK_MS:
+        return None
+    return max(0, now.wall_ms - since.wall_ms)
 
 
 def at_ms(wall_ms: int) -> datetime:
@@ -83,7 +101,17 @@ def plausible(wall_ms: int, last_seen_ms: int) -> bool:
     """Whether a wall clock can be right.
 
     It is not before the build of this software, not decades after it, and not more than ten
-    minutes before a time this terminal has already seen (ten minutes: NTP corrections and the
-    coarse write-out of the last seen time).
+    minutes before a time this terminal has already seen.
     """
-    return BUILD_FLOOR_MS <= wall_ms <= BUILD_CEILING_MS and wall_ms >= last_seen_ms - 600_000
+    return BUILD_FLOOR_MS <= wall_ms <= BUILD_CEILING_MS and wall_ms >= last_seen_ms - SLACK_MS
+
+
+def believed(wall_ms: int, boot_ms: int, last_seen_ms: int, proof: Proof | None) -> bool:
+    """Whether to believe a wall clock: by what witnesses said, else by whether it can be right.
+
+    A proof also outweighs what this terminal has seen: that may have been a wrong clock's time.
+    """
+    if proof is None:
+        return plausible(wall_ms, last_seen_ms)
+    off_ms = wall_ms - boot_ms - proof.base_ms
+    return wall_ms >= BUILD_FLOOR_MS and abs(off_ms) <= proof.within_ms

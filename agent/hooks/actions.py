@@ -19,6 +19,8 @@ CONNECT_S = 5.0
 #: Beside the action's own deadline: records, and starting the service.
 MARGIN_S = 30.0
 ANSWER_MAX_BYTES = 65_536
+#: How the reason begins where the service was asked and nobody knows what it did.
+NO_ANSWER = "posagent-actions gave no answer"
 
 
 async def act(
@@ -48,9 +50,15 @@ async def act(
             line = await reader.readline()
         answer: Any = answer_from(hook, line)
     except (OSError, TimeoutError, ValueError, ContractError) as error:
-        reason = f"posagent-actions gave no answer to {name}: {str(error) or 'too late'}"
+        reason = f"{NO_ANSWER} to {name}: {str(error) or 'too late'}"
         return ActionFailed(contract=1, reason=reason[:300], changed=True)
     finally:
         writer.close()
     said_so: ActionDone | ActionRefused | ActionFailed = answer
     return said_so
+
+
+async def select_channel(name: str, deadline_s: float) -> str:
+    """Have the firmware use this channel; "" when it does, else why not."""
+    answer = await act("network.select", deadline_s=deadline_s, channel=name)
+    return "" if isinstance(answer, ActionDone) else answer.reason

@@ -51,7 +51,8 @@ def _no_cause(_error: BaseException) -> str:
 
 
 class Client:
-    """Requests to one origin. `cause_of` names the catalogue's cause of a broken connection."""
+    """Requests to one origin. `cause_of` names the catalogue's cause of a broken connection;
+    `dated` hears the header Date of every answer and how long it took to come."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Client:
         max_idle: int = 4,
         max_answer_bytes: int = 1_048_576,
         cause_of: Callable[[BaseException], str] = _no_cause,
+        dated: Callable[[str, float], None] | None = None,
     ) -> None:
         if (tls is None) is (origin.scheme == "https"):
             raise InternalError("http.client", f"{origin.scheme} and its TLS context do not match")
@@ -75,7 +77,9 @@ class Client:
         self._max_idle = max_idle
         self._max_answer_bytes = max_answer_bytes
         self._cause_of = cause_of
+        self._dated = dated
         self._idle: list[Line] = []
+        self._retired = 0
 
     async def request(
         self,
@@ -113,11 +117,18 @@ class Client:
         except BaseException:
             line.abort()
             raise
-        if isinstance(outcome, Answered) and line.fit:
+        if isinstance(outcome, Answered) and line.fit and line.age == self._retired:
             self._keep(line)
         else:
             line.abort()
         return outcome
+
+    def retire(self) -> None:
+        """Use none of the connections there are again; requests under way are not touched."""
+        self._retired += 1
+        lines, self._idle = self._idle, []
+        for line in lines:
+            line.abort()
 
     async def close(self) -> None:
         """Close the kept connections; requests under way are not touched."""
@@ -158,7 +169,7 @@ class Client:
         return f"{start}{fields}\r\n".encode("ascii")
 
     async def _opened(self) -> Line | NotSent:
-        origin = self.origin
+        origin, retired = self.origin, self._retired
         try:
             reader, writer = await self._dial.open(
                 origin.host, origin.port, self._tls, self._connect_timeout_s
@@ -166,15 +177,21 @@ class Client:
         except RemoteError as error:
             layer: Layer = getattr(error, "layer", "tcp")
             return NotSent(layer=layer, reason=error.what, code=error.code)
-        return Line(reader, writer, self._max_answer_bytes)
+        line = Line(reader, writer, self._max_answer_bytes)
+        line.age = retired
+        return line
 
     async def _exchange(
         self, line: Line, method: str, head: bytes, body: bytes, answer_timeout_s: float
     ) -> Outcome:
         deadline = asyncio.timeout(answer_timeout_s)
+        began_s = asyncio.get_running_loop().time()
         try:
             async with deadline:
-                return await line.exchange(method, head, body)
+                outcome = await line.exchange(method, head, body)
+            if self._dated is not None and (date := outcome.headers.get("date")):
+                self._dated(date, asyncio.get_running_loop().time() - began_s)
+            return outcome
         except Garbled as garbled:
             reason, code = f"{self._where}: {garbled}", ""
         except OSError as error:  # TimeoutError is one

@@ -24,6 +24,8 @@ class Line:
     def __init__(self, reader: StreamReader, writer: StreamWriter, max_answer_bytes: int) -> None:
         #: Of the request at hand.
         self.sent_bytes = 0
+        #: How often all connections had been retired when this one was opened.
+        self.age = 0
         #: When it was given back, or nothing while it is in use.
         self.expiry: asyncio.TimerHandle | None = None
         self._reader = reader

@@ -36,3 +36,19 @@ class Contact:
 
 #: Called on the event loop; returns at once and never raises.
 Told = Callable[[Contact], None]
+
+
+class Contacts:
+    """Hands every contact to whoever listens by then; those who tell are built before those."""
+
+    def __init__(self) -> None:
+        self._sinks: list[Told] = []
+
+    def listen(self, sink: Told) -> None:
+        """Hear all from now on."""
+        self._sinks.append(sink)
+
+    def tell(self, contact: Contact) -> None:
+        """One attempt has ended."""
+        for sink in self._sinks:
+            sink(contact)

@@ -2,6 +2,8 @@
 
 Called by everything that speaks to a host. Nothing is sent over the connection it hands out, and it
 does not know what will be. The addresses of a name are tried in the order the system gives them.
+Where channels are configured, a connection is bound to the one in use and the name is asked there;
+what became of each attempt is told to whoever watches the network.
 """
 
 from __future__ import annotations
@@ -10,11 +12,18 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from agent.link.contact import Contact, Told
 from agent.link.fault import DNS, DialError, cause_of, name_fault, tcp_fault, tls_fault
+from agent.link.tls import peer_expires_at
+
+if TYPE_CHECKING:
+    from agent.link.bound import Way
 
 __all__ = ["Blocking", "DialError", "Dialer", "cause_of"]
 
@@ -38,43 +47,127 @@ class Blocking(Protocol):
         ...
 
 
+class Ways(Protocol):
+    """Which channel connections are to take (`agent.link.channels`)."""
+
+    def way(self) -> Way | None:
+        """The one in use now; None: the system chooses."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A TCP connection, before anything is done with it."""
+
+    sock: socket.socket
+    connect_ms: int
+
+
 class Dialer:
     """Opens connections. Resolves a name once for all who ask at the same moment."""
 
-    def __init__(self, blocking: Blocking) -> None:
+    def __init__(
+        self,
+        blocking: Blocking,
+        *,
+        ways: Ways | None = None,
+        told: Told | None = None,
+        purpose: str = "uplink",
+    ) -> None:
+        """`told` hears what became of every attempt that ran its course."""
         self._blocking = blocking
-        self._resolving: dict[tuple[str, int], asyncio.Task[list[Address]]] = {}
+        self._ways = ways
+        self._told = told
+        self._purpose = purpose
+        self._resolving: dict[tuple[str, str, int], asyncio.Task[list[Address]]] = {}
 
     async def open(
         self, host: str, port: int, tls: ssl.SSLContext | None, timeout_s: float
     ) -> tuple[StreamReader, StreamWriter]:
         """A connection ready for the first byte, TLS finished, within the time; else DialError."""
+        way = None if self._ways is None else self._ways.way()
+        if way is None:
+            return await self._opened(host, port, tls, timeout_s, None)
+        async with way.dialling(timeout_s):
+            reader, writer = await self._opened(host, port, tls, timeout_s, way)
+        way.hold(reader, writer)
+        return reader, writer
+
+    async def reach(self, host: str, port: int, timeout_s: float, way: Way | None) -> Reached:
+        """A TCP connection for somebody who brings his own TLS; else DialError."""
+        end = asyncio.get_running_loop().time() + timeout_s
+        try:
+            addresses = await self._addresses(host, port, timeout_s, way)
+            return await _connected(f"{host}:{port}", addresses, end, way)
+        except DialError as error:
+            self._tell(host, port, way, fault=error)
+            raise
+
+    async def _opened(
+        self, host: str, port: int, tls: ssl.SSLContext | None, timeout_s: float, way: Way | None
+    ) -> tuple[StreamReader, StreamWriter]:
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
-        addresses = await self._addresses(host, port, timeout_s)
-        where = f"{host}:{port}"
-        sock = await _connected(where, addresses, end)
+        reached = await self.reach(host, port, timeout_s, way)
         if tls is None:
-            return await asyncio.open_connection(sock=sock)
+            self._tell(host, port, way, connect_ms=reached.connect_ms)
+            return await asyncio.open_connection(sock=reached.sock)
         try:
-            return await asyncio.open_connection(
-                sock=sock,
+            streams = await asyncio.open_connection(
+                sock=reached.sock,
                 ssl=tls,
                 server_hostname=host,
                 ssl_handshake_timeout=max(SHORTEST_S, end - loop.time()),
                 ssl_shutdown_timeout=TLS_GOODBYE_S,
             )
         except (OSError, EOFError) as error:
-            raise tls_fault(where, error) from error
+            fault = tls_fault(f"{host}:{port}", error)
+            self._tell(host, port, way, fault=fault, tls=True, connect_ms=reached.connect_ms)
+            raise fault from error
+        self._tell(host, port, way, tls=True, connect_ms=reached.connect_ms, writer=streams[1])
+        return streams
 
-    async def _addresses(self, host: str, port: int, timeout_s: float) -> list[Address]:
+    def _tell(
+        self,
+        host: str,
+        port: int,
+        way: Way | None,
+        *,
+        fault: DialError | None = None,
+        tls: bool = False,
+        connect_ms: int | None = None,
+        writer: StreamWriter | None = None,
+    ) -> None:
+        if self._told is None:
+            return
+        self._told(
+            Contact(
+                purpose=self._purpose,
+                host=host,
+                port=port,
+                channel="" if way is None else way.channel,
+                interface="" if way is None else way.interface,
+                layer="" if fault is None else fault.layer,
+                code="" if fault is None else fault.code,
+                reason="" if fault is None else fault.reason,
+                tls=tls,
+                connect_ms=connect_ms,
+                expires_at=None if writer is None else peer_expires_at(writer),
+            )
+        )
+
+    async def _addresses(
+        self, host: str, port: int, timeout_s: float, way: Way | None
+    ) -> list[Address]:
         if (literal := _literal(host, port)) is not None:
             return [literal]
-        task = self._resolving.get((host, port))
+        key = ("" if way is None else way.channel, host, port)
+        task = self._resolving.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._resolve(host, port, timeout_s))
-            self._resolving[host, port] = task
-            task.add_done_callback(lambda done: self._resolved(host, port, done))
+            asking = self._resolve(host, port, timeout_s, way)
+            task = asyncio.get_running_loop().create_task(asking)
+            self._resolving[key] = task
+            task.add_done_callback(lambda done: self._resolved(key, done))
         try:
             async with asyncio.timeout(timeout_s):
                 # Shielded: the others who wait for this name must not suffer if one gives up.
@@ -88,7 +181,13 @@ class Dialer:
         except OSError as error:
             raise name_fault(host, error) from error
 
-    async def _resolve(self, host: str, port: int, timeout_s: float) -> list[Address]:
+    async def _resolve(
+        self, host: str, port: int, timeout_s: float, way: Way | None
+    ) -> list[Address]:
+        if way is not None and way.resolve is not None:
+            found = [_literal(text, port) for text in await way.resolve(host, timeout_s)]
+            return [address for address in found if address is not None]
+
         # Bytes keep Python from loading its tables for international names (1 MB).
         name = host.encode("ascii") if host.isascii() else host
 
@@ -98,20 +197,22 @@ class Dialer:
 
         return await self._blocking.call(f"dns {host}", look_up, timeout_s)
 
-    def _resolved(self, host: str, port: int, task: asyncio.Task[list[Address]]) -> None:
-        del self._resolving[host, port]
+    def _resolved(self, key: tuple[str, str, int], task: asyncio.Task[list[Address]]) -> None:
+        del self._resolving[key]
         if not task.cancelled():
             task.exception()  # whoever waited has it; if all gave up, nobody misses it
 
 
-async def _connected(where: str, addresses: list[Address], end: float) -> socket.socket:
+async def _connected(where: str, addresses: list[Address], end: float, way: Way | None) -> Reached:
     """A TCP connection to the first address that takes one; each gets a fair share of the time."""
     loop = asyncio.get_running_loop()
     fault = DialError("dns", f"the name server knows no address for {where}", DNS)
     for index, address in enumerate(addresses):
         share_s = (end - loop.time()) / (len(addresses) - index)
         try:
-            return await _connect(address, share_s)
+            began = time.monotonic()
+            sock = await _connect(address, share_s, way)
+            return Reached(sock, round((time.monotonic() - began) * 1000))
         except OSError as error:
             number = str(address[1][0])
             at = where if where.startswith(number) else f"{where} ({number})"
@@ -122,11 +223,13 @@ async def _connected(where: str, addresses: list[Address], end: float) -> socket
     raise fault
 
 
-async def _connect(address: Address, limit_s: float) -> socket.socket:
+async def _connect(address: Address, limit_s: float, way: Way | None) -> socket.socket:
     family, place = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        if way is not None:
+            way.bind(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         async with asyncio.timeout(limit_s):

@@ -19,6 +19,8 @@ Layer = Literal["dns", "tcp", "tls", "local"]
 UNREACHABLE = "network.host_unreachable"
 DNS = "network.dns_failed"
 UNTRUSTED = "tls.untrusted"
+FORBIDDEN = "config.permission_denied"
+DEGRADED = "software.agent_degraded"
 
 #: Ours to put right, not the network's: out of files, memory or local ports, or forbidden.
 LOCAL_ERRNOS = {
@@ -110,6 +112,14 @@ class DialError(RemoteError):
         self.reason = reason
 
 
+class CutError(OSError):
+    """We ended it ourselves, because the channel it went by broke: never the host's doing."""
+
+    def __init__(self, why: str, code: str) -> None:
+        super().__init__(errno.ENETDOWN, f"the channel was given up: {why}")
+        self.code = code
+
+
 def name_fault(host: str, error: OSError) -> DialError:
     """The name could not be turned into an address."""
     match error.errno:
@@ -125,7 +135,9 @@ def name_fault(host: str, error: OSError) -> DialError:
 def tcp_fault(where: str, error: OSError) -> DialError:
     """No connection to the address. `TimeoutError` without a number is our own deadline."""
     if error.errno in LOCAL_ERRNOS:
-        return DialError("local", f"this terminal cannot open a connection: {error.strerror}")
+        # Never the host's fault: a filter or a missing right of our own, or out of something.
+        code = FORBIDDEN if error.errno in (errno.EACCES, errno.EPERM) else DEGRADED
+        return DialError("local", f"this terminal cannot open a connection: {error.strerror}", code)
     number = errno.ETIMEDOUT if error.errno is None else error.errno
     words = TCP_WORDS.get(number, f"cannot be reached: {error.strerror or 'no reason given'}")
     return DialError("tcp", f"{where} {words}", TCP_CODES.get(number, UNREACHABLE))
@@ -139,6 +151,8 @@ def tls_fault(where: str, error: BaseException) -> DialError:
 
 def cause_of(error: BaseException) -> str:
     """The catalogue's cause of a connection that broke after it was made, or empty."""
+    if isinstance(error, CutError):
+        return error.code
     return _tls_words(error)[1] if isinstance(error, ssl.SSLError) else ""
 
 

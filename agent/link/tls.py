@@ -16,6 +16,8 @@ from pathlib import Path
 from agent.errors import OperatorError
 
 MAX_PEM_BYTES = 4_194_304
+#: X509_V_FLAG_NO_CHECK_TIME of <openssl/x509_vfy.h>; Python has no name for it.
+_NO_CHECK_TIME = 0x200000
 
 
 def client_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> ssl.SSLContext:
@@ -39,6 +41,16 @@ def client_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -
             f"a key is set ({key_file}) but no certificate",
             "Set cert_file as well, or neither.",
         )
+    return context
+
+
+def timeless(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same context, which does not look at the dates of certificates; all else is checked.
+
+    Only for asking a host what time it is when dates and this terminal's clock do not fit. Nothing
+    secret may be sent over it: a certificate that expired may have been stolen since.
+    """
+    context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
     return context
 
 
@@ -77,7 +89,12 @@ def outdated() -> ssl.SSLContext:
 def peer_expires_at(writer: StreamWriter) -> datetime | None:
     """When the certificate the peer showed expires; None without TLS or without a certificate."""
     tls = writer.get_extra_info("ssl_object")
-    certificate = tls.getpeercert() if tls is not None else None
+    return None if tls is None else expires_at(tls)
+
+
+def expires_at(tls: ssl.SSLObject | ssl.SSLSocket) -> datetime | None:
+    """When the certificate shown over this connection expires; None where none was checked."""
+    certificate = tls.getpeercert()
     stated = certificate.get("notAfter") if certificate else None
     if not isinstance(stated, str):
         return None

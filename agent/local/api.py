@@ -16,8 +16,10 @@ from typing import Protocol
 from agent.config import Api, Config
 from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
+from agent.core.inspection.report import Report
 from agent.core.money.journal import IllegalMoveError, Record
 from agent.core.money.transaction import Submission
+from agent.core.software.standing import VersionChanged
 from agent.errors import AgentError, StoreError
 from agent.http.message import Limits, Peer, Request, Response
 from agent.http.server import Server
@@ -80,6 +82,18 @@ class DeviceFeed(Protocol):
     def subscribe(self, sink: Callable[[Sequence[ItemChange]], None]) -> None: ...
 
 
+class SoftwareFeed(Protocol):
+    """The software watcher's word of every version that changed."""
+
+    def subscribe(self, sink: Callable[[Sequence[VersionChanged]], None]) -> None: ...
+
+
+class InspectionFeed(Protocol):
+    """The inspector's word of every check that ends."""
+
+    def subscribe(self, sink: Callable[[Report], None]) -> None: ...
+
+
 class LocalApi:
     """The part: a server, its routes and its event stream."""
 
@@ -96,6 +110,7 @@ class LocalApi:
         hub: Hub,
         checks: Checks | None = None,
         pause_s: float = BACKLOG_EVERY_S,
+        called: Callable[[str], None] = lambda operation: None,
     ) -> None:
         self.path = Path(config.agent.run_dir) / SOCKET
         self._config = config
@@ -105,6 +120,7 @@ class LocalApi:
         self._roles = roles
         self._hub = hub
         self._checks = checks or {}
+        self._called = called
         self._routes = Routes()
         self._pause_s = pause_s
         self._refused: set[str] = set()
@@ -136,6 +152,7 @@ class LocalApi:
             operation, in_path = self._routes.find(request.method, request.path)
             submitting = operation.name == "submit"
             self._allow(operation, request.peer)
+            self._called(operation.name)
             if request.body and not _is_json(request.headers.get("content-type", "")):
                 raise RequestError("request.media_type", "the body is not application/json")
             match operation.name:
@@ -287,15 +304,27 @@ def build(
     health: HealthFeed,
     checks: Checks | None = None,
     devices: DeviceFeed | None = None,
+    inspections: InspectionFeed | None = None,
+    software: SoftwareFeed | None = None,
+    called: Callable[[str], None] = lambda operation: None,
 ) -> LocalApi:
-    """The part. Raises OperatorError when [api] names somebody this terminal does not know."""
+    """The part; `called` hears the name of each operation somebody was allowed to ask for.
+
+    Raises OperatorError when [api] names somebody this terminal does not know.
+    """
     hub = Hub()
     journal.on_change(hub.record)
     health.subscribe(hub.health)
     if devices is not None:
         devices.subscribe(hub.devices)
+    if inspections is not None:
+        inspections.subscribe(hub.inspection)
+    if software is not None:
+        software.subscribe(hub.software)
     roles = Roles(config.api)
-    return LocalApi(config, journal=journal, do=do, roles=roles, hub=hub, checks=checks)
+    return LocalApi(
+        config, journal=journal, do=do, roles=roles, hub=hub, checks=checks, called=called
+    )
 
 
 __all__ = ["Do", "HealthFeed", "Intake", "LocalApi", "build"]

@@ -13,10 +13,14 @@ from collections.abc import AsyncGenerator, Sequence
 
 from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
+from agent.core.inspection.report import Report
 from agent.core.money.journal import Record
+from agent.core.software.standing import VersionChanged
 from agent.wire.api import Message, encode
 from agent.wire.events import HealthEvent, health_event
+from agent.wire.inspection import inspection_event
 from agent.wire.inventory import change_out
+from agent.wire.software import changes_out
 from agent.wire.views import BacklogOut, transaction_out
 
 #: Proxies and phones drop silent connections after 30 s at the earliest.
@@ -83,6 +87,17 @@ class Hub:
         if self.heard:
             for change in changes:
                 self._tell("device", change_out(change))
+
+    def software(self, changes: Sequence[VersionChanged]) -> None:
+        """Installed versions changed."""
+        if self.heard:
+            for change in changes_out(changes):
+                self._tell("software", change)
+
+    def inspection(self, report: Report) -> None:
+        """A check of a self-inspection ended, or all of it."""
+        if self.heard:
+            self._tell("inspection", inspection_event(report))
 
     def backlog(self, backlog: BacklogOut) -> None:
         """The unsent money, after it changed."""

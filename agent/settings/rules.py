@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.money.iso8583_fields import form_of
+from agent.settings.channel_rules import channel_rules
 from agent.settings.problems import Both, shown
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
@@ -64,6 +65,9 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
     )
     yield from _ringing(merged.get("printer", {}))
     yield from _limits(merged)
+    for key, found, rule in channel_rules(merged):
+        yield Trouble(key, shown(key.rpartition(".")[2], found), rule)
+    yield from _ordered(merged.get("channels", {}), defaults, "channels", "quiet_s", "quiet_max_s")
     yield from _hooks(merged, defaults)
     yield from _remembered(merged, defaults)
     api = merged.get("api", {})
@@ -398,6 +402,7 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "limit.currency": _currency,
     "telemetry.endpoints": _broker_url,
     "connectivity.hosts": _probe_target,
+    "connectivity.references": _probe_target,
     "system.storage_path": _absolute,
     "store.key_file": _absolute,
     "printer.device": _node_or_network,
@@ -405,13 +410,12 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "keypad.pause_file": _absolute,
     "scanner.device": _node_or_usb,
     "software.manifest": _absolute,
+    "component.path": _absolute,
     "hooks.directory": _absolute,
     "hooks.wrapped_keys": _absolute,
     "hook.push": _account,
     **{f"api.{role}": _account for role in ("submit", "read", "report", "technician")},
     **{f"{table}.{key}": _absolute for table in ("uplink", "telemetry") for key in _FILES},
 }
-_REFERENCES = frozenset(
-    {"software.manifest"}
-    | {f"{table}.{key}" for table in ("uplink", "telemetry") for key in _FILES}
-)
+#: Not the manifest: it comes and goes without anybody here, and nothing may stop payments for it.
+_REFERENCES = frozenset({f"{table}.{key}" for table in ("uplink", "telemetry") for key in _FILES})

@@ -38,8 +38,32 @@ _PATTERNS: Mapping[str, Both] = {
         "最多 40 个 a-z 0-9 _，以字母开头，或留空",
     ),
     r"^/": ("an absolute path", "绝对路径"),
+    r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$": (
+        "an Android package such as com.example.pay",
+        "安卓应用包名，如 com.example.pay",
+    ),
+    r"^[A-Za-z0-9_.:*?@-]{0,15}$": (
+        "the name of an interface, * and ? for any, or empty",
+        "网络接口名，可用 * 和 ?，或留空",
+    ),
+    r"^([A-Za-z][A-Za-z0-9._-]{0,127})?$": (
+        "letters, digits, . _ -, a letter first, or empty",
+        "字母、数字、. _ -，以字母开头，或留空",
+    ),
+    r"^[A-Za-z0-9._-]{1,64}$": ("1 to 64 letters, digits, . _ -", "1 至 64 个字母、数字、. _ -"),
+    r"^[0-9a-f]{64}$": ("64 hexadecimal digits", "64 位十六进制数"),
     r"^[0-9a-f]{4}:[0-9a-f]{4}$": ("a USB id such as 1a86:7523", "USB 编号，如 1a86:7523"),
+    r"^[A-Za-z0-9+/]{43}=$": ("32 bytes in base64", "32 字节的 base64"),
+    r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$": (
+        "hours such as 02:00-05:00, or empty",
+        "时段，如 02:00-05:00，或留空",
+    ),
+    r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$": (
+        "up to 64 letters, digits, . _ + -",
+        "最多 64 个字母、数字、. _ + -",
+    ),
     r"^https?://": ("an https:// address", "https:// 地址"),
+    r"^(http://.+)?$": ("an http:// address, or empty", "http:// 地址，或留空"),
     r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
     r"^[A-Z]{3}$": ("a currency such as CNY", "货币代码，如 CNY"),
     r"^[!-~]{1,16}$": ("up to 16 characters without spaces", "最多 16 个字符，不含空格"),
@@ -128,6 +152,8 @@ def allowed(shape: shapes.Type) -> Both:
             return "true or false", "true 或 false"
         case shapes.IntType(ge=low, le=high):
             return f"whole number {low} to {high}", f"整数 {low} 至 {high}"
+        case shapes.FloatType(gt=0, ge=None, le=None):
+            return "number above 0", "大于 0 的数值"
         case shapes.FloatType(ge=low, le=high):
             return f"number {low:g} to {high:.12g}", f"数值 {low:g} 至 {high:.12g}"
         case shapes.LiteralType(values=values):

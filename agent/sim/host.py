@@ -19,10 +19,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from wsgiref.handlers import format_date_time
 
 from agent.core.money.transaction import KEY_PATTERN
 from agent.errors import OperatorError
@@ -84,6 +85,7 @@ class ReferenceHost:
             now_ms=now_ms,
             sync=self.options.sync,
         )
+        self._now_ms = now_ms
         self.port = self.control_port = 0
         self._switch = FaultSwitch()
         self._desk = Desk(
@@ -164,6 +166,12 @@ class ReferenceHost:
         elif self._front is None and self._control is not None:
             await self._listen(self.port)
 
+    async def _dated(self, request: Request) -> Response:
+        """The answer with the host's time, as every host with a clock sends it."""
+        answer = await self._answer(request)
+        date = format_date_time(self._now_ms() // 1000)
+        return replace(answer, headers={"date": date, **answer.headers})
+
     async def _listen(self, port: int) -> None:
         tls = None
         if self.options.cert_file is not None:
@@ -175,7 +183,7 @@ class ReferenceHost:
                 str(self.options.key_file),
                 "" if client_ca is None else str(client_ca),
             )
-        front = Server(self._answer, LIMITS)
+        front = Server(self._dated, LIMITS)
         self.port = await front.start_tcp(self.options.address, port, tls)
         self._front = front
         if self._holder is not None:

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 STATE = "state.db"
-STATE_SCHEMA = 2
+STATE_SCHEMA = 5
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
 CHECK_S = 1.0
 
@@ -266,7 +266,7 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     doubtful = restarted(table, now)
     db.execute(QUERIES["set_meta"], ("clean", "no"))
     last_seen_ms = max(
-        db.execute(QUERIES["last_changed"]).fetchone()[0] or 0,
+        _lived_through(db.execute(QUERIES["last_changed"]).fetchone()[0] or 0, db),
         number(meta(db, "last_seen_ms") or "0"),
     )
     return journal, JournalFacts(
@@ -278,6 +278,21 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         doubtful=doubtful,
         last_seen_ms=last_seen_ms,
     )
+
+
+def _lived_through(wall_ms: int, db: sqlite3.Connection) -> int:
+    """A row's time as one this terminal has seen; 0 for one that a wrong clock made up.
+
+    Witnesses have shown that times up to `not_yet_ms` had not come when rows were stamped so.
+    """
+    return 0 if wall_ms <= number(meta(db, "not_yet_ms") or "0") else wall_ms
+
+
+def clock_proved(db: sqlite3.Connection, utc_ms: int, not_yet_ms: int) -> None:
+    """Keep over a restart that the newest time seen was a wrong clock's: it is `utc_ms` now."""
+    db.execute(QUERIES["set_meta"], ("last_seen_ms", str(utc_ms)))
+    latest_ms = max(not_yet_ms, number(meta(db, "not_yet_ms") or "0"))
+    db.execute(QUERIES["set_meta"], ("not_yet_ms", str(latest_ms)))
 
 
 def _check_structure(db: sqlite3.Connection) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from agent.errors import StoreError
-from agent.store import Store
+from agent.store import Store, opening
 from agent.store.files import Counters
 from agent.store.journal import Journal
 from agent.store.salvage import count_copy
@@ -62,12 +63,22 @@ class StorePart:
         """Raise the connect counter and sync it; consumers drop a Will with an older one."""
         return await self._store.outside(_one_more_connect)
 
+    async def clock_proved(self, utc_ms: int, not_yet_ms: int) -> None:
+        """Witnesses have shown that times up to `not_yet_ms`, believed before, have not come."""
+        await self._store.journal(
+            lambda journal: opening.clock_proved(journal.table.db, utc_ms, not_yet_ms)
+        )
+
     async def terminals(self) -> list[tuple[str, str]]:
         """Terminals and merchants of the newest payments; none while the store is closed."""
         try:
             return await self._store.journal(_terminals)
         except StoreError:
             return []
+
+    async def born_at(self) -> datetime:
+        """When this journal began."""
+        return (await self._store.facts()).born_at
 
     # -- the quarantine --------------------------------------------------------------------
 

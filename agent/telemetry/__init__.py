@@ -9,13 +9,15 @@ from agent import config
 from agent.clock import Clock
 from agent.core.fleet.messages import Identity
 from agent.core.money.journal import Backlog
+from agent.link.contact import Told
+from agent.telemetry.attempt import BrokerTime, Reach
 from agent.telemetry.conversation import Line
 from agent.telemetry.ports import Counters, HealthView, Outbox, Timers
 from agent.telemetry.publisher import Publisher, View
 from agent.telemetry.recorder import Sources
 from agent.telemetry.terminals import Terminals
 
-__all__ = ["Identity", "Publisher", "Terminals", "View", "build"]
+__all__ = ["BrokerTime", "Identity", "Publisher", "Terminals", "View", "build"]
 
 
 def build(
@@ -31,14 +33,24 @@ def build(
     tls: Callable[[], ssl.SSLContext],
     next_attempt_ms: Callable[[], int | None] = lambda: None,
     blocking_cause: Callable[[], str] = lambda: "",
+    reach: Reach | None = None,
+    told: Told | None = None,
+    time: BrokerTime | None = None,
+    thrifty: Callable[[], bool] = lambda: False,
 ) -> Publisher:
-    """The part `telemetry`. `tls` is called in the connecting thread, it may read files."""
+    """The part `telemetry`. `tls` is called in the connecting thread, it may read files.
+
+    `thrifty`: only money and alarms should leave now, readings wait.
+    """
     return Publisher(
         Line(
             settings=settings,
             tenant=identity.tenant,
             device_id=identity.device_id,
             tls=tls,
+            reach=reach,
+            told=told,
+            time=time,
         ),
         outbox=outbox,
         counters=counters,
@@ -49,6 +61,7 @@ def build(
             backlog=backlog,
             next_attempt_ms=next_attempt_ms,
             blocking_cause=blocking_cause,
+            thrifty=thrifty,
         ),
         identity=identity,
     )

@@ -9,13 +9,17 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
+from agent.link.contact import Told
+
+#: Host, port and time in seconds -> a connected socket, and the names of its channel and interface.
+Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ class Will:
     delay_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerTime:
+    """A broker that tells UTC when it greets; CONNACK itself has no time."""
+
+    property: str  #: name of the user property (MQTT 5)
+    #: Hears on the event loop: broker, what the property says, seconds since we began to connect.
+    told: Callable[[str, str, float], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """Everything one connection needs to know."""
@@ -59,6 +72,10 @@ class Attempt:
     username: str = ""
     password: Callable[[], str] | None = None  #: called in the thread: it may read a file
     trust: Trust | None = None  #: present for TLS endpoints
+    #: Opens the TCP connection instead of paho: over the channel in use. On the event loop.
+    reach: Reach | None = None
+    told: Told | None = None  #: hears on the event loop what became of the attempt
+    time: BrokerTime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from agent.core.fleet import messages
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.messages import Kind, StateMessage
 from agent.core.fleet.session import (
+    MOVED_WHY,
     Acked,
     Action,
     Announce,
@@ -36,19 +37,22 @@ from agent.core.fleet.session import (
     Session,
 )
 from agent.errors import AgentError, StoreError
+from agent.link.contact import Told
 from agent.telemetry.attempt import (
     Attempt,
+    BrokerTime,
     Closed,
     Endpoint,
     Greeted,
     Heard,
     Opened,
     Puback,
+    Reach,
     Trust,
     Will,
 )
 from agent.telemetry.loading import transport_class
-from agent.telemetry.ports import Counters, Outbox, Row
+from agent.telemetry.ports import Counters, Outbox
 from agent.wire import mqtt
 
 if TYPE_CHECKING:
@@ -70,6 +74,9 @@ class Line:
     tenant: str
     device_id: str
     tls: Callable[[], ssl.SSLContext]
+    reach: Reach | None = None  #: over the channel in use; None: as the system chooses
+    told: Told | None = None
+    time: BrokerTime | None = None  #: where the broker tells it
 
     def policy(self) -> Policy:
         """The session's numbers. A cap below a spread caps that too (tests, demos)."""
@@ -120,6 +127,7 @@ class _Wire:
     connects: int = 0
     failing: int = 0  #: attempts in a row that ended badly
     leaving: bool = False  #: the end that follows is ours
+    moved: bool = False  #: onto another channel, and nothing done about it yet
     outbox_id: str = ""
     heard: deque[tuple[Connection, Heard]] = field(default_factory=deque)
     acked: list[int] = field(default_factory=list)
@@ -148,6 +156,11 @@ class Conversation:
 
     def wake(self) -> None:
         """Something new: a row in the outbox, a sign from the broker, the end."""
+        self._wake.set()
+
+    def moved(self) -> None:
+        """Another channel carries from now on: what stands on the old one is given up."""
+        self._wire.moved = True
         self._wake.set()
 
     async def run(
@@ -196,6 +209,10 @@ class Conversation:
             await flush()
             for action in self._listen():
                 await self._perform(action, forgotten)
+            if self._wire.moved:
+                self._wire.moved = False
+                for action in self.session.moved(self._now(), random.random()):
+                    await self._perform(action, forgotten)
             for action in self.session.tick(self._now(), random.random()):
                 await self._perform(action, forgotten)
             await self._delete()
@@ -240,7 +257,8 @@ class Conversation:
                 if not present and wire.connects > 1:
                     forgotten()
             case Drop(why=why):
-                self._log_closed("broker.no_answer" if "timeout" in why else "broker.refused", why)
+                word = "broker.no_answer" if "timeout" in why else "broker.refused"
+                self._log_closed("broker.channel_changed" if why == MOVED_WHY else word, why)
                 if wire.connection is not None:
                     wire.connection.drop()
                     wire.connection = None
@@ -288,6 +306,9 @@ class Conversation:
             username=line.settings.username,
             password=line.password if line.settings.password_file else None,
             trust=self._figures.trust if endpoint.tls else None,
+            reach=line.reach,
+            told=line.told,
+            time=line.time,
         )
 
     def _hear(self, connection: Connection, heard: Heard) -> None:
@@ -326,16 +347,14 @@ class Conversation:
             return
         for row in await self._outbox.take(room):
             payload = mqtt.stamp(row.body, row.seq, self._wire.outbox_id)
-            if granted.max_packet_bytes and not self._fits(row, payload, granted.max_packet_bytes):
+            # Fixed header 5, topic length 2, packet id 2, no properties 1.
+            packet_bytes = len(payload) + len(self._line.topic(row.kind)) + 10
+            if granted.max_packet_bytes and packet_bytes > granted.max_packet_bytes:
                 log.warning("event=message_too_large seq=%d bytes=%d", row.seq, len(payload))
                 await self._outbox.refuse([row.seq])
                 self.wake()
             elif not self._publish(row.kind, payload, retained=row.retained, seq=row.seq):
                 return  # the connection is ending; `Closed` releases the row
-
-    def _fits(self, row: Row, payload: bytes, limit: int) -> bool:
-        # Fixed header 5, topic length 2, packet id 2, no properties 1.
-        return len(payload) + len(self._line.topic(row.kind)) + 10 <= limit
 
     async def _goodbye(self) -> None:
         """Offline, then a clean end, each with its deadline: stopping waits for no broker."""

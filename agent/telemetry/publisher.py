@@ -123,6 +123,13 @@ class Publisher:
         """Terminals, merchants, devices, versions or the site changed: tell the fleet."""
         self._recorder.introduce(identity)
 
+    def moved(self, switch: object = None) -> None:
+        """Everything leaves by another channel from now on."""
+        del switch
+        if self._conversation is not None:
+            self._conversation.moved()
+        self._recorder.moved()
+
     async def _talk(self, stop: asyncio.Event) -> None:
         conversation = Conversation(
             self._line, self._outbox, self._counters, self._clock, self._figures

@@ -59,6 +59,7 @@ class Sources:
     backlog: Callable[[], Awaitable[Backlog]]
     next_attempt_ms: Callable[[], int | None]
     blocking_cause: Callable[[], str]  #: why the channels send nothing, or ""
+    thrifty: Callable[[], bool] = lambda: False  #: only money and alarms should leave now
 
 
 @dataclass(slots=True)
@@ -119,6 +120,10 @@ class Recorder:
         self._identity = identity or self._identity
         self._due.introduced = None
 
+    def moved(self) -> None:
+        """Another channel carries: what it is, and what waited for it, is told at the next look."""
+        self._due.health_ms = min(self._due.health_ms, self._sources.clock.now().boot_ms)
+
     async def flush(self) -> bool:
         """Put what `heed` collected on disk; False while the store refuses."""
         # The timer and the conversation both come here: without a lock an event is put twice.
@@ -155,7 +160,8 @@ class Recorder:
             return
         edge = self._edges.edge(facts, at)
         waiting = facts.total.count > 0 or facts.quarantined is None or facts.quarantined.count > 0
-        if not edge and not (waiting and at.boot_ms >= self._due.backlog_ms):
+        due = waiting and at.boot_ms >= self._due.backlog_ms and not self._sources.thrifty()
+        if not edge and not due:
             return
         message = messages.backlog(facts, at, self._sources.next_attempt_ms())
         priority = Priority.NOW if edge else Priority.READING
@@ -169,6 +175,8 @@ class Recorder:
             # The watchers have just started as well: let them speak before the first full report.
             due.health_ms = at.boot_ms + round(self.glance_s * 1000)
             return
+        if self._sources.thrifty():
+            return  # every byte is paid for: they are told when the main channel is back
         now = messages.readings(self._sources.health.components())
         alarms = messages.root_alarms(self._sources.health.alarms())
         if at.boot_ms < due.health_ms or not (now or alarms):

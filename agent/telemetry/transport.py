@@ -19,6 +19,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -30,6 +32,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
 from agent.errors import AgentError, RemoteError
+from agent.link.contact import Contact
+from agent.link.fault import DialError
+from agent.link.tls import expires_at
 from agent.telemetry.attempt import Attempt, Closed, Greeted, Heard, Opened, Puback, Trust
 
 log = logging.getLogger(__name__)
@@ -40,6 +45,14 @@ TCP_CONNECT_TIMEOUT_S = 20.0
 SESSION_EXPIRY_S = 3_600
 #: Attempts that still hang in DNS or TLS although given up; more would only pile up threads.
 MAX_HANGING = 3
+#: How far an attempt came that ended so.
+LAYERS = {
+    "broker.dns": "dns",
+    "broker.certificate": "tls",
+    "broker.tls": "tls",
+    "broker.timeout": "tcp",
+    "broker.unreachable": "tcp",
+}
 
 
 class Connection:
@@ -53,7 +66,10 @@ class Connection:
         self._secured: ssl.SSLSocket | None = None
         self._trouble = ""  #: paho's last error text; the only place a TLS alert is named
         self._over = False
+        self._began_s = 0.0
         self._dropped = False
+        self._way = ["", ""]  #: channel and interface it was opened over
+        self._told_of = False
         self._thread = threading.Thread(target=self._run, name="telemetry-mqtt", daemon=True)
 
     @property
@@ -98,8 +114,10 @@ class Connection:
     # In the thread
 
     def _run(self) -> None:
+        self._began_s = self._loop.time()
         try:
             client = self._connect()
+            self._note("")
             self._tell(Greeted())
             # A select of at most a third of the keepalive: paho pings only when it wakes, and
             # the broker gives up after one and a half. publish() wakes it through a socket pair.
@@ -110,7 +128,10 @@ class Connection:
         except AgentError as error:
             self._end(0, Origin.NETWORK, "broker.configuration", str(error))
         except (OSError, ValueError) as error:
-            self._end(0, Origin.NETWORK, _word(error), f"{type(error).__name__}: {error}")
+            word = _word(error)
+            if word in LAYERS and not self._told_of:
+                self._note(LAYERS[word], str(error))
+            self._end(0, Origin.NETWORK, word, f"{type(error).__name__}: {error}")
         except Exception as error:  # thread top: a bug in here must not silence telemetry for ever
             log.exception("event=transport_failed")
             self._end(0, Origin.NETWORK, "broker.internal", type(error).__name__)
@@ -121,19 +142,61 @@ class Connection:
             if self._secured is not None:
                 self._secured.close()  # paho leaves it open when the handshake fails
 
+    def _reached(self) -> socket.socket:
+        """The connection opened over the channel in use, on the loop; called in the thread."""
+        reach, endpoint = self._attempt.reach, self._attempt.endpoint
+        assert reach is not None
+
+        async def opened() -> tuple[socket.socket, str, str]:
+            return await reach(endpoint.host, endpoint.port, TCP_CONNECT_TIMEOUT_S)
+
+        opening = asyncio.run_coroutine_threadsafe(opened(), self._loop)
+        try:
+            sock, *self._way = opening.result(TCP_CONNECT_TIMEOUT_S + 5.0)
+        except DialError as error:
+            self._told_of = True  # by whoever dials
+            if error.layer == "dns":
+                raise socket.gaierror(socket.EAI_AGAIN, error.reason) from error
+            raise ConnectionError(error.reason) from error
+        except CancelledError:
+            raise ConnectionError("the agent stops") from None
+        sock.settimeout(TCP_CONNECT_TIMEOUT_S)
+        return sock
+
+    def _note(self, layer: str, reason: str = "") -> None:
+        """What became of the attempt, for whoever watches the network."""
+        told, endpoint = self._attempt.told, self._attempt.endpoint
+        if told is None:
+            return
+        channel, interface = self._way
+        contact = Contact(
+            purpose="mqtt",
+            host=endpoint.host,
+            port=endpoint.port,
+            channel=channel,
+            interface=interface,
+            layer=layer,
+            reason=reason[:200],
+            tls=endpoint.tls,
+            expires_at=None if layer or self._secured is None else expires_at(self._secured),
+        )
+        with suppress(RuntimeError):  # a thread left behind by a stop
+            self._loop.call_soon_threadsafe(told, contact)
+
     def _keep(self, sock: ssl.SSLSocket) -> None:
         self._secured = sock
 
     def _connect(self) -> Client:
         attempt = self._attempt
         five = attempt.dialect is Dialect.V5
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=attempt.client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             clean_session=None if five else False,
             reconnect_on_failure=False,
         )
+        client.reached = None if attempt.reach is None else self._reached
         client.suppress_exceptions = True
         client.connect_timeout = TCP_CONNECT_TIMEOUT_S
         client.on_log = self._on_log
@@ -187,6 +250,20 @@ class Connection:
             # paho before 2.2 ignores what the server asks for, and offers no way to obey.
             client._keepalive = granted.server_keepalive_s  # noqa: SLF001
         self._tell(Opened(granted))
+        self._tell_time(properties)
+
+    def _tell_time(self, properties: Properties | None) -> None:
+        """What the broker says about the time, where it is asked for."""
+        wanted = self._attempt.time
+        if wanted is None:
+            return
+        took_s = self._loop.time() - self._began_s
+        for name, value in getattr(properties, "UserProperty", ()):
+            if name == wanted.property:
+                with suppress(RuntimeError):  # a thread left behind by a stop
+                    self._loop.call_soon_threadsafe(
+                        wanted.told, self._attempt.endpoint.host, value, took_s
+                    )
 
     def _on_publish(
         self, _client: Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
@@ -237,6 +314,17 @@ class Connection:
         except RuntimeError:
             # The loop is closed: this is a thread left behind by a stop.
             self._dropped = True
+
+
+class _Client(Client):
+    """paho's client, over a connection that somebody else may have opened."""
+
+    reached: Callable[[], socket.socket] | None = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        if self.reached is not None:
+            return self.reached()
+        return super()._create_socket_connection()
 
 
 class _Context:

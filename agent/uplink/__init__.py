@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -31,6 +32,13 @@ class CauseOf(Protocol):
     def __call__(self, error: BaseException) -> str: ...
 
 
+class Times(Protocol):
+    """Who collects what hosts say about the time (`agent.watch.clock.hearing.Hearing`)."""
+
+    def dated(self, name: str, date: str, took_s: float) -> None: ...
+    def fielded(self, name: str, month_day: str, time: str, took_s: float) -> None: ...
+
+
 class Prepared(Protocol):
     """What the app handed over beside a payment (the store)."""
 
@@ -48,6 +56,7 @@ def build(
     prepared: Prepared,
     overdue: Overdue | None = None,
     windows: Mapping[str, Windows] | None = None,
+    times: Times | None = None,
 ) -> Uploader:
     """One runner per profile, in the order of the configuration."""
     runners: dict[str, Runner] = {}
@@ -56,12 +65,13 @@ def build(
         if isinstance(config, Iso8583Uplink):
             from agent.uplink import iso8583
 
-            acquirer = iso8583.build(config, dial(config), prepared)
+            timed = None if times is None else partial(times.fielded, config.name)
+            acquirer = iso8583.build(config, dial(config), prepared, timed)
             runner = Runner(_channel(config), _acquirer_profile(config), acquirer, ports)
             acquirer.on_late = runner.late
             waits[config.name] = config.batch_wait_s
         else:
-            client = _client(config, dial(config), cause_of)
+            client = _client(config, dial(config), cause_of, times)
             uplink = HttpsUplink(
                 config.url,
                 client,
@@ -86,7 +96,9 @@ def checks(uplinks: Sequence[AnyUplink]) -> Mapping[str, Check]:
     return found
 
 
-def _client(config: HttpsConfig, dial: Dial, cause_of: CauseOf) -> Client:
+def _client(
+    config: HttpsConfig, dial: Dial, cause_of: CauseOf, times: Times | None = None
+) -> Client:
     parts = urlsplit(config.url)
     secure = parts.scheme == "https"
     return Client(
@@ -101,6 +113,7 @@ def _client(config: HttpsConfig, dial: Dial, cause_of: CauseOf) -> Client:
         keep_alive_s=config.keep_alive_s,
         max_idle=config.in_flight,
         cause_of=cause_of,
+        dated=None if times is None else partial(times.dated, config.name),
     )
 
 

@@ -98,6 +98,10 @@ class Uplink(Protocol):
         before_first_byte: Callable[[], Awaitable[None]],
     ) -> Reply: ...
     async def query(self, record: Record) -> Reply: ...
+    def retire(self) -> None:
+        """Open new connections from now on: there is another way to the host."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -109,6 +113,9 @@ class Ports:
     clock: Clock
     draw: Callable[[], float]  #: uniform in [0, 1): the jitter
     reverse: Reverse | None = None
+    #: Told when a host that answered no longer does, or takes longer than this with one payment.
+    doubted: Callable[[], None] | None = None
+    doubt_after_s: float = 3.0
 
 
 class _TooLateError(Exception):
@@ -146,6 +153,11 @@ class Attempts:
     def exclusive(self, record: Record) -> str:
         """What it must have to itself while it is under way; "": nothing."""
         return self._uplink.exclusive(record)
+
+    def moved(self) -> None:
+        """There is another way to the host now: what failed on the old one counts no more."""
+        self._uplink.retire()
+        self.channel.moved()
 
     async def close(self) -> None:
         await self._uplink.close()
@@ -351,3 +363,5 @@ class Attempts:
                 "event=channel_%s uplink=%s cause=%s reason=%r",
                 channel.state, channel.name, channel.cause, reply.note,
             )  # fmt: skip
+            if channel.state is ChannelState.BACKING_OFF and self._ports.doubted is not None:
+                self._ports.doubted()

@@ -78,6 +78,7 @@ class Requests(Protocol):
         answer_timeout_s: float,
     ) -> Outcome: ...
 
+    def retire(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -168,6 +169,9 @@ class HttpsUplink:
         """Nothing: the key of each keeps two payments apart."""
         del record
         return ""
+
+    def retire(self) -> None:
+        self._client.retire()
 
     async def close(self) -> None:
         await self._client.close()

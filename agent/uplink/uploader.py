@@ -85,6 +85,7 @@ class _Errand:
     task: asyncio.Task[None]
     exclusive: str  #: what it has to itself meanwhile
     answered: bool = False  #: the host is done with it, its outcome is being committed
+    doubt: asyncio.TimerHandle | None = None  #: where there is another channel to try
 
 
 class Runner:
@@ -127,6 +128,11 @@ class Runner:
         """Forward now: a person or a command does not want to wait for the back-off."""
         self.channel.kick()
         self._queue.not_before_s = 0.0
+        self._wake.set()
+
+    def moved(self) -> None:
+        """There is another way to the host now."""
+        self._attempts.moved()
         self._wake.set()
 
     @property
@@ -284,10 +290,15 @@ class Runner:
         handling = self._attempts.handle(record, decision, payload, answered)
         task = asyncio.create_task(handling, name=f"deliver-{record.seq}")
         errand = self._busy[record.seq] = _Errand(task, self._attempts.exclusive(record))
+        if (doubted := self._ports.doubted) is not None:
+            loop = asyncio.get_running_loop()
+            errand.doubt = loop.call_later(self._ports.doubt_after_s, doubted)
         task.add_done_callback(lambda _: self._ended(record.seq))
 
     def _ended(self, seq: int) -> None:
-        self._busy.pop(seq, None)
+        errand = self._busy.pop(seq, None)
+        if errand is not None and errand.doubt is not None:
+            errand.doubt.cancel()
         self._queue.recall()
         self._wake.set()
 
@@ -332,6 +343,12 @@ class Uploader:
         for runner_name, runner in self._runners.items():
             if name in (None, runner_name):
                 runner.kick()
+
+    def moved(self, switch: object = None) -> None:
+        """Everything leaves by another channel now, and need not wait for the last one's sins."""
+        del switch
+        for runner in self._runners.values():
+            runner.moved()
 
     @property
     def runners(self) -> Mapping[str, Runner]:

@@ -50,6 +50,11 @@ class FirmwareWatcher:
         self.deadline_s = 2 * (deadline_s + MARGIN_S)
         self._puller = puller
         self._devices: dict[str, str] = {}
+        self._software: dict[str, str] | None = None
+
+    def software(self) -> dict[str, str] | None:
+        """Versions of the software it named last, by name; None: it named none."""
+        return self._software
 
     async def identity(self) -> dict[str, str]:
         """The devices it named last, as `printer.model`; nothing of the terminal itself."""
@@ -71,6 +76,7 @@ class FirmwareWatcher:
                     values |= {key: text for key in _FACTS if (text := getattr(answer, key))}
                 case Inventory(items=items):
                     self._devices = _devices(items)
+                    self._software = _software(items)
                     evidence |= {_key(one): _shown(one) for one in items[:ITEMS_SHOWN]}
                     values["devices"] = sum(one.kind == "device" for one in items)
                     values["packages"] = sum(one.kind == "software" for one in items)
@@ -96,6 +102,10 @@ def _devices(items: Iterable[Item]) -> dict[str, str]:
         if seen.total() <= ITEMS_SHOWN:
             told |= {f"{name}.{fact}": text for fact in FACTS if (text := getattr(one, fact, ""))}
     return told
+
+
+def _software(items: Iterable[Item]) -> dict[str, str]:
+    return {one.name: one.version for one in items if one.kind == "software" and one.version}
 
 
 def _key(one: Item) -> str:

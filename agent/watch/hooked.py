@@ -25,6 +25,7 @@ from agent.core.health.standard_keypad import BOUNCES
 from agent.hooks.doors import Door
 from agent.hooks.findings import HookError
 from agent.hooks.pull import Puller
+from agent.link.contact import Told
 from agent.watch.runner import Watcher
 from agent.wire.hooks import (
     AnyReading,
@@ -87,9 +88,11 @@ class _Beside(Generic[W]):
         self._door = door
         self.heed: Callable[[Callable[[], None]], None] | None = getattr(own, "heed", None)
         self.hear: Callable[[bytes, int], int] | None = getattr(own, "hear", None)
+        self.heard: Told | None = getattr(own, "heard", None)
         self.identity: Callable[[], Awaitable[Mapping[str, str]]] | None
         self.identity = getattr(own, "identity", None)
         self.close: Callable[[], Awaitable[None]] | None = getattr(own, "close", None)
+        self.listens: Callable[..., None] | None = getattr(own, "listens", None)
 
 
 class AddingWatcher(_Beside[Watcher]):

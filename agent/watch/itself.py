@@ -17,14 +17,11 @@ from agent.core.moment import at_ms
 from agent.core.money.deadlines import CUT_OFF
 from agent.core.money.journal import KEY_LOSS, Backlog, Record, State
 from agent.core.money.limits import Use
+from agent.core.rhythm import Gap, Rhythm
 from agent.core.why.checked import plain
 from agent.errors import StoreError
 
-#: A wall clock that moved against the boot clock by this much was set by somebody.
-STEP_MS = 2_000
-#: Our own ticks come every five seconds; a gap this long means the system froze us.
-FROZEN_MS = 30_000
-#: How long a step or a freeze stays worth telling.
+#: How long a freeze or a sleep stays worth telling.
 RECENT_MS = 3_600_000
 
 
@@ -95,7 +92,7 @@ class QueueWatcher:
     """The unsent money and the store that holds it."""
 
     component = "queue"
-    period_s = 15.0
+    period_s = 10.0  # a store that refuses payments is told of within ten seconds
     deadline_s = 10.0
 
     def __init__(
@@ -194,7 +191,7 @@ class UplinkWatcher:
 
 
 class AgentWatcher:
-    """The clock, and whether we were let run."""
+    """Whether we were let run. Sleep is the kernel's doing and no fault; being frozen awake is."""
 
     component = "agent"
     period_s = 5.0
@@ -203,37 +200,32 @@ class AgentWatcher:
     def __init__(self, clock: Clock, restarts: Callable[[], Mapping[str, int]]) -> None:
         self._clock = clock
         self._restarts = restarts
-        first = clock.now()
-        self._last = first
-        self._stepped: tuple[int, int] | None = None  # (boot_ms, by_ms)
-        self._frozen: tuple[int, int, int] | None = None  # (boot_ms, from wall, to wall)
+        self._rhythm = Rhythm(clock.now())
+        self._frozen: Gap | None = None
+        self._slept: Gap | None = None
 
     async def read(self) -> Outcome:
-        now, last = self._clock.now(), self._last
-        self._last = now
-        passed_ms = now.boot_ms - last.boot_ms
-        step_ms = (now.wall_ms - last.wall_ms) - passed_ms
-        if abs(step_ms) > STEP_MS:
-            self._stepped = (now.boot_ms, step_ms)
-        if passed_ms > FROZEN_MS:
-            self._frozen = (now.boot_ms, last.wall_ms, now.wall_ms)
-        if now.boot_id != last.boot_id:
+        now = self._clock.now()
+        beat = self._rhythm.tick(now)
+        if beat.rebooted:
             return Unknown("the kernel's boot id changed under us")
+        self._frozen = beat.frozen or self._frozen
+        self._slept = beat.slept or self._slept
         restarts = self._restarts()
         values: dict[str, Value] = {
             "clock_trusted": now.trusted,
             "part_restarts": sum(restarts.values()),
-            "clock_stepped_s": 0,
             "frozen_s": 0,
+            "slept_s": 0,
         }
         if restarts:
             values["part"] = max(restarts, key=lambda name: restarts[name])
-        if self._stepped is not None and now.boot_ms - self._stepped[0] < RECENT_MS:
-            values["clock_stepped_s"] = round(self._stepped[1] / 1000)
-        if self._frozen is not None and now.boot_ms - self._frozen[0] < RECENT_MS:
-            _, from_ms, to_ms = self._frozen
-            values["frozen_s"] = round((to_ms - from_ms) / 1000)
-            values["from_at"], values["to_at"] = _text(from_ms), _text(to_ms)
+        if self._slept is not None and now.boot_ms - self._slept.boot_ms < RECENT_MS:
+            values["slept_s"] = round(self._slept.slept_ms / 1000)
+        if self._frozen is not None and now.boot_ms - self._frozen.boot_ms < RECENT_MS:
+            values["frozen_s"] = round(self._frozen.frozen_ms / 1000)
+            values["from_at"] = _text(self._frozen.from_ms)
+            values["to_at"] = _text(self._frozen.to_ms)
         return Reading(values=values)
 
 

@@ -10,13 +10,13 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Interface name -> its addresses as text.
 Addresses = Mapping[str, Sequence[str]]
 
-_RTF_UP, _RTF_GATEWAY = 0x1, 0x2
+_RTF_UP, _RTF_GATEWAY, _RTF_REJECT = 0x1, 0x2, 0x200
 #: Flags of /proc/net/arp. Zero is an address the kernel asks for and nobody answers. A stale
 #: neighbour still shows as complete, and rightly: stale is not a fault.
 _ATF_COMPLETE, _ATF_PERMANENT = 0x2, 0x4
@@ -33,6 +33,9 @@ class Interface:
     addresses: tuple[str, ...] = ()
     physical: bool = False
     carrier_changes: int | None = None
+    #: False: the kernel's files may not be read here, and `link` is only inferred.
+    known: bool = True
+    index: int = 0
 
     @property
     def usable(self) -> tuple[str, ...]:
@@ -41,6 +44,8 @@ class Interface:
 
     def __str__(self) -> str:
         state = "up" if self.link else f"no link ({self.operstate})"
+        if not self.known:
+            state = "link unknown (/sys/class/net may not be read)"
         changes = "" if self.carrier_changes is None else f", {self.carrier_changes} link changes"
         return f"{state}, {' '.join(self.addresses) or 'no address'}{changes}"
 
@@ -51,31 +56,53 @@ class Route:
 
     interface: str
     gateway: str
+    metric: int = field(default=0, compare=False)
 
 
 def interfaces(root: Path, addresses: Callable[[], Addresses]) -> list[Interface]:
     """All interfaces but loopback, by name."""
     known = addresses()
-    found: list[Interface] = []
-    net = root / "sys/class/net"
-    for name in sorted(path.name for path in net.iterdir()) if net.is_dir() else ():
-        if name == "lo":
-            continue
-        operstate = _read(net / name / "operstate") or "unknown"
-        carrier = _read(net / name / "carrier")  # EINVAL while the interface is switched off
-        changes = _read(net / name / "carrier_changes")
-        found.append(
+    names = _names(root / "sys/class/net")
+    if names is None:
+        # Android keeps /sys/class/net from apps: an address is the only sign of a link.
+        return [
             Interface(
                 name=name,
-                # Point-to-point drivers never leave "unknown"; their carrier tells.
-                link=operstate == "up" or (operstate == "unknown" and carrier == "1"),
-                operstate=operstate,
-                addresses=tuple(known.get(name, ())),
-                physical=(net / name / "device").exists(),
-                carrier_changes=int(changes) if changes.isdecimal() else None,
+                link=any(not link_local(one) for one in told),
+                operstate="unknown",
+                addresses=tuple(told),
+                known=False,
             )
-        )
-    return found
+            for name, told in sorted(known.items())
+            if name != "lo"
+        ]
+    seen = (_interface(root / "sys/class/net" / name, known.get(name, ())) for name in names)
+    return [one for one in seen if one is not None]
+
+
+def _interface(folder: Path, addresses: Sequence[str]) -> Interface | None:
+    """One of them; None where it vanished while it was read."""
+    if folder.name == "lo":
+        return None
+    operstate = _read(folder / "operstate")
+    carrier = _read(folder / "carrier")  # EINVAL while the interface is switched off
+    changes = _read(folder / "carrier_changes")
+    if not operstate and not folder.exists():
+        return None
+    known = bool(operstate)
+    operstate = operstate or "unknown"
+    # Point-to-point drivers never leave "unknown"; their carrier tells.
+    link = operstate == "up" or (operstate == "unknown" and carrier == "1")
+    return Interface(
+        name=folder.name,
+        link=link if known else any(not link_local(one) for one in addresses),
+        operstate=operstate,
+        addresses=tuple(addresses),
+        physical=(folder / "device").exists(),
+        carrier_changes=_number(changes),
+        known=known,
+        index=_number(_read(folder / "ifindex")) or 0,
+    )
 
 
 def watched(
@@ -99,18 +126,31 @@ def watched(
 
 def default_route(root: Path) -> Route | None:
     """The default route with the lowest metric; IPv4 before IPv6."""
-    routes: list[tuple[int, Route]] = []
-    for line in _read(root / "proc/net/route").splitlines()[1:]:
+    routes = default_routes(root)
+    return min(routes, key=lambda one: one.metric) if routes else None
+
+
+def default_routes(root: Path) -> list[Route] | None:
+    """All default routes, IPv6 only where there is none for IPv4; None: not told here."""
+    four, six = _told(root / "proc/net/route"), _told(root / "proc/net/ipv6_route")
+    if four is None and six is None:
+        return None
+    return _routes4(four or "") or _routes6(six or "")
+
+
+def _routes4(text: str) -> list[Route]:
+    routes: list[Route] = []
+    for line in text.splitlines()[1:]:
         fields = line.split()
         if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000":
             continue
-        flags = int(fields[3], 16)
-        if flags & _RTF_UP:
-            gateway = _little_endian(fields[2]) if flags & _RTF_GATEWAY else ""
-            routes.append((int(fields[6]), Route(interface=fields[0], gateway=gateway)))
-    if not routes:
-        routes = _routes6(root)
-    return min(routes, key=lambda one: one[0])[1] if routes else None
+        flags, metric = _hexadecimal(fields[3]), _number(fields[6])
+        if flags is None or metric is None or not flags & _RTF_UP:
+            continue
+        gateway = _little_endian(fields[2]) if flags & _RTF_GATEWAY else ""
+        if gateway is not None:
+            routes.append(Route(interface=fields[0], gateway=gateway, metric=metric))
+    return routes
 
 
 def neighbour(root: Path, address: str) -> str:
@@ -118,7 +158,7 @@ def neighbour(root: Path, address: str) -> str:
     for line in _read(root / "proc/net/arp").splitlines()[1:]:
         fields = line.split()
         if len(fields) >= 4 and fields[0] == address:
-            flags = int(fields[2], 16)
+            flags = _hexadecimal(fields[2]) or 0
             if flags & _ATF_PERMANENT:
                 return "permanent"
             return "complete" if flags & _ATF_COMPLETE else "incomplete"
@@ -126,9 +166,10 @@ def neighbour(root: Path, address: str) -> str:
 
 
 def resolvers(root: Path) -> list[str]:
-    """The name servers of resolv.conf."""
+    """The name servers of resolv.conf; none where there is no such file (Android)."""
     lines = (line.split() for line in _read(root / "etc/resolv.conf").splitlines())
-    return [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"]
+    told = (fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver")
+    return [one for one in told if literal(one.partition("%")[0])]
 
 
 def local_addresses() -> Addresses:
@@ -173,26 +214,65 @@ def link_local(address: str) -> bool:
         return False
 
 
-def _routes6(root: Path) -> list[tuple[int, Route]]:
-    routes: list[tuple[int, Route]] = []
-    for line in _read(root / "proc/net/ipv6_route").splitlines():
+def _routes6(text: str) -> list[Route]:
+    routes: list[Route] = []
+    for line in text.splitlines():
         fields = line.split()
         if len(fields) < 10 or fields[0] != _NO_ROUTE6 or fields[1] != "00" or fields[9] == "lo":
             continue
-        flags = int(fields[8], 16)
-        if flags & _RTF_UP:
-            raw = bytes.fromhex(fields[4])
-            gateway = str(ipaddress.IPv6Address(raw)) if flags & _RTF_GATEWAY else ""
-            routes.append((int(fields[5], 16), Route(interface=fields[9], gateway=gateway)))
+        flags, metric = _hexadecimal(fields[8]), _hexadecimal(fields[5])
+        if flags is None or metric is None or not flags & _RTF_UP or flags & _RTF_REJECT:
+            continue
+        gateway = ""
+        if flags & _RTF_GATEWAY:
+            try:
+                gateway = str(ipaddress.IPv6Address(bytes.fromhex(fields[4])))
+            except ValueError:
+                continue
+        routes.append(Route(interface=fields[9], gateway=gateway, metric=metric))
     return routes
 
 
-def _little_endian(text: str) -> str:
-    return socket.inet_ntoa(struct.pack("<I", int(text, 16)))
+def _little_endian(text: str) -> str | None:
+    number = _hexadecimal(text)
+    if number is None or number > 0xFFFFFFFF:
+        return None
+    return socket.inet_ntoa(struct.pack("<I", number))
+
+
+def _hexadecimal(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int | None:
+    # Not str.isdecimal alone: it takes digits of all scripts, and int() then does as well.
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
+
+def _names(folder: Path) -> list[str] | None:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError:
+        return None
+
+
+def _told(path: Path) -> str | None:
+    """What a file says; None where it may not be read. A missing one says nothing."""
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return None
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8", errors="replace").strip()
-    except OSError:
+    except (OSError, ValueError):
         return ""

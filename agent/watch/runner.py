@@ -191,6 +191,10 @@ class Watch:
         await self._round(component)
         return next((one for one in self.components() if one.component == component), None)
 
+    def watched(self) -> Mapping[str, float]:
+        """The components, each with the seconds that one read may take."""
+        return {name: asked.watcher.deadline_s for name, asked in self._asked.items()}
+
     async def identity(self, component: str) -> Mapping[str, str]:
         """What a watcher knows of its device (maker, model...); empty if it says nothing."""
         asked = self._asked.get(component)

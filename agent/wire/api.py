@@ -28,13 +28,23 @@ from agent.wire.arguments import (
 from agent.wire.card_check import check_metadata
 from agent.wire.care import CARE
 from agent.wire.check import CheckArgs, CheckOut
+from agent.wire.inspection import INSPECTION
 from agent.wire.inventory import INVENTORY
 from agent.wire.keeping import KEEPING
 from agent.wire.operation import Operation, Role
 from agent.wire.prepared import ReplaceArgs, ReverseArgs
 from agent.wire.problem import RequestError
 from agent.wire.pushed import PUSHED
-from agent.wire.stages import AppStateArgs, AppStateOut, ReportedOut, ResolveArgs, StagesArgs
+from agent.wire.software import SOFTWARE
+from agent.wire.stages import (
+    AliveArgs,
+    AliveOut,
+    AppStateArgs,
+    AppStateOut,
+    ReportedOut,
+    ResolveArgs,
+    StagesArgs,
+)
 from agent.wire.submit import MAX_BODY_BYTES, TransactionIn, convert, decode_object
 from agent.wire.verdict import VerdictOut
 from agent.wire.views import BacklogOut, HealthOut, Moved, QueuePage, StatusOut, TransactionOut
@@ -229,6 +239,16 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation(
+        name="app_alive",
+        method="POST",
+        path="/v1/app/alive",
+        roles=(Role.SUBMIT,),
+        summary="The payment app says that it is there, where it has nothing else to say.",
+        arguments=AliveArgs,
+        result=AliveOut,
+        problems=("request.bad_field", "request.unknown_field"),
+    ),
+    Operation(
         name="queue_retry",
         method="POST",
         path="/v1/queue/retry",
@@ -332,7 +352,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/v1/events",
         roles=_PAYMENT,
-        summary="Server-sent events: `transaction`, `health`, `device`, `backlog`.",
+        summary="Server-sent events: `transaction`, `health`, `device`, `backlog`, "
+        "`inspection`, `software`.",
         arguments=Nothing,
         result=None,
         problems=("events.too_many",),
@@ -349,6 +370,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *PUSHED,
     *CARE,
     *INVENTORY,
+    *INSPECTION,
+    *SOFTWARE,
     *KEEPING,
 )  # fmt: skip
 

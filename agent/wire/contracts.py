@@ -23,8 +23,10 @@ from msgspec import Struct
 from agent import __version__
 from agent.wire.api import OPERATIONS, Operation
 from agent.wire.events import HealthEvent
+from agent.wire.inspection import InspectionEvent
 from agent.wire.inventory import DeviceChangeOut
 from agent.wire.problem import CODES, MEDIA_TYPE, Problem
+from agent.wire.software import SoftwareChangeOut
 from agent.wire.views import BacklogOut, TransactionOut
 
 REF = "#/components/schemas/{name}"
@@ -72,7 +74,15 @@ def described(components: dict[str, Any], shapes: Iterable[Any]) -> None:
 def _shapes() -> list[type[Struct]]:
     found: dict[str, type[Struct]] = {
         shape.__name__: shape
-        for shape in (Problem, HealthEvent, DeviceChangeOut, BacklogOut, TransactionOut)
+        for shape in (
+            Problem,
+            HealthEvent,
+            DeviceChangeOut,
+            InspectionEvent,
+            SoftwareChangeOut,
+            BacklogOut,
+            TransactionOut,
+        )
     }
     for operation in OPERATIONS:
         if operation.result is not None:
@@ -167,6 +177,7 @@ def _content(operation: Operation) -> dict[str, Any]:
                     "transaction": _ref(TransactionOut),
                     "health": _ref(HealthEvent),
                     "device": _ref(DeviceChangeOut),
+                    "software": _ref(SoftwareChangeOut),
                     "backlog": _ref(BacklogOut),
                 },
             }

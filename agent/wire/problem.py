@@ -80,6 +80,18 @@ CODES: Mapping[str, Code] = {
     "reading.bad": Code(
         422, "State not as the hook contract says", "See firmware_hooks/contract/README.md."
     ),
+    # An update of software
+    "update.unknown": Code(
+        404, "No such update offered", "GET /v1/software shows what the manifest in force offers."
+    ),
+    "update.unnamed": Code(
+        422, "File of no known update", "Say which component and version it is."
+    ),
+    "update.known": Code(
+        409, "Update begun before", "An update is begun once; its outcome is in GET /v1/software."
+    ),
+    "update.busy": Code(409, "Another update under way", "Wait for its end."),
+    "update.not_kept": Code(503, "Update not written down", "Free storage on this terminal."),
     # A transaction
     "key.missing": Code(
         400, "No key", "Mint a key before the first attempt, keep it, send it with every repeat."
@@ -167,6 +179,7 @@ CODES: Mapping[str, Code] = {
         422, "Card number not masked", "First six and last four digits at most, stars between."
     ),
     "transaction.unknown": Code(404, "No such transaction"),
+    "inspection.unknown": Code(404, "No such inspection", "posagent inspect makes one."),
     "record.final": Code(409, "The payment is final", "Nothing is sent for it any more."),
     "record.in_doubt": Code(
         409,

@@ -139,6 +139,20 @@ class AppStateOut(Struct, frozen=True, kw_only=True):
     batch: BatchOut | None
 
 
+class AliveArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payment app says that it is there. Its other calls say so too."""
+
+    version: Annotated[str, Meta(pattern=r"^[!-~]{0,64}$")] = ""
+    busy: bool = False
+    """A payment is being taken: not to be restarted now."""
+
+
+class AliveOut(Struct, frozen=True, kw_only=True):
+    """Whether anybody listens."""
+
+    taken: bool
+
+
 def reports(args: StagesArgs) -> list[Report]:
     """The reports of a request. Raises RequestError naming the field."""
     found: dict[int, Report] = {}

@@ -12,11 +12,11 @@ import argparse
 import sys
 import time
 
-from tests.bench import accept, crowd, detect, drain, flash, idle, million, peers, start
+from tests.bench import accept, crowd, detect, drain, flash, idle, million, network, peers, start
 from tests.bench.rig import Sims
 from tests.bench.table import Figure, as_json, as_text, machine
 
-PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle")
+PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle", "network")
 #: Only when asked for: it takes minutes and gigabytes.
 RARE = ("million",)
 
@@ -69,6 +69,10 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
         case "detect":
             polled, pushed = (4, 8) if quick else (24, 60)
             return detect.measure(sims, polled=polled, pushed=pushed)
+        case "network":
+            return network.measure(
+                settle_s=7.0 if quick else 20.0, window_s=30.0 if quick else 300.0
+            )
         case _:
             return idle.measure(
                 sims, settle_s=7.0 if quick else 25.0, window_s=25.0 if quick else 120.0

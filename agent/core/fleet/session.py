@@ -47,6 +47,7 @@ POISON = frozenset({0x90, 0x95, 0x99})
 
 NOT_AUTHORISED = "broker.not_authorised"
 DUPLICATE_ID = "broker.duplicate_id"
+MOVED_WHY = "channel changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +296,18 @@ class Session:
             # A steady connection ended. Fail back: the first endpoint is the preferred one.
             self._endpoint = 0
         return tuple(actions)
+
+    def moved(self, now_ms: int, jitter: float) -> tuple[Action, ...]:
+        """Another channel carries: what stands on the old one is dropped, what waits waits less.
+
+        Still drawn from a whole second or two: a street whose line is cut moves all at once.
+        """
+        actions: tuple[Action, ...] = ()
+        if self.phase in (Phase.CONNECTING, Phase.CONNECTED):
+            actions = (Drop(MOVED_WHY), *self.closed(now_ms, 0, Origin.NETWORK, jitter))
+        if self.phase is Phase.WAITING and not self.alarm:
+            self._due_ms = min(self._due_ms, now_ms + _ms(self._policy.base_s * jitter))
+        return actions
 
     # How
 

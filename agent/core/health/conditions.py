@@ -35,10 +35,12 @@ class Sign:
     component: str
     judge: Judge
     args: tuple[str, ...] = ()  #: values of the reading that the texts may show
+    prefix: str = ""  #: before the names of those values, where one component tells several
 
     def shown(self, values: Values) -> Mapping[str, Value]:
         """The arguments of the texts, as far as the reading has them."""
-        return {name: values[name] for name in self.args if values.get(name) is not None}
+        told = ((name, values.get(self.prefix + name)) for name in self.args)
+        return {name: value for name, value in told if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,17 +14,19 @@ from agent.core.health.conditions import (
     Judge,
     Severity,
     Sign,
-    Values,
     at_least,
-    falls_to,
-    flag,
     holds,
-    reaches,
 )
+from agent.core.health.standard_channels import CHANNELS
+from agent.core.health.standard_configuration import CONFIGURATION, PAYMENT_APP, joined
+from agent.core.health.standard_inspection import INSPECTION
 from agent.core.health.standard_keypad import KEYPAD
 from agent.core.health.standard_network import NETWORK, TLS, UPLINK
 from agent.core.health.standard_printer import PRINTER
+from agent.core.health.standard_radio import RADIO, graded
 from agent.core.health.standard_scanner import SCANNER
+from agent.core.health.standard_software import SOFTWARE
+from agent.core.health.standard_system import CLOCK, SYSTEM
 
 #: Raised by any component that does not answer and has no condition for that.
 DEGRADED = "software.agent_degraded"
@@ -39,13 +41,6 @@ def _queue(
         signs=(Sign(component="queue", judge=judge, args=args),),
         clear_after_s=clear_s,
     )
-
-
-def _battery_low(values: Values) -> bool | None:
-    # On the charger a low battery needs nobody.
-    if flag(values, "battery_charging") is True:
-        return False
-    return falls_to("battery_percent", "battery_limit_percent")(values)
 
 
 #: Of whatever is attached.
@@ -105,127 +100,7 @@ QUEUE = (
     _queue("request.lapsed", Severity.MINOR, at_least("lapsed_recent", 1), "lapsed_recent"),
 )
 
-PAYMENT_APP = (
-    Condition(
-        code="config.not_signed_on",
-        severity=Severity.MAJOR,
-        signs=(
-            Sign(
-                component="payment_app",
-                judge=holds("signed_on", False),
-                args=("terminal_id", "batch"),
-            ),
-            # The host refused payments for it (A0, 77, 99, 22).
-            Sign(
-                component="queue",
-                judge=at_least("not_signed_on", 1),
-                args=("not_signed_on",),
-            ),
-        ),
-        visible_after_s=120,  # signing on takes a minute of its own every morning
-    ),
-    Condition(
-        code="settlement.batch_not_closed",
-        severity=Severity.MINOR,
-        signs=(
-            Sign(component="payment_app", judge=holds("batch_overdue"), args=("batch", "count")),
-            # A batch upload whose payments were not all sent by the cut-off (money rule 6).
-            Sign(
-                component="queue",
-                judge=at_least("batch_incomplete", 1),
-                args=("batch_incomplete",),
-            ),
-        ),
-    ),
-)
-
-SYSTEM = (
-    Condition(
-        code="system.storage_low",
-        severity=Severity.MAJOR,
-        signs=(
-            Sign(
-                component="system",
-                judge=falls_to("storage_free_mb", "storage_limit_mb"),
-                args=("storage_path", "storage_free_mb", "storage_limit_mb"),
-            ),
-        ),
-        clear_after_s=120,
-    ),
-    Condition(
-        code="system.storage_worn",
-        severity=Severity.CRITICAL,
-        signs=(Sign(component="system", judge=holds("storage_read_only"), args=("storage_path",)),),
-    ),
-    Condition(
-        code="system.memory_low",
-        severity=Severity.MINOR,
-        signs=(
-            Sign(
-                component="system",
-                judge=falls_to("memory_available_mb", "memory_limit_mb"),
-                args=("memory_available_mb", "memory_limit_mb"),
-            ),
-        ),
-        visible_after_s=120,
-        clear_after_s=120,
-    ),
-    Condition(
-        code="system.overheated",
-        severity=Severity.MAJOR,
-        signs=(
-            Sign(
-                component="system",
-                judge=reaches("temperature_c", "temperature_limit_c"),
-                args=("temperature_c", "temperature_limit_c"),
-            ),
-        ),
-        visible_after_s=60,
-        clear_after_s=120,
-    ),
-    Condition(
-        code="power.battery_low",
-        severity=Severity.MAJOR,
-        signs=(
-            Sign(
-                component="system",
-                judge=_battery_low,
-                args=("battery_percent", "battery_limit_percent"),
-            ),
-        ),
-        visible_after_s=30,
-        clear_after_s=60,
-    ),
-)
-
-SOFTWARE = (
-    Condition(
-        code="software.outdated",
-        severity=Severity.WARNING,
-        signs=(
-            Sign(
-                component="software",
-                judge=at_least("behind", 1),
-                args=("behind", "package", "installed", "required"),
-            ),
-        ),
-    ),
-)
-
 AGENT = (
-    Condition(
-        code="clock.wrong",
-        severity=Severity.MAJOR,
-        signs=(
-            Sign(
-                component="agent",
-                judge=holds("clock_trusted", False),
-                args=("clock_stepped_s", "source"),
-            ),
-        ),
-        visible_after_s=60,  # network time needs its minute after a cold start
-        clear_after_s=5,
-    ),
     Condition(
         code=DEGRADED,
         severity=Severity.MAJOR,
@@ -260,14 +135,19 @@ STANDARD = Catalogue(
         *DEVICE,
         *SCANNER,
         *KEYPAD,
-        *NETWORK,
+        *graded(NETWORK),
+        *RADIO,
+        *CHANNELS,
         *TLS,
-        *UPLINK,
+        *joined(UPLINK),
         *QUEUE,
-        *PAYMENT_APP,
+        *joined(PAYMENT_APP),
+        *CONFIGURATION,
         *SYSTEM,
         *SOFTWARE,
+        *CLOCK,
         *AGENT,
+        *INSPECTION,
     ),
     silent=DEGRADED,
 )

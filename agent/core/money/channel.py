@@ -107,6 +107,16 @@ class Channel:
         """Forward now: forget the waiting time, not the trouble."""
         self.open_at_boot_ms = 0
 
+    def moved(self) -> None:
+        """There is another way to the host: nothing waits for failures on the old one.
+
+        Attempts that began there and fail now were under way together with those (see `turn`).
+        """
+        self.closures += 1
+        if self.state is ChannelState.BACKING_OFF:
+            self.failures = 0
+            self.open_at_boot_ms = 0
+
     def _opened(self, now: Moment) -> None:
         self.failures = 0
         self.last_success_wall_ms = now.wall_ms

@@ -7,7 +7,7 @@ otherwise the answer is "nobody can tell". Called by `delivery`, the lapser and 
 
 from __future__ import annotations
 
-from agent.core.moment import Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.moment import SLACK_MS, Moment, Stamp, at_least_ms, at_most_ms, to_ms
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Delivery, Kind
 
@@ -28,15 +28,22 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
     """Whether a request's `send_before` has passed; None when this terminal cannot tell.
 
     Within the boot that took the request over, the time left is counted on the boot clock, so
-    that setting the wall clock to 1970 or 2036 neither kills nor revives anything.
+    that setting the wall clock to 1970 or 2036 neither kills nor revives anything. After a reboot
+    what this boot alone has lasted is certain; the wall clock counts while it is trusted, unless
+    the request was stored by a clock that has been set back since.
     """
     send_before = record.transaction.send_before
     if send_before is None:
         return False
-    left_ms = to_ms(send_before) - record.stored.wall_ms
-    if record.stored.boot_no == boot_no:
-        return now.boot_ms - record.stored.boot_ms > left_ms
-    return now.wall_ms > to_ms(send_before) if now.trusted else None
+    stored = record.stored
+    left_ms = to_ms(send_before) - stored.wall_ms
+    if stored.boot_no == boot_no:
+        return now.boot_ms - stored.boot_ms > left_ms
+    if now.boot_ms > left_ms:
+        return True
+    if not now.trusted or stored.wall_ms > now.wall_ms + SLACK_MS:
+        return None
+    return now.wall_ms > to_ms(send_before)
 
 
 def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
@@ -54,7 +61,9 @@ def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     if record.stored.boot_no == boot_no:
         left_ms = to_ms(send_before) - record.stored.wall_ms
         return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
-    return to_ms(send_before) - now.wall_ms + 1
+    # By the clock of the day, or because this boot alone has lasted that long.
+    left_ms = to_ms(send_before) - record.stored.wall_ms
+    return min(to_ms(send_before) - now.wall_ms, left_ms - now.boot_ms) + 1
 
 
 def lapse() -> Change:

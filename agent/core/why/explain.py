@@ -214,7 +214,7 @@ def _add_way(scales: Scales, case: Case, record: Record, channel: ChannelView | 
 
 def _add_last_cause(scales: Scales, record: Record, channel: ChannelView | None) -> list[Line]:
     """The record's last trouble: a cause if it can still stand, otherwise a fact."""
-    code = record.cause
+    code = sources.whose_dates(scales, record.cause)
     if record.final or not code or code in scales.codes:
         return []
     clear = channel is not None and channel.state is ChannelState.OK

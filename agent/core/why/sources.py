@@ -20,6 +20,8 @@ from agent.core.why.weigh import BESIDE_THE_MONEY, Scales, Tier, tier_of
 CHANGE_WINDOW = timedelta(hours=24)
 _CHANGEABLE_PREFIXES = ("software.", "config.", "device.", "tls.")
 _CHANGEABLE = frozenset({"host.format_error", "host.rejected", "queue.held"})
+#: What is known of versions themselves is no trouble a change has caused.
+_OF_VERSIONS = frozenset({"software.outdated", "software.update_pending", "software.update_failed"})
 #: Causes that are over as soon as the way to the host works again.
 _WAY_PREFIXES = ("network.", "tls.", "clock.")
 _WAY_CODES = frozenset(
@@ -79,13 +81,21 @@ def add_conditions(scales: Scales, conditions: Iterable[Condition]) -> None:
         )
 
 
+def whose_dates(scales: Scales, code: str) -> str:
+    """Whom a certificate that is not valid yet speaks against: the clock, unless that is vouched
+    for and the certificate is what the watchers doubt."""
+    if code == "clock.wrong" and code not in scales.codes and "tls.untrusted" in scales.codes:
+        return "tls.untrusted"
+    return code
+
+
 def add_channels(scales: Scales, channels: Iterable[ChannelView]) -> list[Line]:
     """What keeps the ways to the hosts from carrying payments; returns what is not known."""
     unknown = []
     for one in channels:
         evidence = [channel_line(one), *(verbatim(words) for words in one.evidence)]
         args: dict[str, Arg] = {}
-        code = one.cause
+        code = whose_dates(scales, one.cause)
         match one.state:
             case ChannelState.OK:
                 continue
@@ -152,7 +162,8 @@ def add_changes(scales: Scales, case: Case, failed_at: datetime | None) -> None:
     suspects = [
         code
         for code in scales.codes
-        if code.startswith(_CHANGEABLE_PREFIXES) or code in _CHANGEABLE
+        if (code.startswith(_CHANGEABLE_PREFIXES) or code in _CHANGEABLE)
+        and code not in _OF_VERSIONS
     ]
     failed_at = (failed_at or scales.since(suspects)) if suspects else None
     if failed_at is None:

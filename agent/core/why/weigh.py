@@ -44,10 +44,12 @@ WAY: tuple[str, ...] = (
 #: the health tracker cannot know because it mixes sources (channel, journal, alarms).
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     **{code: WAY[:layer] for layer, code in enumerate(WAY)},
+    "network.host_unreachable": (*WAY[:-1], "tls.client_certificate_expired"),
+    "config.credential_expired": ("tls.client_certificate_expired",),
     "network.slow": (*WAY, "network.weak_signal"),
     "network.unstable": ("network.weak_signal",),
     "tls.client_certificate_expired": ("clock.wrong",),
-    "tls.host_certificate_expired": ("clock.wrong",),
+    "tls.host_certificate_expired": ("clock.wrong", "tls.ca_expired"),
     "tls.ca_expired": ("clock.wrong",),
     "tls.certificate_expiring": ("clock.wrong", "tls.host_certificate_expired"),
     "tls.untrusted": ("network.captive_portal", "clock.wrong"),

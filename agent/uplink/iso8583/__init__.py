@@ -12,10 +12,11 @@ from agent.uplink.iso8583.echo import Echo, echo_of
 from agent.uplink.iso8583.frame import Begins, Layout, Length, TpduCheck
 from agent.uplink.iso8583.intake import Intake
 from agent.uplink.iso8583.line import Dial, Line, Place
+from agent.uplink.iso8583.timed import Timed
 from agent.uplink.iso8583.uplink import Iso8583Uplink, Queries, Repeat, Terms
 
 
-def terms_of(config: Config) -> Terms:
+def terms_of(config: Config, timed: Timed | None = None) -> Terms:
     """How to speak with this host."""
     return Terms(
         layout=Layout(
@@ -29,12 +30,15 @@ def terms_of(config: Config) -> Terms:
         table=Table(config.codes, config.query_codes),
         bound=tuple(config.bound),
         repeat=Repeat(config.repeat),
+        timed=timed,
     )
 
 
-def build(config: Config, dial: Dial, queries: Queries) -> Iso8583Uplink:
-    """The uplink of one profile."""
-    terms = terms_of(config)
+def build(
+    config: Config, dial: Dial, queries: Queries, timed: Timed | None = None
+) -> Iso8583Uplink:
+    """The uplink of one profile; `timed` hears what answers say about the time."""
+    terms = terms_of(config, timed)
     place = Place(
         host=config.host,
         port=config.port,

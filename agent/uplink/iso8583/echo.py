@@ -17,6 +17,7 @@ from agent.core.money.iso8583 import Message, answer_mti, differs
 from agent.uplink.iso8583.codec import BrokenMessageError
 from agent.uplink.iso8583.frame import FrameError
 from agent.uplink.iso8583.line import Fate, Fits, Line
+from agent.uplink.iso8583.timed import hear
 from agent.uplink.iso8583.uplink import Terms
 
 log = logging.getLogger(__name__)
@@ -46,14 +47,19 @@ class Echo:
         message = next(self._messages)
         layout = self._terms.layout
         frame = layout.framed(layout.tpdu + layout.header + message)
-        ending = await line.ask(frame, self._fits(self._terms.codec.decode(message)))
+        sent = self._terms.codec.decode(message)
+        heard: list[Message] = []
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        ending = await line.ask(frame, self._fits(sent, heard))
+        hear(self._terms.timed, sent, heard[0] if heard else None, loop.time() - began_s)
         if ending.fate is Fate.ANSWERED:
             return True
         log.warning("event=echo_failed fate=%s reason=%r", ending.fate, ending.reason)
         await line.hang_up()
         return False
 
-    def _fits(self, sent: Message) -> Callable[[bytes], Fits]:
+    def _fits(self, sent: Message, heard: list[Message]) -> Callable[[bytes], Fits]:
         def fits(body: bytes) -> Fits:
             try:
                 message, addressed = self._terms.layout.opened(body)
@@ -61,6 +67,7 @@ class Echo:
             except (FrameError, BrokenMessageError):
                 return Fits.BROKEN
             if addressed and not differs(sent, got, ("11", "41")):
+                heard.append(got)
                 return Fits.MINE
             # Perhaps the late answer to a payment; whoever asked for that will judge it.
             return Fits.OTHER if got.mti != answer_mti(sent.mti) else Fits.FOREIGN

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from agent.link.fault import DialError
+from agent.link.fault import DialError, cause_of
 from agent.uplink.iso8583.frame import Deframer, FrameError, Length
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,9 @@ class _Connection:
         self._deframer = Deframer(length)
         self._heard = heard
         self.end = ""  #: why it is of no use any more
+        self.code = ""  #: the cause of that, where one is known
         self.broken = False  #: what came was no frame
+        self.retired = False  #: the next question takes another
         self.used_at_s = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(self._listen(), name="iso8583-listen")
 
@@ -107,6 +109,7 @@ class _Connection:
             self.end, self.broken = str(error), True
         except OSError as error:
             self.end = f"the connection broke: {error.strerror or type(error).__name__}"
+            self.code = cause_of(error)
         self._heard(self, None)
 
     async def close(self) -> None:
@@ -149,7 +152,8 @@ class Line:
                 await before_first_byte()
             if connection.end:
                 self._drop(connection)
-                return Ending(Fate.NOT_SENT, f"{connection.end} before anything was sent")
+                reason = f"{connection.end} before anything was sent"
+                return Ending(Fate.NOT_SENT, reason, connection.code)
             inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
             self._inbox = inbox
             try:
@@ -192,17 +196,25 @@ class Line:
         except OSError as error:
             self._drop(connection)
             reason = error.strerror or type(error).__name__
-            return Ending(Fate.UNANSWERED, f"the connection broke after sending: {reason}")
+            reason = f"the connection broke after sending: {reason}"
+            return Ending(Fate.UNANSWERED, reason, cause_of(error))
         self._drop(connection)
         if connection.broken:
             return Ending(Fate.BROKEN, connection.end)
-        return Ending(Fate.UNANSWERED, connection.end)
+        return Ending(Fate.UNANSWERED, connection.end, connection.code)
 
     def idle_s(self) -> float:
         """How long an open connection has not been used; 0 where there is none or it is in use."""
         if self._connection is None or self._turn.locked():
             return 0.0
         return asyncio.get_running_loop().time() - self._connection.used_at_s
+
+    def retire(self) -> None:
+        """Use this connection for no further question; one under way keeps it to its end."""
+        if self._connection is not None:
+            self._connection.retired = True
+            if not self._turn.locked():
+                self._drop(self._connection)
 
     async def hang_up(self) -> None:
         """Close the connection; the next question opens another."""
@@ -226,7 +238,8 @@ class Line:
         now_s = asyncio.get_running_loop().time()
         connection = self._connection
         if connection is not None:
-            if not connection.end and now_s - connection.used_at_s < self._place.idle_s:
+            worn = connection.end or connection.retired
+            if not worn and now_s - connection.used_at_s < self._place.idle_s:
                 return connection
             self._drop(connection)
         place = self._place

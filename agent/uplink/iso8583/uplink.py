@@ -24,6 +24,7 @@ from agent.core.money.transaction import Payload, Posting
 from agent.uplink.iso8583.codec import BrokenMessageError, Codec
 from agent.uplink.iso8583.frame import FrameError, Layout
 from agent.uplink.iso8583.line import Ending, Fate, Fits, Line
+from agent.uplink.iso8583.timed import Timed, hear
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Terms:
     table: Table
     bound: tuple[str, ...]
     repeat: Repeat = Repeat.NEVER
+    timed: Timed | None = None  #: hears what answers say about the time
 
 
 @dataclass(slots=True)
@@ -128,6 +130,10 @@ class Iso8583Uplink:
             return Reply(answer=Answer.UNSUPPORTED, note=note)
         return await self._ask(record, body, Side.QUERY, None)
 
+    def retire(self) -> None:
+        for line in self._lines.values():
+            line.retire()
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -164,16 +170,21 @@ class Iso8583Uplink:
             return Reply(answer=Answer.BLOCKED, cause="host.format_error", note=note)
         asked = _Asked(record, sent, side)
         answer = _Answer()
+        loop = asyncio.get_running_loop()
+        left_s = loop.time()
 
         async def left() -> None:
+            nonlocal left_s
             if before_first_byte is not None:
                 await before_first_byte()
             self._asked.append(asked)
+            left_s = loop.time()
 
         line = self.line_of(record.transaction.terminal_id)
         ending = await line.ask(frame, lambda got: self._fits(got, asked, answer), left)
         if ending.fate is Fate.ANSWERED and answer.got is not None:
             asked.open = False
+            hear(terms.timed, sent, answer.got, loop.time() - left_s)
             return judge(record, sent, answer.got, terms.table, side)
         return _silent(ending, answer.trouble)
 
@@ -235,4 +246,4 @@ def _silent(ending: Ending, trouble: str) -> Reply:
         case Fate.BROKEN:
             return Reply(answer=Answer.UNREADABLE, note=trouble or ending.reason)
         case _:
-            return Reply(answer=Answer.NO_ANSWER, note=ending.reason)
+            return Reply(answer=Answer.NO_ANSWER, cause=ending.code, note=ending.reason)

@@ -55,6 +55,8 @@ def interests(config: Config) -> list[Interest]:
         for one, told in configured(config).items()
         if not told.startswith("tcp://")
     ]
+    if config.cellular.device:
+        named.append(Interest(component="signal", device=config.cellular.device))
     return [*named, Interest(component=component)]
 
 

@@ -32,7 +32,13 @@ SCANNER: dict[str, Value] = {
     "misses_codes": False,
 }
 NETWORK: dict[str, Value] = {
-    **dict.fromkeys(("carrier", "address", "route", "gateway", "dns", "tcp", "tls"), "ok"),
+    **dict.fromkeys(
+        ("carrier", "address", "route", "gateway", "captive_portal", "internet", "dns", "tcp"),
+        "ok",
+    ),
+    "tls": "ok",
+    "vpn": "not_needed",
+    "tcp_code": "",
     "tls_code": "",
     "drops_last_hour": 0,
     "connect_ms": 20,
@@ -63,18 +69,38 @@ SYSTEM: dict[str, Value] = {
     "battery_percent": 80,
     "battery_limit_percent": 15,
     "battery_charging": False,
+    "restarts_24h": 0,
+    "restarts_limit": 3,
+    "system_crashed": False,
+    "aging_percent": 40,
+    "tampered": False,
 }
-SOFTWARE: dict[str, Value] = {"behind": 0, "ahead": 0, "equal": 3, "unknown": 0}
+CLOCK: dict[str, Value] = {"wrong": False, "certificate_early": False}
+LINK: dict[str, Value] = {"unstable": False, "slow": False, "drops_last_hour": 0, "slow_ms": 3000}
+SIGNAL: dict[str, Value] = {"weak": False, "sim_trouble": False, "band": "good"}
+SOFTWARE: dict[str, Value] = {
+    "behind": 0,
+    "ahead": 0,
+    "equal": 3,
+    "unknown": 0,
+    "update_state": "none",
+    "update_waiting": "no",
+}
 AGENT: dict[str, Value] = {"clock_trusted": True, "part_restarts": 0, "frozen_s": 0}
 FINE = {
     "printer": PRINTER,
     "scanner": SCANNER,
     "connectivity": NETWORK,
+    "link": LINK,
+    "signal": SIGNAL,
     "uplink": UPLINK,
     "queue": QUEUE,
     "system": SYSTEM,
+    "clock": CLOCK,
+    "security": {"tampered": False},
     "software": SOFTWARE,
     "agent": AGENT,
+    "inspection": {"overdue": False, "last_at": "2026-12-01T04:10:00+00:00"},
 }
 
 
@@ -128,6 +154,20 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("connectivity", {"dns": "failed"}, {"network.dns_failed"}),
         ("connectivity", {"tcp": "failed"}, {"network.host_unreachable"}),
         ("connectivity", {"tls": "failed"}, {"network.host_unreachable"}),
+        ("connectivity", {"tls": "failed", "tls_code": "network.host_unreachable"},
+         {"network.host_unreachable"}),
+        ("connectivity", {"tcp": "failed", "tcp_code": "config.permission_denied"},
+         {"config.permission_denied"}),
+        ("connectivity", {"tls": "failed", "tls_code": "config.permission_denied"},
+         {"config.permission_denied"}),
+        ("connectivity", {"tls": "failed", "tls_code": "config.credential_expired"},
+         {"config.credential_expired"}),
+        ("connectivity", {"captive_portal": "failed"}, {"network.captive_portal"}),
+        ("connectivity", {"internet": "failed"}, {"network.no_internet"}),
+        ("connectivity", {"vpn": "failed"}, {"network.vpn_down"}),
+        ("connectivity", {"dns_ms": 4000}, {"network.slow"}),
+        ("connectivity", {"connect_ms": None, "dns_ms": 4000}, {"network.slow"}),
+        ("connectivity", {"connect_ms": None, "dns_ms": 4}, set()),
         (
             "connectivity",
             {"tls": "failed", "tls_code": "tls.untrusted"},
@@ -137,6 +177,10 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("connectivity", {"certificate_days": -1}, set()),
         ("connectivity", {"drops_last_hour": 4}, {"network.unstable"}),
         ("connectivity", {"connect_ms": 3000}, {"network.slow"}),
+        ("link", {"unstable": True}, {"network.unstable"}),
+        ("link", {"slow": True}, {"network.slow"}),
+        ("signal", {"weak": True}, {"network.weak_signal"}),
+        ("signal", {"sim_trouble": True}, {"network.sim_problem"}),
         ("uplink", {"state": "backing_off", "cause": "host.down"}, {"host.down"}),
         ("uplink", {"state": "paused", "cause": "config.credential_expired"},
          {"config.credential_expired"}),
@@ -159,10 +203,34 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("system", {"temperature_c": 80.5}, {"system.overheated"}),
         ("system", {"battery_percent": 9}, {"power.battery_low"}),
         ("system", {"battery_percent": 9, "battery_charging": True}, set()),
+        (
+            "system",
+            {"battery_percent": 9, "battery_charging": True, "battery_status": "not_charging"},
+            {"power.battery_low"},
+        ),
+        ("system", {"wear_percent": 90, "wear_limit_percent": 90}, {"system.storage_worn"}),
+        ("system", {"wear_percent": 80, "wear_limit_percent": 90}, set()),
+        ("system", {"wear_reserve": "urgent"}, {"system.storage_worn"}),
+        (
+            "system",
+            {"memory_pressure_percent": 20.0, "memory_pressure_limit": 20.0},
+            {"system.memory_low"},
+        ),
+        ("system", {"restarts_24h": 3}, {"power.unstable"}),
+        ("system", {"system_crashed": True}, {"software.system_crash"}),
+        ("system", {"aging_percent": 100}, {"system.aging"}),
+        ("system", {"tampered": True}, {"security.tampered"}),
+        ("security", {"tampered": True}, {"security.tampered"}),
+        ("clock", {"wrong": True}, {"clock.wrong"}),
         ("software", {"behind": 1}, {"software.outdated"}),
-        ("agent", {"clock_trusted": False}, {"clock.wrong"}),
+        ("software", {"update_waiting": "held"}, {"software.update_pending"}),
+        ("software", {"update_waiting": "offered"}, {"software.update_pending"}),
+        ("software", {"update_waiting": "no", "update_state": "waiting"}, set()),
+        ("software", {"update_state": "rolled_back"}, {"software.update_failed"}),
+        ("software", {"update_state": "failed"}, {"software.update_failed"}),
         ("agent", {"part_restarts": 3}, {"software.agent_degraded"}),
         ("agent", {"frozen_s": 600}, {"software.agent_frozen"}),
+        ("inspection", {"overdue": True}, {"inspection.overdue"}),
     ],
 )  # fmt: skip
 def test_each_trouble_raises_its_own_condition(

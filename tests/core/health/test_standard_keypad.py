@@ -17,6 +17,7 @@ FINE: dict[str, Value] = {
     "bounces_last_minute": 0,
     "losses": 0,
     "dead_keys": 0,
+    "tampered": False,
 }
 
 
@@ -39,6 +40,7 @@ def untold(values: dict[str, Value]) -> set[str]:
         ({"dead_keys": 1}, {"keypad.dead_keys"}),
         ({"present": False}, {"keypad.disconnected"}),
         ({"losses": 99}, set()),
+        ({"tampered": True}, {"security.tampered"}),
     ],
 )
 def test_each_trouble_raises_its_own_condition(broken: dict[str, Value], codes: set[str]) -> None:
@@ -49,7 +51,7 @@ def test_each_trouble_raises_its_own_condition(broken: dict[str, Value], codes: 
 
 def test_what_is_not_told_is_not_fine() -> None:
     """Gone, or hidden while a PIN is entered: nothing is claimed of keys nobody sees."""
-    of_keys = {"keypad.stuck_key", "keypad.chatter", "keypad.dead_keys"}
+    of_keys = {"keypad.stuck_key", "keypad.chatter", "keypad.dead_keys", "security.tampered"}
     assert untold({"present": False}) == of_keys
     assert untold({"present": True, "paused": True}) == of_keys
     assert untold({}) == of_keys | {"keypad.disconnected"}

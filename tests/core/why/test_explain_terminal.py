@@ -169,6 +169,14 @@ def test_impossible_clock_stands_above_expired_certificates() -> None:
     assert "1970-01-01" in said(answer.findings[0].evidence)
 
 
+def test_a_certificate_of_tomorrow_is_its_own_fault_where_the_clock_is_vouched_for() -> None:
+    """Connections call it the clock's; the watchers know better. Without them it stays so."""
+    way = channel(BACKING_OFF, "clock.wrong")
+    answer = verdict(conditions=(condition("tls.untrusted", component="clock"),), channels=(way,))
+    assert codes(answer) == ["tls.untrusted"]
+    assert codes(verdict(channels=(way,))) == ["clock.wrong"]
+
+
 def test_change_before_trouble_on_the_terminal() -> None:
     """The earliest suspect trouble is what a change is compared with; undated ones are not."""
     changes = (VersionChange(what="agent 0.1 -> 0.2", at=EARLIER - timedelta(minutes=1)),)

@@ -118,6 +118,26 @@ def health() -> dict[str, Any]:
         connection.close()
 
 
+def status() -> dict[str, Any]:
+    """GET /v1/status. Raises OSError or HTTPException."""
+    return _asked("GET", "/v1/status")
+
+
+def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """POST to the local API. Raises OSError or HTTPException."""
+    return _asked("POST", path, json.dumps(body).encode())
+
+
+def _asked(method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+    connection = _Connection("localhost", timeout=ANSWER_S)
+    try:
+        connection.request(method, path, body, {"content-type": "application/json"})
+        found: dict[str, Any] = json.loads(connection.getresponse().read())
+        return found
+    finally:
+        connection.close()
+
+
 def components() -> dict[str, dict[str, Any]]:
     """What each component is said to be, by name; empty while nobody answers."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):

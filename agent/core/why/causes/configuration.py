@@ -36,12 +36,12 @@ CAUSES: tuple[Cause, ...] = (
         Owner.TECHNICIAN,
         ("终端未激活/未装机完成", "terminal not activated or set-up unfinished"),
         (
-            "补完装机设置[：{missing}]",
-            "Finish the set-up[: {missing}]",
+            "补完装机设置[：{missing}][：{gap}]",
+            "Finish the set-up[: {missing}][: {gap}]",
         ),
         (
-            "终端的装机设置没有完成[：{missing}][，上送通道{channel}已关闭]，交易只存本机，不会上送",
-            "This terminal's set-up is not finished[: {missing}][; uplink {channel} is off]; payments are stored here and not sent",
+            "终端的装机设置没有完成[：{gap}][：{missing}，交易只存本机，不会上送][，上送通道{channel}已关闭，交易只存本机，不会上送]",
+            "This terminal's set-up is not finished[: {gap}][: {missing}; payments are not sent][; uplink {channel} is off; payments are stored here and not sent]",
         ),
     ),
     entry(
@@ -113,8 +113,8 @@ CAUSES: tuple[Cause, ...] = (
             "Renew the upload credential[ {subject}]",
         ),
         (
-            "主机不再接受本终端的上送凭证[（HTTP {http_status}）][，自{since}起]；交易照常存储",
-            "The host no longer accepts the upload credential[ (HTTP {http_status})][ since {since}]; payments keep being stored",
+            "主机不再接受本终端的上送凭证[（HTTP {http_status}）][，凭证已于{expired_at}过期][，自{since}起]；交易照常存储",
+            "The host no longer accepts the upload credential[ (HTTP {http_status})][, expired {expired_at}][ since {since}]; payments keep being stored",
         ),
     ),
     entry(

@@ -229,8 +229,8 @@ CAUSES: tuple[Cause, ...] = (
             "Check the power supply, the socket and the battery's contacts",
         ),
         (
-            "终端异常重启[，24小时内{count}次]，供电不稳",
-            "The terminal restarts unexpectedly[: {count} times in 24 h]; its supply is unstable",
+            "终端异常重启[，24小时内{restarts_24h}次]，供电不稳",
+            "The terminal restarts unexpectedly[: {restarts_24h} times in 24 h]; its supply is unstable",
         ),
     ),
     entry(

@@ -295,8 +295,8 @@ CAUSES: tuple[Cause, ...] = (
             "Set the terminal's date and time, and turn network time on",
         ),
         (
-            "终端时间不对[，相差{clock_stepped_s}秒][（对照{source}）]；日期错误会使主机拒绝交易和证书",
-            "The clock is wrong[ by {clock_stepped_s} s][ (against {source})]; wrong dates make hosts refuse payments and certificates",
+            "终端时间不对[，相差{offset_s}秒][（对照{source}）]；日期错误会使主机拒绝交易和证书",
+            "The clock is wrong[ by {offset_s} s][ (against {source})]; wrong dates make hosts refuse payments and certificates",
         ),
     ),
 )

@@ -12,8 +12,8 @@ CAUSES: tuple[Cause, ...] = (
         ("收款应用未运行", "payment app not running"),
         ("重新打开收款应用", "Open the payment app again"),
         (
-            "收款应用[{app}]没有运行[，自{since}起]",
-            "The payment app[ {app}] is not running[ since {since}]",
+            "收款应用[{app}]没有运行或没有反应[，自{since}起][，已{silent_s}秒没有动静]",
+            "The payment app[ {app}] is not running or does not respond[ since {since}][; silent for {silent_s} s]",
         ),
     ),
     entry(

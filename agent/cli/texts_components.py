@@ -1,0 +1,31 @@
+"""Names of components, and what is said of the ways out. A part of `agent.cli.texts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
+TEXTS: Mapping[str, tuple[str, str]] = {
+    "component.printer": ("printer", "打印机"),
+    "component.keypad": ("keypad", "键盘"),
+    "component.scanner": ("scanner", "扫码枪"),
+    "component.connectivity": ("network", "网络"),
+    "component.firmware": ("firmware", "固件"),
+    "component.system": ("terminal", "终端"),
+    "component.clock": ("clock", "时钟"),
+    "component.software": ("software", "软件"),
+    "component.uplink": ("uplink", "上送通道"),
+    "component.payment_app": ("payment app", "收款应用"),
+    "component.queue": ("queue", "交易队列"),
+    "component.agent": ("agent", "监测程序"),
+    "component.channels": ("ways out", "联网方式"),
+    "status.way": ("{name} {state}", "{name} {state}"),
+    "status.way_used": ("{name} in use ({state})", "正在使用{name}（{state}）"),
+    "status.way_why": ("{name} {state}: {reason}", "{name} {state}：{reason}"),
+    "way.ok": ("ok", "正常"),
+    "way.untried": ("not tried", "未试用"),
+    "way.doubted": ("in doubt", "存疑"),
+    "way.broken": ("does not carry", "不通"),
+    "way.down": ("down", "断开"),
+    "way.refused": ("refused", "被拒绝"),
+}

@@ -1,0 +1,1 @@
+"""The terminal's settings against the profile it was issued."""

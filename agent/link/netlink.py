@@ -1,0 +1,164 @@
+"""The kernel's own word about links, addresses, routes and neighbours (rtnetlink).
+
+Decides what a datagram says and whether this process can hear the kernel at all; what a change
+means is `agent.watch.connectivity`. The parsers are pure and never raise. Neighbours are asked for
+because /proc/net/arp shows a stale entry, one being asked for again and one that failed alike, and
+knows no IPv6.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
+_ATTRIBUTE = struct.Struct("=HH")
+_DONE, _ERROR, _NEWNEIGH, _GETNEIGH = 3, 2, 28, 30
+_REQUEST_DUMP = 0x1 | 0x300
+_NDA_DST = 1
+#: linux/rtnetlink.h: RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.
+CHANGES_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+_WORDS = {
+    16: "link", 17: "link", 20: "address", 21: "address", 24: "route", 25: "route",
+}  # fmt: skip
+#: linux/neighbour.h. Stale, delay and probe are a neighbour that answered before and is being
+#: asked again, or not yet: no fault.
+NUD = {
+    0x01: "incomplete",
+    0x02: "reachable",
+    0x04: "stale",
+    0x08: "delay",
+    0x10: "probe",
+    0x20: "failed",
+    0x40: "noarp",
+    0x80: "permanent",
+}
+#: A dump of a full table comes in pieces of at most this.
+MAX_BYTES = 65_536
+#: The kernel answers a dump within the call; this only bounds a kernel that does not.
+ANSWER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One entry of the kernel's table."""
+
+    interface: int  #: its index
+    address: str
+    state: str
+
+
+class NetlinkError(Exception):
+    """The kernel cannot be heard here; the text says why."""
+
+
+def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of every message; ends quietly where the bytes make no sense."""
+    at = 0
+    while at + _HEADER.size <= len(datagram):
+        length, kind, _, _, _ = _HEADER.unpack_from(datagram, at)
+        if length < _HEADER.size or at + length > len(datagram):
+            return
+        yield kind, datagram[at + _HEADER.size : at + length]
+        at += (length + 3) & ~3
+
+
+def changed(datagram: bytes) -> set[str]:
+    """What a multicast datagram is about: link, address, route."""
+    return {_WORDS[kind] for kind, _ in messages(datagram) if kind in _WORDS}
+
+
+def neighbours_in(datagram: bytes) -> tuple[list[Neighbour], bool]:
+    """The entries of one datagram of a dump, and whether it was the last."""
+    found: list[Neighbour] = []
+    for kind, body in messages(datagram):
+        if kind in (_DONE, _ERROR):
+            return found, True
+        if kind == _NEWNEIGH and (one := _neighbour(body)) is not None:
+            found.append(one)
+    return found, False
+
+
+def _neighbour(body: bytes) -> Neighbour | None:
+    if len(body) < _NEIGHBOUR.size:
+        return None
+    family, interface, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    at = _NEIGHBOUR.size
+    while at + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if length < _ATTRIBUTE.size or at + length > len(body):
+            return None
+        if kind == _NDA_DST and state in NUD:
+            raw = body[at + _ATTRIBUTE.size : at + length]
+            try:
+                return Neighbour(interface, socket.inet_ntop(family, raw), NUD[state])
+            except (ValueError, OSError, OverflowError):
+                return None
+        at += (length + 3) & ~3
+    return None
+
+
+def neighbours() -> list[Neighbour]:
+    """The kernel's whole table. Raises NetlinkError where this process may not ask."""
+    question = struct.pack("=BxxxiHBB", socket.AF_UNSPEC, 0, 0, 0, 0)
+    head = _HEADER.pack(_HEADER.size + len(question), _GETNEIGH, _REQUEST_DUMP, 1, 0)
+    try:
+        with _open() as asked:
+            asked.settimeout(ANSWER_S)
+            asked.send(head + question)
+            found: list[Neighbour] = []
+            while True:
+                some, last = neighbours_in(asked.recv(MAX_BYTES))
+                found += some
+                if last:
+                    return found
+    except OSError as error:
+        raise NetlinkError(f"the kernel's neighbours may not be read ({error})") from error
+
+
+def listen() -> socket.socket:
+    """A socket on which changes of links, addresses and routes are heard; else NetlinkError."""
+    heard: socket.socket | None = None
+    try:
+        heard = _open()
+        heard.setblocking(False)
+        heard.bind((0, CHANGES_GROUPS))
+    except OSError as error:
+        if heard is not None:
+            heard.close()
+        raise NetlinkError(f"the kernel's changes may not be heard ({error})") from error
+    return heard
+
+
+def received(heard: socket.socket) -> set[str]:
+    """What has changed since; everything where messages were lost. Raises OSError if it broke."""
+    told: set[str] = set()
+    while True:
+        try:
+            datagram, sender = heard.recvfrom(MAX_BYTES)
+        except BlockingIOError:
+            return told
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            told |= {"link", "address", "route"}
+            continue
+        if sender[0] == 0:  # the kernel; a process may write to us as well
+            told |= changed(datagram)
+
+
+def _open() -> socket.socket:
+    try:
+        family = socket.AF_NETLINK
+    except AttributeError as error:  # not Linux
+        raise NetlinkError("there is no netlink here") from error
+    try:
+        return socket.socket(
+            family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, getattr(socket, "NETLINK_ROUTE", 0)
+        )
+    except OSError as error:
+        raise NetlinkError(f"no netlink here ({error})") from error

@@ -1,0 +1,123 @@
+"""What the kernel counts on each network interface, and which of them are radios.
+
+Reads files below an injectable root and says what they say; whether it amounts to anything is the
+watcher's. A file that is missing or may not be read is left out, never an error: interfaces vanish
+while they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Counters of trouble in /sys/class/net/IF/statistics; the rest is traffic.
+TROUBLES = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
+DROPS = "drops"
+#: Names a modem's interface has where the kernel gives no type (ppp, and Android's).
+_CELLULAR_NAMES = ("wwan", "ppp", "rmnet", "ccmni", "seth_lte", "wwp")
+_RTF_UP = 0x1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One interface."""
+
+    name: str
+    wifi: bool
+    cellular: bool
+    up: bool
+    counts: Mapping[str, int]  #: `drops`, and those of TROUBLES that can be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """All interfaces but loopback, and the one with the default route ("" for none)."""
+
+    seen: Sequence[Seen]
+    default: str
+
+    def named(self, name: str) -> Seen | None:
+        """The interface of that name."""
+        return next((one for one in self.seen if one.name == name), None)
+
+    @property
+    def wifi(self) -> list[str]:
+        """Interfaces of the wireless stack."""
+        return [one.name for one in self.seen if one.wifi]
+
+    @property
+    def cellular(self) -> list[str]:
+        """Interfaces of modems."""
+        return [one.name for one in self.seen if one.cellular]
+
+
+def look(root: Path) -> Surroundings:
+    """Everything as it is now. Blocks for as long as a few small files take."""
+    net = root / "sys/class/net"
+    try:
+        names = sorted(path.name for path in net.iterdir())
+    except OSError:
+        names = []
+    seen = [_seen(net / name) for name in names if name != "lo" and (net / name).is_dir()]
+    return Surroundings(seen=seen, default=_default(root))
+
+
+def _seen(folder: Path) -> Seen:
+    counts = {
+        name: count
+        for name in TROUBLES
+        if (count := _number(folder / "statistics" / name)) is not None
+    }
+    drops = _number(folder / "carrier_down_count")
+    if drops is None:
+        # Before Linux 4.16: every loss is two changes, down and up.
+        changes = _number(folder / "carrier_changes")
+        drops = None if changes is None else changes // 2
+    if drops is not None:
+        counts[DROPS] = drops
+    name = folder.name
+    wifi = (folder / "phy80211").exists() or (folder / "wireless").exists()
+    typed = "DEVTYPE=wwan" in _text(folder / "uevent")
+    return Seen(
+        name=name,
+        wifi=wifi,
+        cellular=not wifi and (typed or name.startswith(_CELLULAR_NAMES)),
+        up=_text(folder / "operstate") in ("up", "unknown"),
+        counts=counts,
+    )
+
+
+def _default(root: Path) -> str:
+    best: tuple[int, str] | None = None
+    for line in _text(root / "proc/net/route").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000":
+            continue
+        try:
+            flags, metric = int(fields[3], 16), int(fields[6])
+        except ValueError:
+            continue
+        if flags & _RTF_UP and (best is None or metric < best[0]):
+            best = (metric, fields[0])
+    return best[1] if best else _default6(root)
+
+
+def _default6(root: Path) -> str:
+    for line in _text(root / "proc/net/ipv6_route").splitlines():
+        fields = line.split()
+        if len(fields) == 10 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo":
+            return fields[9]
+    return ""
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii", errors="replace").strip()
+    except (OSError, ValueError):
+        return ""

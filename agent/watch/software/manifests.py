@@ -1,0 +1,225 @@
+"""Which manifest is in force on this terminal, and what became of the last one offered.
+
+Takes bytes, from the configured file now and from the fleet later (`offer`), checks whose they are
+and whether they may come into force, and keeps those that did, so that a bad file, a lost one or a
+restart changes nothing: the last good one stays. What a manifest asks is not its business. Called
+by `agent.watch.software.watcher` and by `posagent software check`; blocking.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config.software import Software
+from agent.core.moment import Moment
+from agent.core.software.manifest import (
+    Manifest,
+    Refusal,
+    Standing,
+    Terminal,
+    refusal,
+    sentence,
+    validity,
+)
+from agent.watch.software import plain
+from agent.watch.software.files import Files, kept
+from agent.wire.manifest import (
+    MAX_BYTES,
+    ManifestFormError,
+    envelope_from,
+    is_bare,
+    is_envelope,
+    manifest_from,
+    parsed,
+    signed_bytes,
+)
+
+log = logging.getLogger(__name__)
+
+#: In the agent's state directory: the manifest in force, byte for byte as it came.
+KEPT = "software.manifest"
+#: Of what was kept: this is not the terminal it was kept on.
+_NEVER = (Standing.OTHER_TERMINAL, Standing.UNKNOWN_COMPONENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is in force, and what was made of the last offer."""
+
+    in_force: Manifest | None
+    standing: Standing
+    what: str = ""
+
+    def sentence(self, lang: str) -> str:
+        """For people."""
+        return sentence(self.standing, lang, self.what)
+
+
+class Opener:
+    """Tells whose bytes these are; one for each configuration."""
+
+    def __init__(self, config: Software) -> None:
+        self._keys = {name: base64.b64decode(key) for name, key in config.keys.items()}
+        required = config.require_signature
+        self.signed_only = bool(self._keys) if required is None else required
+
+    def opened(self, given: bytes, name: str = "the manifest") -> Manifest | Refusal:
+        """What these bytes say, if they may be believed. Never raises."""
+        if len(given) > MAX_BYTES:
+            return Refusal(Standing.OVERSIZED, f"{len(given)} > {MAX_BYTES}")
+        try:
+            text = given.decode("utf-8")
+            whole = plain.whole_of(name, text)
+            if is_envelope(whole):
+                return self._signed(parsed(given))
+            if self.signed_only:
+                known = isinstance(whole, dict) and whole
+                return Refusal(Standing.UNSIGNED if known else Standing.GARBAGE)
+            if is_bare(whole):
+                return manifest_from(given)
+            return plain.manifest_of(name, text, whole)
+        except UnicodeDecodeError:
+            return Refusal(Standing.GARBAGE, f"{name} is not text")
+        except (ManifestFormError, plain.PlainError) as error:
+            return Refusal(Standing.GARBAGE, str(error))
+
+    def _signed(self, whole: object) -> Manifest | Refusal:
+        from agent.crypt import signed_by
+
+        sealed = envelope_from(whole)
+        key = self._keys.get(sealed.key_id)
+        if key is None:
+            return Refusal(Standing.UNKNOWN_KEY, sealed.key_id)
+        if not signed_by(key, signed_bytes(sealed.payload), sealed.signature):
+            return Refusal(Standing.BAD_SIGNATURE, sealed.key_id)
+        return manifest_from(sealed.payload, sealed.key_id)
+
+
+class Manifests:
+    """The manifest in force."""
+
+    def __init__(
+        self,
+        config: Software,
+        *,
+        state_dir: Path | None,
+        terminal: Terminal,
+        known: frozenset[str],
+        now: Callable[[], Moment],
+    ) -> None:
+        """`state_dir` None: nothing is kept, as where no daemon runs."""
+        self._file = Path(config.manifest) if config.manifest else None
+        self._kept = None if state_dir is None else state_dir / KEPT
+        self._opener = Opener(config)
+        self._terminal = terminal
+        self._known = known
+        self._now = now
+        self._files = Files()
+        self._in_force: Manifest | None = None
+        self._offered: bytes | None = None  #: by the fleet, since the start
+        self._taken_up = not config.manifest and not config.keys
+        self._told: Standing | None = None
+
+    def look(self) -> Verdict:
+        """What is in force now; the file is read again only if it is another."""
+        self._take_up()
+        verdict = self._judged()
+        if verdict.standing is not self._told:
+            self._told = verdict.standing
+            refused = verdict.standing not in (Standing.NONE, Standing.IN_FORCE)
+            log.log(
+                logging.WARNING if refused else logging.INFO,
+                "event=manifest standing=%s sequence=%s reason=%r",
+                verdict.standing,
+                verdict.in_force.sequence if verdict.in_force else "-",
+                verdict.sentence("en"),
+            )
+        return verdict
+
+    def offer(self, given: bytes) -> Verdict:
+        """A manifest from elsewhere than the file: the fleet's `desired`."""
+        self._take_up()
+        self._offered = given
+        return self._with(given, self._opener.opened(given))
+
+    def _judged(self) -> Verdict:
+        if self._file is None:
+            if self._offered is not None:
+                return self._with(self._offered, self._opener.opened(self._offered))
+            return self._unchanged()
+        told = self._files.read(self._file, self._read)
+        if told.value is None:
+            return Verdict(self._in_force, Standing.UNREADABLE, f"{told.why} (cannot be read)")
+        given, opened = told.value
+        return self._with(given, opened)
+
+    def _read(self, path: Path) -> tuple[bytes, Manifest | Refusal]:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            what = f"{path} is larger than {MAX_BYTES} bytes"
+            return b"", Refusal(Standing.OVERSIZED, what)
+        given = path.read_bytes()
+        return given, self._opener.opened(given, str(path))
+
+    def _with(self, given: bytes, opened: Manifest | Refusal) -> Verdict:
+        """Judge what was opened; put it in force if it may be."""
+        if isinstance(opened, Refusal):
+            return Verdict(self._in_force, opened.standing, opened.what)
+        current = self._in_force
+        refused = refusal(
+            opened, self._terminal, known=self._known, in_force=current, now=self._now()
+        )
+        if refused is not None:
+            return Verdict(current, refused.standing, refused.what)
+        if current is None or current.digest != opened.digest:
+            if opened.sequence and self._kept is not None:
+                try:
+                    kept(self._kept, given)
+                except OSError as error:
+                    log.warning("event=manifest_not_kept reason=%r", error.strerror)
+                    what = f"{self._kept}: {error.strerror}"
+                    return Verdict(current, Standing.UNREADABLE, what)
+            self._in_force = opened
+        return Verdict(opened, Standing.IN_FORCE)
+
+    def _unchanged(self) -> Verdict:
+        """Nobody offers anything now."""
+        if self._in_force is None:
+            return Verdict(None, Standing.NONE)
+        refused = validity(self._in_force, self._now())
+        if refused is not None:
+            return Verdict(self._in_force, refused.standing, refused.what)
+        return Verdict(self._in_force, Standing.IN_FORCE)
+
+    def _take_up(self) -> None:
+        """The one in force when the agent stopped; only if its key still counts."""
+        if self._taken_up:
+            return
+        self._taken_up = True
+        if self._kept is None:
+            return
+        try:
+            given = self._kept.read_bytes()
+        except OSError:
+            return
+        opened = self._opener.opened(given)
+        if isinstance(opened, Manifest):
+            refused = refusal(
+                opened, self._terminal, known=self._known, in_force=None, now=self._now()
+            )
+            if refused is None or refused.standing not in _NEVER:
+                self._in_force = opened
+                return
+            opened = refused
+        log.warning("event=manifest_not_believed reason=%r", opened.sentence("en"))
+
+
+def known_of(names: Mapping[str, object]) -> frozenset[str]:
+    """Components that can be read whatever a manifest says of them."""
+    from agent.watch.software.sources import BUILT_IN
+
+    return frozenset((*BUILT_IN, *names))

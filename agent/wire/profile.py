@@ -1,0 +1,185 @@
+"""The issued profile as it travels: its form, and the signed envelope around it.
+
+Signed are the exact bytes of the payload behind a line that says what they are, as with the
+manifest of required software, so that neither passes for the other. Decides form only: whether a
+profile comes into force is `agent.core.configuration.profile`. Called by
+`agent.watch.configuration`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from agent.core.configuration.causes import OTHERWISE, Kind, trait
+from agent.core.configuration.compare import Issued
+from agent.core.configuration.profile import Profile
+from agent.core.configuration.values import Raw, canonical, text_of
+from agent.core.moment import to_ms
+
+CONTEXT = b"posagent profile 1\n"
+
+Word = Annotated[str, Meta(max_length=200)]
+Whole = Annotated[int, Meta(ge=-9_007_199_254_740_992, le=9_007_199_254_740_992)]
+One = Word | Whole | float | bool
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+At = Annotated[datetime, Meta(tz=True)]
+
+
+class SettingIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One setting, where its value alone does not say enough."""
+
+    expected: One | tuple[One, ...] | None = None
+    """Several: any of them is right; of a set: its members."""
+    sha256: Sha256 | None = None
+    """Instead of `expected`, for a secret: of its UTF-8 bytes."""
+    kind: Kind | None = None
+    cause: Literal[
+        "config.merchant_mismatch", "config.wrong_mode", "config.limit_wrong",
+        "network.config_invalid", "config.not_signed_on", "config.not_activated",
+    ] | None = None  # fmt: skip
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = ""
+    secret: bool | None = None
+    required: bool = False
+    """It is a finding when nobody tells it."""
+
+
+class ProfileIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is signed."""
+
+    profile: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Its name, for people."""
+    settings: Annotated[dict[Name, One | tuple[One, ...] | SettingIn], Meta(max_length=500)]
+    sequence: Annotated[int, Meta(ge=1, le=9_007_199_254_740_992)] = 1
+    """Higher with every one issued."""
+    devices: Annotated[tuple[Word, ...], Meta(max_length=1_000)] = ()
+    credentials: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^/", max_length=300)], Sha256 | Literal[""]],
+        Meta(max_length=32),
+    ] = {}
+    valid_from: At | None = None
+    expires: At | None = None
+
+
+class EnvelopeIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signed profile."""
+
+    profile: Literal[1]
+    key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    signature: Annotated[str, Meta(max_length=100)]
+    """Ed25519, in base64."""
+    payload: str
+    """The signed bytes, in base64: JSON."""
+
+
+class ProfileFormError(ValueError):
+    """Not of the form; the text says where and never quotes a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """An envelope, opened and not yet believed."""
+
+    key_id: str
+    signature: bytes
+    payload: bytes
+
+
+def signed_bytes(payload: bytes) -> bytes:
+    """What is signed for this payload."""
+    return CONTEXT + payload
+
+
+def envelope(key_id: str, signature: bytes, payload: bytes) -> bytes:
+    """The bytes of a signed profile."""
+    return msgspec.json.encode(
+        EnvelopeIn(
+            profile=1,
+            key_id=key_id,
+            signature=base64.b64encode(signature).decode("ascii"),
+            payload=base64.b64encode(payload).decode("ascii"),
+        )
+    )
+
+
+def opened(whole: object) -> Signed | None:
+    """The parts of an envelope; None where it is a bare profile. Raises ProfileFormError."""
+    if not isinstance(whole, dict) or "payload" not in whole:
+        return None
+    one: EnvelopeIn = _converted(whole, EnvelopeIn)
+    try:
+        return Signed(
+            key_id=one.key_id,
+            signature=base64.b64decode(one.signature, validate=True),
+            payload=base64.b64decode(one.payload, validate=True),
+        )
+    except (binascii.Error, ValueError):
+        raise ProfileFormError("signature or payload is not base64") from None
+
+
+def parsed(given: bytes) -> object:
+    """Any JSON. Raises ProfileFormError."""
+    try:
+        return msgspec.json.decode(given)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ProfileFormError(str(error)) from None
+
+
+def profile_from(whole: object, signed_by: str = "") -> Profile:
+    """The profile of a document. Raises ProfileFormError."""
+    one: ProfileIn = _converted(whole, ProfileIn)
+    return Profile(
+        profile=one.profile,
+        sequence=one.sequence,
+        issued=tuple(_issued(name, given) for name, given in one.settings.items()),
+        credentials=one.credentials,
+        devices=one.devices,
+        valid_from_ms=None if one.valid_from is None else to_ms(one.valid_from),
+        expires_ms=None if one.expires is None else to_ms(one.expires),
+        signed_by=signed_by,
+    )
+
+
+def _issued(name: str, given: Any) -> Issued:
+    one = given if isinstance(given, SettingIn) else SettingIn(expected=given)
+    known = trait(name)
+    if (one.expected is None) is (one.sha256 is None):
+        raise ProfileFormError(f"{name}: either `expected` or `sha256`")
+    kind = one.kind or known.kind
+    currency = one.currency or known.currency
+    if one.sha256 is not None:
+        values: tuple[Raw, ...] = (one.sha256,)
+    elif not isinstance(one.expected, tuple):
+        values = (one.expected if one.expected is not None else "",)
+    elif kind is Kind.SET:
+        values = (tuple(text_of(value) for value in one.expected),)
+    else:
+        values = one.expected
+    if one.sha256 is None and any(
+        canonical(value, kind, currency=currency) is None for value in values
+    ):
+        raise ProfileFormError(f"{name}: not of the kind {kind}")
+    return Issued(
+        name=name,
+        values=values,
+        kind=kind,
+        code=one.cause or known.code or OTHERWISE,
+        currency=currency,
+        secret=known.secret if one.secret is None else one.secret,
+        hashed=one.sha256 is not None,
+        required=one.required,
+    )
+
+
+def _converted(whole: object, shape: Any) -> Any:
+    try:
+        return msgspec.convert(whole, shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise ProfileFormError(str(error)) from None

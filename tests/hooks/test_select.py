@@ -1,0 +1,34 @@
+"""Asking the firmware for another channel: what is said when nobody is there to ask."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent.hooks import actions
+from agent.wire.hooks import ActionDone, ActionFailed
+
+
+def test_without_the_service_it_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No posagent-actions: a sentence, no exception; done is nothing to say."""
+
+    async def answers(name: str, *, deadline_s: float, **fields: object) -> object:
+        assert (name, deadline_s, fields) == ("network.select", 2.0, {"channel": "sim"})
+        return said.pop(0)
+
+    real = actions.act
+    monkeypatch.setattr(
+        actions, "act", lambda name, **given: real(name, socket=tmp_path / "none", **given)
+    )
+    assert "cannot be reached" in asyncio.run(actions.select_channel("sim", 2.0))
+    said: list[object] = [
+        ActionDone(contract=1),
+        ActionFailed(contract=1, reason="no SIM", changed=False),
+    ]
+    monkeypatch.setattr(actions, "act", answers)
+    assert asyncio.run(actions.select_channel("sim", 2.0)) == ""
+    assert asyncio.run(actions.select_channel("sim", 2.0)) == "no SIM"
