@@ -13,6 +13,7 @@ import json
 import logging
 import socket
 import struct
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_MAX_BYTES = 65_536
 REQUEST_WITHIN_S = 5.0
+#: From 3.13 on a server removes its socket's file when it closes; it is systemd's, which starts us
+#: again by it.
+_FILE_STAYS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 #: With systemd to start it again: gone after so long without a request.
 IDLE_S = 60.0
 CONNECTIONS_MAX = 8
@@ -115,7 +119,7 @@ class Service:
     ) -> None:
         """Answer until `stop`, or until idle; an action under way is finished first."""
         server = await asyncio.start_unix_server(
-            self._connected, sock=listening, limit=REQUEST_MAX_BYTES
+            self._connected, sock=listening, limit=REQUEST_MAX_BYTES, **_FILE_STAYS
         )
         async with server:
             while not stop.is_set():

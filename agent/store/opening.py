@@ -41,7 +41,7 @@ from agent.store.schema import (
 )
 from agent.store.sealing import KEY_FILE, Sealing
 from agent.store.sql import QUERIES, migration
-from agent.store.table import CUT_OFF, Table, counted
+from agent.store.table import CUT_OFF, Table, counted, keep_tally, tally_kept
 from agent.store.wal import read_log
 
 log = logging.getLogger(__name__)
@@ -249,7 +249,8 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     )  # fmt: skip
     seals = sealing.begin(db, start.sealing, database_id(db))
     journal = Journal(table, seals, born_ms=born_ms, orders=start.orders, rules=start.rules)
-    table.tally.load(counted(table))
+    kept = tally_kept(db, table) if clean and not damage else None
+    table.tally.load(counted(table) if kept is None else kept)
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
         # they are read.
@@ -350,6 +351,7 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
         QUERIES["set_meta"],
         ("unsent", json.dumps([backlog.total.count, dict(backlog.total.by_currency)])),
     )
+    keep_tally(db, journal.table)
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

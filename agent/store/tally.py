@@ -7,10 +7,10 @@ trace. Lives on the writer thread; readers get immutable copies.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from agent.core.money.journal import Amounts, Backlog, Record, State
 from agent.store.recent import Recent
@@ -33,8 +33,8 @@ class Tally:
         #: They were counted in the batch under way, which may yet be rolled back.
         self._counted_here = False
 
-    def load(self, rows: Iterable[sqlite3.Row]) -> None:
-        """Start from the `tally` query."""
+    def load(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Start from the `tally` query, or from what `kept` gave."""
         self._count.clear()
         self._minor.clear()
         self._pending.clear()
@@ -45,6 +45,13 @@ class Tally:
             cell = (STATES[state], bool(in_doubt), currency or "", cause)
             self._count[cell] += count
             self._minor[cell] += minor
+
+    def kept(self) -> list[list[Any]]:
+        """What `load` takes, of all that is committed."""
+        return [
+            [STATES.index(cell[0]), *cell[1:], count, self._minor[cell], 0]
+            for cell, count in self._count.items()
+        ]
 
     def moved(self, before: Record | None, after: Record | None) -> None:
         """A record appeared, changed or went; counted at the next `commit`."""

@@ -56,7 +56,7 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return accept.measure(sims, turns=8 if quick else 40, slow_turns=2 if quick else 8)
         case "crowd":
             rounds, each = (2, 1024) if quick else (7, 4096)
-            return crowd.measure(sims, rounds=rounds, count=each), []
+            return crowd.measure(sims, rounds=rounds, count=each)
         case "peers":
             return peers.measure(turns=4 if quick else 20)
         case "drain":

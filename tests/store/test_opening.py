@@ -6,13 +6,14 @@ import asyncio
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.core.money.journal import Change, Event, State
 from agent.errors import OperatorError, StoreError
-from agent.store import Store
+from agent.store import Store, opening
 from agent.store.files import Counters, LockFile, private_directory, row_key
 from agent.store.offline import open_offline
 from agent.store.part import StorePart
@@ -429,3 +430,50 @@ def test_counting_gives_up_on_what_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "noise.db"
     path.write_bytes(os.urandom(5000))
     assert count_unsent(path) is None
+
+
+def test_counts_are_kept_over_a_clean_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start counts nothing, and what comes after is counted on from there."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as store:
+            for key in "abc":
+                await store.append(submission(key, **at(clock)))
+            before = await store.backlog()
+        with monkeypatch.context() as patched:
+            patched.setattr(opening, "counted", lambda _table: pytest.fail("it was counted"))
+            async with opened(tmp_path, clock) as store:
+                assert replace(await store.backlog(), oldest_at=None) == replace(
+                    before, oldest_at=None
+                )
+                await store.append(submission("d", **at(clock)))
+                assert (await store.backlog()).total.count == before.total.count + 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("left", ["altered", "gone", "crash"])
+def test_counts_are_made_anew_where_they_cannot_be_believed(tmp_path: Path, left: str) -> None:
+    """Altered counts, none at all, or a stop that was not clean: the rows are counted."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as store:
+            for key in "abc":
+                await store.append(submission(key, **at(clock)))
+            crashed = crash(tmp_path)
+            before = await store.backlog()
+        home = crashed if left == "crash" else tmp_path
+        if left != "crash":
+            with sqlite3.connect(home / "state/journal.db") as db:
+                change = "replace(value, ', 3, ', ', 9, ')" if left == "altered" else "''"
+                changed = db.execute(f"UPDATE meta SET value = {change} WHERE name = 'tally'")
+                assert changed.rowcount == 1
+                told = db.execute("SELECT value FROM meta WHERE name = 'tally'").fetchone()[0]
+                assert (", 9, " in told) == (left == "altered")
+            db.close()
+        async with opened(home, clock) as store:
+            assert (await store.backlog()).total == before.total
+
+    asyncio.run(story())

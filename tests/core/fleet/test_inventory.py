@@ -6,6 +6,7 @@ import pytest
 
 from agent.core.fleet.inventory import (
     Item,
+    ItemChange,
     covered,
     fields,
     item,
@@ -20,6 +21,19 @@ DAY_MS = 86_400_000
 
 def printer(**facts: str) -> Item:
     return Item(component="printer", **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (None, printer(model="TM-T88"), "added"),
+        (printer(model="TM-T88"), None, "removed"),
+        (printer(model="TM-T88"), printer(model="TM-m30"), "changed"),
+    ],
+)
+def test_a_change_has_a_word(before: Item | None, after: Item | None, what: str) -> None:
+    """Added, removed or changed, by what was there before and after."""
+    assert ItemChange(component="printer", at_ms=1, before=before, after=after).what == what
 
 
 @pytest.mark.parametrize(
