@@ -1,0 +1,50 @@
+"""The wiring: a floor, about ten builds and an order. Nothing is decided here.
+
+The store opens first, because money is taken over as soon as the local API listens; the API opens
+last and closes first, so that nobody is answered by half a daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from agent.clock import BOOT_ID, SystemClock
+from agent.config import Config
+from agent.core.money.lanes import Order
+from agent.errors import AgentError
+from agent.logs import configure
+from agent.main.floor import Ending, laid, wrapped
+from agent.main.house import house
+from agent.settings.checks import rules_of
+from agent.store import Store
+
+log = logging.getLogger(__name__)
+
+
+async def _daemon(config: Config) -> int:
+    clock = SystemClock(boot_id_file=Path(config.system.root + str(BOOT_ID)))
+    ending = Ending()
+    orders = {profile.name: Order(profile.order) for profile in config.uplink}
+    store = Store(
+        Path(config.agent.state_dir), clock, orders, ending.store_failed, rules_of(config),
+        storage=config.store, sealing=wrapped(config),
+    )  # fmt: skip
+    await store.start()
+    try:
+        return await house(laid(config, clock, store, ending))
+    finally:
+        if not store.stop():
+            log.error("event=store_hangs reason='a sync did not come back; the lock ends with us'")
+
+
+def run(config: Config) -> int:
+    """Run the daemon until it is told to stop. Returns the process's exit code."""
+    configure(config.agent.log_level)
+    try:
+        return asyncio.run(_daemon(config))
+    except AgentError as error:
+        print(f"posagent: {error}", file=sys.stderr)
+        return 2

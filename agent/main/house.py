@@ -1,0 +1,117 @@
+"""The rooms built, plugged together and run: about ten builds and an order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from agent import __version__, local, telemetry, uplink
+from agent.actions.ports import Identity as Who
+from agent.actions.ports import Ports
+from agent.actions.table import Desk
+from agent.core.fleet.messages import Identity
+from agent.errors import StoreError
+from agent.identity import identity_of
+from agent.main.floor import Floor
+from agent.main.outward import moving, publisher_of, uploader_of
+from agent.main.watching import Watching, equip, inventory_of, watching
+from agent.store.backup import Backups
+from agent.store.care import TICK_S
+from agent.supervise import Part, ServiceNotify, Supervisor
+from agent.uplink.view import Channels
+
+log = logging.getLogger(__name__)
+
+
+async def house(floor: Floor) -> int:
+    """Build the rooms, plug them together, run them. Returns the process's exit code."""
+    config, store = floor.config, floor.store
+    identity = identity_of(config, floor.keeper)
+    uploader = uploader_of(floor)
+    channels = Channels(uploader, floor.clock)
+    rooms = watching(floor, identity, uploader, channels)
+    publisher = publisher_of(floor, rooms.watch, channels, identity)
+    known = inventory_of(floor, rooms, publisher)
+    equip(floor, rooms, channels, publisher)
+    desk = Desk(replace(_ports(floor, rooms, channels, identity, publisher), inventory=known))
+    api = local.build(
+        config,
+        journal=store,
+        do=desk.do,
+        health=rooms.watch,
+        checks=uplink.checks(config.uplink),
+        devices=known,
+        inspections=rooms.inspections,
+        software=rooms.installing,
+        called=rooms.activity.called,
+    )
+    terminals = telemetry.Terminals(publisher)
+    terminals.add(await floor.keeper.terminals())
+    for sink in (uploader.changed, terminals.heed):
+        store.on_change(sink)
+    parts: list[Part] = [floor.keeper, floor.timers, uploader, rooms.watch, publisher]
+    parts += [*moving(floor, uploader, publisher), *rooms.parts(floor), api]
+    supervisor = Supervisor(parts, floor.clock, floor.timers, ServiceNotify())
+    floor.ending.told_to(supervisor)
+    return await supervisor.run(partial(_ready, floor, api.listening))
+
+
+async def _ready(floor: Floor, listening: asyncio.Event) -> None:
+    """Payments are taken: what may begin after that begins."""
+    await listening.wait()
+    log.info("event=ready version=%s state_dir=%s", __version__, floor.store.directory)
+    floor.timers.every(3600, "quarantine", partial(_count_quarantined, floor))
+    floor.timers.every(TICK_S, "verify", floor.care.sweep)
+    floor.timers.every(TICK_S, "keys", floor.care.turn)
+    gc.freeze()
+
+
+def _ports(
+    floor: Floor,
+    rooms: Watching,
+    channels: Channels,
+    identity: Identity,
+    publisher: telemetry.Publisher,
+) -> Ports:
+    return Ports(
+        journal=floor.store,
+        mover=floor.store,
+        judged=floor.checks,
+        prepared=floor.prepared,
+        told=floor.reports,
+        reports=floor.reports,
+        care=floor.care,
+        verifier=floor.care,
+        checks=uplink.checks(floor.config.uplink),
+        health=rooms.watch,
+        channels=channels,
+        identity=Who(
+            device_id=identity.device_id,
+            tenant=identity.tenant,
+            site=identity.site,
+            version=__version__,
+            started_at=floor.clock.now().at,
+        ),
+        clock=floor.clock,
+        telemetry=publisher.view,
+        software=rooms.installing,
+        installer=rooms.installing,
+        inspections=rooms.inspections,
+        inspector=rooms.inspections,
+        pushed=rooms.firmware,
+        hearing=rooms.watch,
+        app=rooms.activity,
+        backups=Backups(floor.store, floor.clock, identity.device_id),
+    )
+
+
+async def _count_quarantined(floor: Floor) -> None:
+    """What lies in journals put aside still counts as unsent; counting may take its time."""
+    with suppress(StoreError, TimeoutError):
+        await floor.keeper.count_quarantined(
+            lambda work: floor.threads.call("count-quarantined", work, 300.0)
+        )

@@ -1,0 +1,176 @@
+"""The room that watches, with everything it is handed, and what looks through its eyes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent import hooks, telemetry, uplink, watch
+from agent.core.fleet.inventory import Item, fields
+from agent.core.fleet.messages import Identity
+from agent.link.dial import Dialer
+from agent.link.tls import client_context
+from agent.main.floor import Floor
+from agent.store.app_marks import AppMarkRows
+from agent.store.health import HealthRows
+from agent.store.inspections import InspectionRows
+from agent.store.inventory import InventoryRows
+from agent.store.notes import Notes
+from agent.store.software import SoftwareRows
+from agent.supervise import Part
+from agent.uplink.view import Channels
+from agent.watch import software
+from agent.watch.connectivity import Around
+from agent.watch.discovery.watcher import DevicesWatcher, configured
+from agent.watch.inspection import LOOK_S, Inspections
+from agent.watch.inventory import Inventory
+from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
+from agent.watch.payment_app import Activity, AppPorts
+from agent.watch.runner import Watch
+
+if TYPE_CHECKING:
+    from agent.core.inspection.report import Trigger
+    from agent.hooks.part import HooksPart
+    from agent.watch.inspection.running import Examined
+    from agent.watch.software.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """The watchers, and those who work with them."""
+
+    watch: Watch
+    devices: DevicesWatcher
+    firmware: HooksPart | None  #: None: no hook is configured
+    lapsed: Lapsed
+    activity: Activity
+    inspections: Inspections
+    installing: Room
+
+    def parts(self, floor: Floor) -> list[Part]:
+        """What runs beside the watchers; hooks hear of alarms and wake their components."""
+        found: list[Part] = [watch.hotplug(floor.config, self.watch, self.devices)]
+        if self.firmware is not None:
+            self.firmware.poke_with(self.watch.poke)
+            self.watch.subscribe(self.firmware.changed)
+            found.append(self.firmware)
+        return [*found, self.installing.part]
+
+
+def watching(
+    floor: Floor, identity: Identity, uploader: uplink.Uploader, channels: Channels
+) -> Watching:
+    """Every watcher of this terminal, and those of the agent itself."""
+    config, clock, store, threads = floor.config, floor.clock, floor.store, floor.threads
+    lapsed, activity = Lapsed(clock), Activity(clock)
+    devices = watch.devices_watcher(config, threads)
+    firmware = hooks.build(config, clock=clock, blocking=threads)
+    inspections = _inspections(floor)
+    versions = software.watcher_of(
+        config, identity.device_id, blocking=threads, clock=clock, rows=SoftwareRows(store)
+    )
+    watcher, health = watch.build(
+        config,
+        clock=clock,
+        timers=floor.timers,
+        blocking=threads,
+        records=HealthRows(store),
+        extra=(
+            QueueWatcher(store, lapsed.count, clock, floor.checks),
+            UplinkWatcher(channels.channels, clock),
+            AgentWatcher(clock, floor.ending.restarts),
+            inspections,
+            *watch.channels_watchers(floor.ways),
+        ),
+        devices=devices,
+        doors=firmware,
+        app=AppPorts(floor.reports, activity, AppMarkRows(store), identity.device_id),
+        contacts=floor.contacts,
+        hearing=floor.hearing,
+        notes=Notes(store),
+        around=Around(ways=floor.ways, answers=channels.channels, recovered=uploader.moved),
+        software=versions,
+    )
+    installing = software.room_of(
+        config, versions, backlog=store.backlog, health=health, clock=clock, blocking=threads
+    )
+    # Updates wait for money that is unsent.
+    for sink in (installing.part.heed, lapsed.heed, activity.heed):
+        store.on_change(sink)
+    return Watching(
+        watch=watcher,
+        devices=devices,
+        firmware=firmware,
+        lapsed=lapsed,
+        activity=activity,
+        inspections=inspections,
+        installing=installing,
+    )
+
+
+def _inspections(floor: Floor) -> Inspections:
+    return Inspections(
+        floor.config.inspection,
+        floor.clock,
+        InspectionRows(floor.store),
+        share=random.random(),
+        born=floor.keeper.born_at,
+    )
+
+
+def equip(
+    floor: Floor,
+    rooms: Watching,
+    channels: Channels,
+    publisher: telemetry.Publisher,
+) -> None:
+    """What a self-inspection looks at, and when it would disturb."""
+
+    def checks(trigger: Trigger) -> Sequence[Examined]:
+        from agent.watch.inspection import examining
+
+        world = examining.World(
+            config=floor.config,
+            clock=floor.clock,
+            blocking=floor.threads,
+            dial=Dialer(floor.threads, ways=floor.ways, told=floor.contacts.tell),
+            trust=client_context,
+            health=rooms.watch,
+            verify=floor.care.verify,
+            facts=floor.store.facts,
+            telemetry=publisher.view,
+        )
+        return examining.checks(world, trigger)
+
+    async def busy() -> bool:
+        return any(channel.in_flight for channel in channels.channels())
+
+    rooms.inspections.equip(checks, busy)
+    floor.store.on_change(rooms.inspections.moved)
+    floor.timers.every(LOOK_S, "inspection", rooms.inspections.look)
+
+
+def inventory_of(
+    floor: Floor,
+    rooms: Watching,
+    publisher: telemetry.Publisher,
+) -> Inventory:
+    """What hangs on this terminal; the fleet hears when that changes."""
+    settings = floor.config.inventory
+
+    def tell(items: Sequence[Item]) -> None:
+        publisher.introduce(replace(publisher.identity, devices=tuple(fields(items).items())))
+
+    known = Inventory(
+        rooms.watch,
+        InventoryRows(floor.store),
+        floor.clock,
+        attached=lambda: rooms.devices.attached,
+        devices=configured(floor.config),
+        policy=settings.serials,
+        told=tell,
+    )
+    floor.timers.every(settings.period_s, "inventory", known.look)
+    return known
