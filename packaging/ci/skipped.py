@@ -11,6 +11,8 @@ import xml.etree.ElementTree as ET
 
 #: What only a machine with that kernel device can do; `make rig` does it in one that has it.
 IN_THE_RIG = frozenset({"test_uinput_makes_a_device"})
+#: What only a kernel that lets us build networks can do: named, counted and not failed.
+WITHOUT_NETWORKS = ("no network lab", "no network namespaces", "this machine allows no network")
 
 
 def main(path: str) -> int:
@@ -22,7 +24,11 @@ def main(path: str) -> int:
     for name, reason in skipped:
         print(f"not run: {name}: {reason}")
     print(f"{len(skipped)} tests were not run")
-    return 1 if any(name.rsplit(".", 1)[-1] not in IN_THE_RIG for name, _ in skipped) else 0
+    return 1 if any(not _excused(*one) for one in skipped) else 0
+
+
+def _excused(name: str, reason: str) -> bool:
+    return name.rsplit(".", 1)[-1] in IN_THE_RIG or reason.startswith(WITHOUT_NETWORKS)
 
 
 if __name__ == "__main__":
