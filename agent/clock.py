@@ -75,7 +75,7 @@ class SystemClock:
         yet, else 0. It is forgotten here; whoever keeps it over a restart must forget it too.
         """
         self._proof = proof
-        if proof is None:
+        if proof is None or not proof.dated:
             return 0
         utc_ms = self.now().boot_ms + proof.base_ms
         too_late_ms = self._last_seen_ms

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from nacl._sodium import ffi, lib  # type: ignore[import-not-found]
 
+from agent.durable import replaced, sync_directory
 from agent.errors import HardwareError, OperatorError
 
 log = logging.getLogger(__name__)
@@ -272,15 +273,7 @@ class KeyFile:
     def _save(self, keys: Mapping[int, bytes]) -> KeyRing:
         text = _encoded(keys)
         for path in self.copies:
-            beside = path.with_name(path.name + ".new")
-            beside.unlink(missing_ok=True)
-            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-            _sync(path.parent)
+            replaced(path, text)
         return KeyRing(keys)
 
 
@@ -323,7 +316,7 @@ def _put_aside(path: Path) -> None:
         if not aside.exists():
             try:
                 path.rename(aside)
-                _sync(path.parent)
+                sync_directory(path.parent)
             except OSError as error:
                 log.warning("event=key_file_not_moved path=%s reason=%r", path, error.strerror)
             return
@@ -354,11 +347,3 @@ def _decoded(raw: bytes) -> dict[int, bytes] | None:
 
 def _sum(ring: Iterable[tuple[str, str]]) -> str:
     return hashlib.blake2b(repr(sorted(ring)).encode(), digest_size=8).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

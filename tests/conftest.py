@@ -11,12 +11,17 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: children would ignore the Ctrl-C tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast examples are drawn and tried says how busy the machine is, and nothing of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 #: A hung test must say where it hangs instead of eating the run; real daemons get more.
 LIMIT_S = 120

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from agent.core.moment import Moment, plausible
+
+T = TypeVar("T")
+
+
+class Straight:
+    """A `Blocking` port that calls at once, on the caller's own thread."""
+
+    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
+        return function()
 
 
 class FakeClock:

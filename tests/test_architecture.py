@@ -18,7 +18,7 @@ LEVEL = {
     "errors": 0,
     "core": 1,
     "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
-    "logs": 2, "identity": 2,
+    "logs": 2, "identity": 2, "durable": 2, "blocking": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
     "conformance": 3,
     "supervise": 3,
@@ -56,6 +56,7 @@ BROAD = {
     "agent/store/writer.py": "thread top, and the files of others",
     "agent/store/commit.py": "one caller's work must not spoil the batch of the others",
     "agent/http/connection.py": "task top of one connection",
+    "agent/link/contact.py": "who watches the network must not stop who sends money",
     "agent/uplink/attempt.py": "task top of one payment's turn",
     "agent/telemetry/transport.py": "thread top of one connection to a broker",
 }

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent.durable import sync_directory
+
 #: Then it becomes `.1`, and the chain goes on in a new file.
 MAX_BYTES = 4 * 1024 * 1024
 MODE = 0o600
@@ -40,7 +42,7 @@ class Audit:
             self._fd = _opened(path)
             try:
                 self._previous = _last_hash(path, self._fd)
-                _sync(path.parent)
+                sync_directory(path.parent)
             except BaseException:
                 os.close(self._fd)
                 raise
@@ -82,7 +84,7 @@ class Audit:
         fd = _opened(self.path)  # before the old one goes: its number would be somebody else's
         os.close(self._fd)
         self._fd = fd
-        _sync(self.path.parent)
+        sync_directory(self.path.parent)
 
 
 def broken_at(text: bytes, first: str | None = None) -> int | None:
@@ -148,14 +150,6 @@ def _last_line(fd: int) -> bytes:
         size -= taken
         tail = os.pread(fd, taken, size) + tail
     return tail[tail.rfind(b"\n", 0, -1) + 1 :]
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _line(entry: Mapping[str, object]) -> bytes:

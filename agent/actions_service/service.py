@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.actions_service.audit import Audit, AuditError
+from agent.blocking import Blocking
 from agent.clock import SystemClock
 from agent.config.hooks import Hooks
-from agent.hooks.child import Blocking
 from agent.hooks.findings import Finding, HookError
 from agent.hooks.pull import Puller
 from agent.wire.hook_table import (

@@ -52,6 +52,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, **more)
         self._positionals.title = self.words("help.positionals")
         self._optionals.title = self.words("help.options")
+        for action in self._actions:  # so far only argparse's own -h, where it has one
+            action.help = self.words("help.help")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on; exit 2."""

@@ -314,6 +314,7 @@ MEANINGS: Mapping[str, str] = {
 _EXAMPLES: Mapping[str, str] = {
     **config_terminal.EXAMPLES,
     **config_software.EXAMPLES,
+    **config_system.EXAMPLES,
     "channel.name": '"cable"',
     "channel.interface": '"eth0"',
     "hook.component": '"printer"',

@@ -37,3 +37,11 @@ MEANINGS: Mapping[str, str] = {
     "aging.scale": "The value times this is in that unit.",
     "aging.kind": "counter: added up over exchanged parts; level: as it is.",
 }
+
+#: For what must be given; the aging of a print head, in metres of paper.
+EXAMPLES: Mapping[str, str] = {
+    "aging.measure": '"printed paper (m)"',
+    "aging.source": '"printer.printed_mm"',
+    "aging.limit": "50000.0",
+    "aging.scale": "0.001",
+}

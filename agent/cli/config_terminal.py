@@ -30,7 +30,6 @@ MEANINGS: Mapping[str, str] = {
     "payment_app.restart_daily": "Restarts asked for in 24 h at most.",
     "payment_app.quiet_s": "No restart this soon after its last call.",
     "payment_app.pause_file": "While this file is there it is not restarted: for technicians.",
-    "payment_app.actions_socket": "Where posagent-actions listens.",
     "configuration.profile": "The issued profile, JSON or TOML; empty: nothing to compare with.",
     "configuration.profile_keys": "Key id -> Ed25519 public key of those who may issue it; any: "
     "an unsigned profile is refused.",

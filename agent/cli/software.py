@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.cli.session import Exit, Session
+from agent.cli.reason import reason
+from agent.cli.session import Exit, Session, UnreachableError
 from agent.cli.source import Places, changing, places, readable
 from agent.errors import OperatorError
 
@@ -72,7 +73,12 @@ def update(session: Session) -> int:
         asked["component"] = session.args.component
     if session.args.to:
         asked["version"] = session.args.to
-    begun = changing(session).ask("update_begin", **asked)
+    try:
+        source = changing(session)
+    except UnreachableError as down:
+        said = session.words("error.update_daemon")
+        raise UnreachableError(down.code, said, down.hint) from down
+    begun = source.ask("update_begin", **asked)
     if session.json:
         session.print_json(begun)
     else:
@@ -98,7 +104,7 @@ def _meant(target: str) -> dict[str, Any]:
 
 def _show_component(session: Session, one: dict[str, Any]) -> None:
     t, screen = session.words, session.screen
-    installed = one["installed"] or (f"? ({one['why']})" if one["why"] else "?")
+    installed = one["installed"] or (f"? ({reason(t, one['why'])})" if one["why"] else "?")
     if not one["required"]:
         screen.text(t("software.line", component=one["component"], installed=installed))
         return
@@ -130,7 +136,9 @@ def _show_updates(session: Session, updates: list[dict[str, Any]]) -> None:
         screen.text(said, style="warn" if bad else "bold")
         lines = [t("update.held", why=why) for why in one[f"held_{t.lang}"]]
         if one["failed_step"]:
-            lines.append(t("update.reason", step=one["failed_step"], reason=one["reason"]))
+            lines.append(
+                t("update.reason", step=one["failed_step"], reason=reason(t, one["reason"]))
+            )
         if one["rollback"]:
             lines.append(t("update.rollback", rollback=t.word("taken_back", one["rollback"])))
         for line in lines:
@@ -203,7 +211,8 @@ def _verdict(where: Places, given: bytes, name: str) -> Any:
 
 def _sign(session: Session) -> int:
     from agent.crypt import SEED_BYTES, public_of, sign
-    from agent.wire.manifest import ManifestFormError, envelope, manifest_from, signed_bytes
+    from agent.wire.manifest import manifest_from
+    from agent.wire.signed import Document, DocumentError, envelope, signed_bytes
 
     path: Path = session.args.key
     if session.args.keygen:
@@ -224,12 +233,14 @@ def _sign(session: Session) -> int:
     try:
         manifest_from(payload)
         seed = base64.b64decode(_read(path).strip(), validate=True)
-        signature = sign(seed, signed_bytes(payload))
-    except ManifestFormError as error:
+        signature = sign(seed, signed_bytes(Document.MANIFEST, payload))
+    except DocumentError as error:
         raise OperatorError("manifest.form", f"{session.args.file}: {error}") from error
     except ValueError as error:
         raise OperatorError("key.file", f"{path}: {error}") from error
-    sys.stdout.write(envelope(session.args.key_id, signature, payload).decode() + "\n")
+    sys.stdout.write(
+        envelope(Document.MANIFEST, session.args.key_id, signature, payload).decode() + "\n"
+    )
     return Exit.OK
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from agent.cli.reason import reason
 from agent.cli.screen import age, local_time, pad, width
 from agent.cli.session import Exit, Session
 from agent.cli.source import Source, readable
@@ -230,7 +231,7 @@ class Page:
                 case "reading":
                     well.append(t("pair", name=name, value=t("word.ok")))
                 case "unknown":
-                    said = f"{t('word.unknown')} - {component['reason']}"
+                    said = f"{t('word.unknown')} - {reason(t, component['reason'])}"
                     lines.append([t("pair", name=name, value=said)])
                 case outcome:
                     well.append(t("pair", name=name, value=t.word("word", outcome)))

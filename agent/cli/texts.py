@@ -120,8 +120,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.demo.once": ("end after the story", "演示结束后退出"),
     "help.demo.keep": ("leave its directory behind", "保留运行目录"),
     "help.probe.name": (
-        "printer, scanner, keypad, connectivity, system or software",
-        "printer、scanner、keypad、connectivity、system 或 software",
+        "a component of `status`: printer, connectivity, signal, software, channels...",
+        "status 所列部件之一：printer、connectivity、signal、software、channels 等",
     ),
     # errors
     "error": ("error: {what}", "错误：{what}"),

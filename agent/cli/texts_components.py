@@ -21,7 +21,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "component.channels": ("ways out", "联网方式"),
     "status.way": ("{name} {state}", "{name} {state}"),
     "status.way_used": ("{name} in use ({state})", "正在使用{name}（{state}）"),
+    "status.way_used_why": (
+        "{name} in use ({state}: {reason})",
+        "正在使用{name}（{state}：{reason}）",
+    ),
     "status.way_why": ("{name} {state}: {reason}", "{name} {state}：{reason}"),
+    "error.probe_daemon": (
+        "{name}: only the running daemon asks this, and it is not running",
+        "{name}：只有运行中的监测程序能得到，而它没有运行",
+    ),
+    "help.help": ("show this help", "显示本帮助"),
+    "probe.heard": (
+        "{name}: only the running daemon asks this; what it heard at {at}:",
+        "{name}：只有运行中的监测程序能得到；它在 {at} 得到：",
+    ),
     "way.ok": ("ok", "正常"),
     "way.untried": ("not tried", "未试用"),
     "way.doubted": ("in doubt", "存疑"),

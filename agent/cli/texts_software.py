@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
+    "error.update_daemon": (
+        "the daemon is not running, and only it installs updates",
+        "监测程序未运行，无法升级",
+    ),
     "help.software": (
         "what software runs here against what should; manifests",
         "本机软件版本与要求版本；版本清单",

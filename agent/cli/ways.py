@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agent.cli.reason import reason
 from agent.cli.texts import Words
 
 _STATE = "state_"
@@ -21,9 +22,10 @@ def ways(t: Words, values: Mapping[str, Any]) -> list[str]:
 
 def _way(t: Words, name: str, values: Mapping[str, Any]) -> str:
     state = t.word("way", str(values[_STATE + name]))
+    why = reason(t, str(values.get(f"reason_{name}", "")))
     if name == values.get("in_use"):
-        return t("status.way_used", name=name, state=state)
-    reason = values.get(f"reason_{name}")
-    if reason:
-        return t("status.way_why", name=name, state=state, reason=reason)
+        said = "status.way_used_why" if why else "status.way_used"
+        return t(said, name=name, state=state, reason=why)
+    if why:
+        return t("status.way_why", name=name, state=state, reason=why)
     return t("status.way", name=name, state=state)

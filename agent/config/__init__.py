@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
-from agent.config.channels import Channel, Channels
 from agent.config.android import Android
+from agent.config.channels import Channel, Channels
 from agent.config.devices import Discovery, Inventory, Keypad, Printer, Scanner
 from agent.config.hooks import HookComponent, Hooks
 from agent.config.inspection import Inspection
@@ -344,3 +344,9 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     android: Android = field(default_factory=Android)
     inspection: Inspection = field(default_factory=Inspection)
     health: dict[str, Delay] = field(default_factory=dict)
+
+
+def looked_at_once(config: Config) -> Config:
+    """For one look by a person: what is absent is absent, and nothing is restarted for it."""
+    app = structs.replace(config.payment_app, start_grace_s=0.0, restart=())
+    return structs.replace(config, payment_app=app)

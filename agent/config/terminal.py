@@ -46,7 +46,6 @@ class PaymentApp(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """No restart this soon after its last call."""
     pause_file: Path = ""
     """While this file is there it is not restarted."""
-    actions_socket: Path = "/run/posagent-actions/actions.sock"
 
 
 class Configuration(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -55,13 +55,24 @@ class Proof:
 
     base_ms: int  #: UTC less boot time
     within_ms: int  #: a wall clock that differs by more is wrong
+    #: False: nobody named the year, so the clock is surely wrong, but not by how much.
+    dated: bool = True
+
+
+def certain_ms(since: Stamp, now: Moment, boot_no: int) -> int:
+    """How long ago `since` was at the very least, whatever any wall clock said or says.
+
+    Across a reboot that is the uptime: a wall clock that is right now says nothing about how far
+    behind it was when it stamped. For what must not happen too early with somebody's money.
+    """
+    return max(0, now.boot_ms - since.boot_ms if since.boot_no == boot_no else now.boot_ms)
 
 
 def at_least_ms(since: Stamp, now: Moment, boot_no: int) -> int:
-    """How long ago `since` was, never more than it can have been.
+    """How long ago `since` was, as far as this terminal can tell; rather too little than too much.
 
     Within one boot that is exact. Across a reboot the time since this boot is certain, and the
-    wall clock counts only while it is trusted.
+    wall clock counts only while it is trusted; it may have been behind when it stamped.
     """
     if since.boot_no == boot_no:
         return max(0, now.boot_ms - since.boot_ms)
@@ -114,4 +125,6 @@ def believed(wall_ms: int, boot_ms: int, last_seen_ms: int, proof: Proof | None)
     if proof is None:
         return plausible(wall_ms, last_seen_ms)
     off_ms = wall_ms - boot_ms - proof.base_ms
-    return wall_ms >= BUILD_FLOOR_MS and abs(off_ms) <= proof.within_ms
+    if wall_ms < BUILD_FLOOR_MS or abs(off_ms) > proof.within_ms:
+        return False
+    return proof.dated or plausible(wall_ms, last_seen_ms)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.blocking import Blocking
     from agent.clock import Clock
     from agent.config import Config
-    from agent.hooks.child import Blocking
     from agent.hooks.doors import Door
     from agent.hooks.part import HooksPart
 

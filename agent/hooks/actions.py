@@ -58,7 +58,7 @@ async def act(
     return said_so
 
 
-async def select_channel(name: str, deadline_s: float) -> str:
+async def select_channel(name: str, deadline_s: float, socket: Path = SOCKET) -> str:
     """Have the firmware use this channel; "" when it does, else why not."""
-    answer = await act("network.select", deadline_s=deadline_s, channel=name)
+    answer = await act("network.select", deadline_s=deadline_s, socket=socket, channel=name)
     return "" if isinstance(answer, ActionDone) else answer.reason

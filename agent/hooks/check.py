@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.hooks import Hooks
 from agent.hooks import child
-from agent.hooks.child import Blocking, Launch
+from agent.hooks.child import Launch
 from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import Finding, HookError, trouble
 from agent.hooks.pull import Puller, shown

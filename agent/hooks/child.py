@@ -20,17 +20,15 @@ import secrets
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import HookError, trouble
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 
 #: Where programs are found, on Linux and on Android.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/system/bin:/system/xbin"
@@ -52,12 +50,6 @@ CLOSED_LOOKS = 32
 NICENESS = 5
 #: If memory runs out a hook goes before the agent and before the payment app.
 OOM_SCORE = 500
-
-
-class Blocking(Protocol):
-    """Runs a blocking call in a thread nobody waits for longer than the deadline."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

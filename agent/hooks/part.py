@@ -14,11 +14,11 @@ import pwd
 from collections import deque
 from collections.abc import Sequence
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.hooks import HookComponent, Hooks
 from agent.core.health.tracker import Change
 from agent.errors import OperatorError
-from agent.hooks.child import Blocking
 from agent.hooks.doors import Door, HeardDoor, Poke, PullDoor
 from agent.hooks.findings import Finding, HookError
 from agent.hooks.pull import Puller

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.hooks import Hooks
 from agent.core.money.cards import masked
 from agent.hooks import child
 from agent.hooks.breaker import Breaker
-from agent.hooks.child import Blocking, Child, Launch
+from agent.hooks.child import Child, Launch
 from agent.hooks.files import signature
 from agent.hooks.findings import Finding, HookError, trouble
 from agent.wire.hook_table import ContractError, Hook, answer_from, hook_named, request_bytes

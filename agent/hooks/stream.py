@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.hooks import Hooks
 from agent.core.money.cards import masked
 from agent.hooks import child
-from agent.hooks.child import Blocking, Child, Launch
+from agent.hooks.child import Child, Launch
 from agent.hooks.findings import Finding, HookError, trouble
 from agent.hooks.pull import BEGINNING_SHOWN, shown
 from agent.wire.hook_table import ContractError, reading_from

@@ -13,9 +13,9 @@ import base64
 import binascii
 import logging
 
+from agent.blocking import Blocking
 from agent.clock import SystemClock
 from agent.config.hooks import Hooks
-from agent.hooks.child import Blocking
 from agent.hooks.findings import HookError
 from agent.hooks.pull import Answered, Puller
 from agent.wire.hook_table import hook_named

@@ -9,12 +9,13 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import urlsplit
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config, Iso8583Uplink
 from agent.link.channel_ways import Maker
 from agent.link.channels import ChannelsPart, Ports, Select
 from agent.link.contact import Told
-from agent.link.dial import Blocking, Dialer
+from agent.link.dial import Dialer
 
 Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from agent.core.network.choosing import Link
+from agent.link.netlink import DONE, ERROR, MAX_BYTES, attributes, messages, opened, request
 
-NETLINK_ROUTE = 0
-_ERROR, _DONE = 2, 3
 _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE = 16, 18, 20, 22, 24, 26
-_REQUEST, _DUMP = 0x1, 0x300
 _IFLA_NAME, _IFLA_OPERSTATE = 3, 16
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_MULTIPATH = 1, 2, 4, 9
@@ -30,9 +28,6 @@ _OPER_DORMANT = 5
 _TENTATIVE, _DAD_FAILED = 0x40, 0x08
 _UNICAST = 1
 _RTNH_DEAD = 0x1
-#: RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.
-_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
-_PIECE_BYTES = 65_536
 #: A terminal has a few dozen routes; a router's table is not read to its end.
 _PIECES_MAX = 64
 
@@ -121,7 +116,7 @@ def wires(pieces: Iterable[bytes]) -> list[Wire]:
     links: dict[int, Wire] = {}
     addresses: dict[int, list[str]] = {}
     routes: dict[int, set[int]] = {}
-    for kind, body in messages(pieces):
+    for kind, body in (one for piece in pieces for one in messages(piece)):
         try:
             if kind == _NEW_LINK and (wire := _link(body)) is not None:
                 links[wire.index] = wire
@@ -142,32 +137,9 @@ def wires(pieces: Iterable[bytes]) -> list[Wire]:
     ]
 
 
-def messages(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message."""
-    for piece in pieces:
-        at = 0
-        while at + 16 <= len(piece):
-            size, kind = struct.unpack_from("=IH", piece, at)
-            if size < 16 or at + size > len(piece):
-                break
-            yield kind, piece[at + 16 : at + size]
-            at += size + 3 & ~3
-
-
-def _attributes(body: bytes, at: int) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    while at + 4 <= len(body):
-        size, kind = struct.unpack_from("=HH", body, at)
-        if size < 4 or at + size > len(body):
-            break
-        found[kind & 0x3FFF] = body[at + 4 : at + size]
-        at += size + 3 & ~3
-    return found
-
-
 def _link(body: bytes) -> Wire | None:
     _, _, _, index, flags, _ = struct.unpack_from("=BBHiII", body)
-    told = _attributes(body, 16)
+    told = attributes(body, 16)
     name = told.get(_IFLA_NAME, b"").rstrip(b"\0").decode("utf-8", "replace")
     if not name or flags & _IFF_LOOPBACK:
         return None
@@ -183,7 +155,7 @@ def _link(body: bytes) -> Wire | None:
 
 def _address(body: bytes) -> tuple[int, str] | None:
     family, _, flags, _, index = struct.unpack_from("=BBBBI", body)
-    told = _attributes(body, 8)
+    told = attributes(body, 8)
     # On point-to-point lines ADDRESS is the other end.
     raw = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
     if raw is None or family not in (socket.AF_INET, socket.AF_INET6):
@@ -198,7 +170,7 @@ def _defaults(body: bytes) -> Iterator[tuple[int, int]]:
     family, size, _, _, _, _, _, kind, flags = struct.unpack_from("=BBBBBBBBI", body)
     if size > 1 or kind != _UNICAST or flags & _RTNH_DEAD:
         return
-    told = _attributes(body, 12)
+    told = attributes(body, 12)
     if (out := told.get(_RTA_OIF)) is not None:
         yield struct.unpack("=i", out)[0], family
     hops, at = told.get(_RTA_MULTIPATH, b""), 0
@@ -223,21 +195,21 @@ def read() -> list[Wire]:
         (_GET_ROUTE, struct.pack("=BBBBBBBBI", socket.AF_INET6, 0, 0, 0, 0, 0, 0, 0, 0)),
     )
     pieces: list[bytes] = []
-    with _asking() as s:
+    with opened() as s:
         for number, (kind, body) in enumerate(asked, start=1):
-            s.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _DUMP, number, 0) + body)
+            s.send(request(kind, body, number))
             pieces += _dumped(s)
     return wires(pieces)
 
 
 def _dumped(s: socket.socket) -> Iterator[bytes]:
     for _ in range(_PIECES_MAX):
-        piece = s.recv(_PIECE_BYTES)
+        piece = s.recv(MAX_BYTES)
         yield piece
-        for kind, body in messages((piece,)):
-            if kind == _DONE:
+        for kind, body in messages(piece):
+            if kind == DONE:
                 return
-            if kind == _ERROR:
+            if kind == ERROR:
                 (number,) = struct.unpack_from("=i", body)
                 raise OSError(-number, os.strerror(-number))
     raise OSError(errno.EMSGSIZE, "the routing table is too long to be read")
@@ -252,42 +224,21 @@ def leaves_by(destination: str, source: str = "") -> int | None:
             raw = socket.inet_pton(family, text)
             body += struct.pack("=HH", 4 + len(raw), kind) + raw
     try:
-        with _asking() as s:
-            s.send(struct.pack("=IHHII", 16 + len(body), _GET_ROUTE, _REQUEST, 1, 0) + body)
-            for kind, answer in messages((s.recv(_PIECE_BYTES),)):
-                if kind == _NEW_ROUTE and (out := _attributes(answer, 12).get(_RTA_OIF)):
+        with opened() as s:
+            s.send(request(_GET_ROUTE, body, dump=False))
+            for kind, answer in messages(s.recv(MAX_BYTES)):
+                if kind == _NEW_ROUTE and (out := attributes(answer, 12).get(_RTA_OIF)):
                     return int(struct.unpack("=i", out)[0])
     except (OSError, struct.error):
         return None
     return None
 
 
-def _asking() -> socket.socket:
-    asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
-    asking.settimeout(1.0)
-    return asking
-
-
-def listen() -> socket.socket:
-    """A socket that becomes readable when something about the network changes. Raises OSError."""
-    heard = socket.socket(
-        socket.AF_NETLINK,
-        socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
-        NETLINK_ROUTE,
-    )
-    try:
-        heard.bind((0, _GROUPS))
-    except OSError:
-        heard.close()
-        raise
-    return heard
-
-
 def drain(heard: socket.socket) -> None:
     """Take everything off it; what changed is read afresh anyway."""
     while True:
         try:
-            if not heard.recv(_PIECE_BYTES):
+            if not heard.recv(MAX_BYTES):
                 return
         except BlockingIOError:
             return

@@ -22,6 +22,7 @@ from agent.config.channels import Channels as Numbers
 from agent.core.moment import Moment, at_ms
 from agent.core.network.choosing import Choosing, Link, Probe, State, Switch, Terms
 from agent.link import channel_facts as facts
+from agent.link import netlink
 from agent.link.bound import NO_LINK, Hold, Way
 from agent.link.channel_facts import Fact, Wire
 from agent.link.channel_probe import Prober, answered
@@ -58,7 +59,7 @@ class Ports:
     select: Select | None = None
     told: Told | None = None
     read: Callable[[], list[Wire]] = facts.read
-    listen: Callable[[], socket.socket] = facts.listen
+    listen: Callable[[], socket.socket] = netlink.listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +174,6 @@ class ChannelsPart:
         """What its probes have cost since the start."""
         return self.prober.spent_bytes
 
-    @property
-    def switched_at(self) -> datetime | None:
-        """When the channel in use was taken, if it was not from the start."""
-        if not self.machine.switches:
-            return None
-        return _wall(self._ports.clock.now(), self.machine.since_ms)
-
     def seen(self) -> list[ChannelSeen]:
         """Every channel, in order."""
         now = self._ports.clock.now()
@@ -213,7 +207,7 @@ class ChannelsPart:
         try:
             heard: socket.socket | None = self._ports.listen()
         except OSError as error:
-            log.warning("event=channels_deaf reason=%r", error.strerror)
+            log.warning("event=channels_deaf reason=%r", error.strerror or str(error))
             heard = None
         if heard is not None:
             loop.add_reader(heard, spoke, heard)

@@ -6,9 +6,12 @@ itself. It carries no content and no secret, and nobody may act on it but by loo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +54,7 @@ class Contacts:
     def tell(self, contact: Contact) -> None:
         """One attempt has ended."""
         for sink in self._sinks:
-            sink(contact)
+            try:
+                sink(contact)
+            except Exception:  # boundary: who tells is about to send money
+                log.exception("event=contact_unheard")

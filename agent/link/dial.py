@@ -14,10 +14,10 @@ import socket
 import ssl
 import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
+from agent.blocking import Blocking
 from agent.link.contact import Contact, Told
 from agent.link.fault import DNS, DialError, cause_of, name_fault, tcp_fault, tls_fault
 from agent.link.tls import peer_expires_at
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Blocking", "DialError", "Dialer", "cause_of"]
 
-T = TypeVar("T")
 #: Family and socket address, ready for connect.
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -37,14 +36,6 @@ USER_TIMEOUT_MS = 30_000
 #: For the goodbye of TLS when closing; asyncio's 30 s would hold sockets of dead hosts.
 TLS_GOODBYE_S = 1.0
 SHORTEST_S = 0.01
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop. See `agent.supervise`."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        """The function's result; TimeoutError at the deadline."""
-        ...
 
 
 class Ways(Protocol):

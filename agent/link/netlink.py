@@ -1,7 +1,8 @@
 """The kernel's own word about links, addresses, routes and neighbours (rtnetlink).
 
-Decides what a datagram says and whether this process can hear the kernel at all; what a change
-means is `agent.watch.connectivity`. The parsers are pure and never raise. Neighbours are asked for
+Decides how messages are cut and asked for, what a change is about, and whether this process can
+hear the kernel at all. What follows is decided elsewhere: for channels in `channel_facts`, for the
+layers in `agent.watch.connectivity`. The parsers are pure and never raise. Neighbours are asked for
 because /proc/net/arp shows a stale entry, one being asked for again and one that failed alike, and
 knows no IPv6.
 """
@@ -14,11 +15,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_ROUTE = 0  #: NETLINK_ROUTE
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
 _ATTRIBUTE = struct.Struct("=HH")
-_DONE, _ERROR, _NEWNEIGH, _GETNEIGH = 3, 2, 28, 30
-_REQUEST_DUMP = 0x1 | 0x300
+ERROR, DONE = 2, 3
+_NEWNEIGH, _GETNEIGH = 28, 30
+_REQUEST, _DUMP = 0x1, 0x300
+#: Of an attribute's type, without the flags for nested and network byte order.
+_TYPE_MASK = 0x3FFF
 _NDA_DST = 1
 #: linux/rtnetlink.h: RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.
 CHANGES_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
@@ -52,7 +57,7 @@ class Neighbour:
     state: str
 
 
-class NetlinkError(Exception):
+class NetlinkError(OSError):
     """The kernel cannot be heard here; the text says why."""
 
 
@@ -67,6 +72,24 @@ def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
+def attributes(body: bytes, at: int) -> dict[int, bytes]:
+    """Type and content of every attribute from `at` on, up to the first that is cut short."""
+    found: dict[int, bytes] = {}
+    while at + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if length < _ATTRIBUTE.size or at + length > len(body):
+            break
+        found[kind & _TYPE_MASK] = body[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def request(kind: int, body: bytes, number: int = 1, *, dump: bool = True) -> bytes:
+    """One question; a dump has many answers, the last of which says so."""
+    flags = _REQUEST | _DUMP if dump else _REQUEST
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, number, 0) + body
+
+
 def changed(datagram: bytes) -> set[str]:
     """What a multicast datagram is about: link, address, route."""
     return {_WORDS[kind] for kind, _ in messages(datagram) if kind in _WORDS}
@@ -76,7 +99,7 @@ def neighbours_in(datagram: bytes) -> tuple[list[Neighbour], bool]:
     """The entries of one datagram of a dump, and whether it was the last."""
     found: list[Neighbour] = []
     for kind, body in messages(datagram):
-        if kind in (_DONE, _ERROR):
+        if kind in (DONE, ERROR):
             return found, True
         if kind == _NEWNEIGH and (one := _neighbour(body)) is not None:
             found.append(one)
@@ -87,29 +110,21 @@ def _neighbour(body: bytes) -> Neighbour | None:
     if len(body) < _NEIGHBOUR.size:
         return None
     family, interface, state, _, _ = _NEIGHBOUR.unpack_from(body)
-    at = _NEIGHBOUR.size
-    while at + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, at)
-        if length < _ATTRIBUTE.size or at + length > len(body):
-            return None
-        if kind == _NDA_DST and state in NUD:
-            raw = body[at + _ATTRIBUTE.size : at + length]
-            try:
-                return Neighbour(interface, socket.inet_ntop(family, raw), NUD[state])
-            except (ValueError, OSError, OverflowError):
-                return None
-        at += (length + 3) & ~3
-    return None
+    raw = attributes(body, _NEIGHBOUR.size).get(_NDA_DST)
+    if raw is None or state not in NUD:
+        return None
+    try:
+        return Neighbour(interface, socket.inet_ntop(family, raw), NUD[state])
+    except (ValueError, OSError, OverflowError):
+        return None
 
 
 def neighbours() -> list[Neighbour]:
     """The kernel's whole table. Raises NetlinkError where this process may not ask."""
     question = struct.pack("=BxxxiHBB", socket.AF_UNSPEC, 0, 0, 0, 0)
-    head = _HEADER.pack(_HEADER.size + len(question), _GETNEIGH, _REQUEST_DUMP, 1, 0)
     try:
-        with _open() as asked:
-            asked.settimeout(ANSWER_S)
-            asked.send(head + question)
+        with opened() as asked:
+            asked.send(request(_GETNEIGH, question))
             found: list[Neighbour] = []
             while True:
                 some, last = neighbours_in(asked.recv(MAX_BYTES))
@@ -124,7 +139,7 @@ def listen() -> socket.socket:
     """A socket on which changes of links, addresses and routes are heard; else NetlinkError."""
     heard: socket.socket | None = None
     try:
-        heard = _open()
+        heard = opened()
         heard.setblocking(False)
         heard.bind((0, CHANGES_GROUPS))
     except OSError as error:
@@ -151,14 +166,10 @@ def received(heard: socket.socket) -> set[str]:
             told |= changed(datagram)
 
 
-def _open() -> socket.socket:
-    try:
-        family = socket.AF_NETLINK
-    except AttributeError as error:  # not Linux
-        raise NetlinkError("there is no netlink here") from error
-    try:
-        return socket.socket(
-            family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, getattr(socket, "NETLINK_ROUTE", 0)
-        )
-    except OSError as error:
-        raise NetlinkError(f"no netlink here ({error})") from error
+def opened() -> socket.socket:
+    """A socket to ask the kernel on. Raises OSError."""
+    if not hasattr(socket, "AF_NETLINK"):
+        raise OSError(errno.EAFNOSUPPORT, "there is no netlink here")
+    asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _ROUTE)
+    asking.settimeout(ANSWER_S)
+    return asking

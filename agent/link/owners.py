@@ -22,6 +22,8 @@ from pathlib import Path
 TIOCGEXCL = 0x80045440
 #: Where programs that never heard of flock note their pid (FHS 5.9): LCK..ttyS0.
 LOCK_FILES = ("/run/lock", "/var/lock")
+#: linux/capability.h
+CAP_SYS_PTRACE = 19
 #: A lock: its number, kind, advisory or not, access, pid, device:inode.
 _LOCK = re.compile(
     r"^\d+:\s+(?:FLOCK|POSIX|OFDLCK)\s+\S+\s+\S+\s+(-?\d+)\s+"
@@ -95,7 +97,7 @@ def _opener(real: str, proc: Path) -> Owner | None:
 
 def _openers(devices: frozenset[str], proc: Path) -> Iterator[tuple[str, Owner]]:
     numbers = {number: device for device in devices if (number := _number(device))}
-    for pid in _processes(proc):
+    for pid in processes(proc):
         if pid == os.getpid():
             continue
         folder = f"{proc}/{pid}/fd"
@@ -168,7 +170,21 @@ def _noted(path: str, real: str, proc: Path, folders: Sequence[str]) -> Owner | 
     return None
 
 
-def _processes(proc: Path) -> list[int]:
+def sees_everybody(status: Path = Path("/proc/self/status")) -> bool:
+    """Whether this process can see which files other users' programs have open."""
+    if os.geteuid() == 0:
+        return True
+    try:
+        for told in status.read_text("ascii").splitlines():
+            if told.startswith("CapEff:"):
+                return bool(int(told.split()[1], 16) >> CAP_SYS_PTRACE & 1)
+    except (OSError, ValueError, IndexError):
+        return False
+    return False
+
+
+def processes(proc: Path = Path("/proc")) -> list[int]:
+    """The numbers of all processes that can be seen; none where /proc cannot be listed."""
     try:
         return sorted(int(one.name) for one in proc.iterdir() if one.name.isdecimal())
     except OSError:

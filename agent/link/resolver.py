@@ -192,7 +192,14 @@ class Resolver:
 
     async def _ask(self, server: str, name: str) -> list[str] | str:
         """Addresses, or why this server gave none; an authoritative no is a DialError."""
-        answers = await asyncio.gather(*(self._one(server, name, kind) for kind in self._kinds))
+        asking = [asyncio.create_task(self._one(server, name, kind)) for kind in self._kinds]
+        try:
+            answers = await asyncio.gather(*asking)
+        finally:
+            # Where one failed the other still waits, and on nobody: no deadline is upon it.
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
         found = [address for got in answers for address in got.addresses]
         if found or all(got.rcode == NO_ERROR for got in answers):
             return found

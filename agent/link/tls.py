@@ -98,7 +98,10 @@ def expires_at(tls: ssl.SSLObject | ssl.SSLSocket) -> datetime | None:
     stated = certificate.get("notAfter") if certificate else None
     if not isinstance(stated, str):
         return None
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(stated), UTC)
+    try:
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(stated), UTC)
+    except (ValueError, OverflowError):
+        return None  # asked for with every payment's connection: an odd date must not cost it
 
 
 def peer_days_left(writer: StreamWriter, now: datetime) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any
 from agent.core.money.iso8583_fields import form_of
 from agent.settings.channel_rules import channel_rules
 from agent.settings.problems import Both, shown
+from agent.settings.terminal_rules import terminal_rules, terminal_warnings
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
 _SOCKET_PATH_BYTES = 107
@@ -65,7 +66,7 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
     )
     yield from _ringing(merged.get("printer", {}))
     yield from _limits(merged)
-    for key, found, rule in channel_rules(merged):
+    for key, found, rule in (*channel_rules(merged), *terminal_rules(merged)):
         yield Trouble(key, shown(key.rpartition(".")[2], found), rule)
     yield from _ordered(merged.get("channels", {}), defaults, "channels", "quiet_s", "quiet_max_s")
     yield from _hooks(merged, defaults)
@@ -103,6 +104,7 @@ def warnings(merged: Mapping[str, Any]) -> Iterator[Both]:
                     f"{table} {key}: every user can read {file}; run: chmod o= {file}",
                     f"{table} {key}：任何用户都能读取 {file}；请执行：chmod o= {file}",
                 )
+    yield from terminal_warnings(merged)
 
 
 def unknown_code(code: str) -> str:

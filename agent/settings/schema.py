@@ -29,6 +29,10 @@ _PATTERNS: Mapping[str, Both] = {
         "最多 64 个字母、数字、_ 或 -",
     ),
     r"^[a-z0-9_]+(\.[a-z0-9_]+)+$": ("a cause code such as queue.held", "原因代码，如 queue.held"),
+    r"^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,63}$": (
+        "COMPONENT.VALUE such as printer.cuts",
+        "部件.数值，如 printer.cuts",
+    ),
     r"^[a-z][a-z0-9_]{0,39}$": (
         "up to 40 of a-z 0-9 _, a letter first",
         "最多 40 个 a-z 0-9 _，以字母开头",

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from agent.core.app.life import MOST_MARKS, Mark, What
+from agent.core.terminal.payment_app import MOST_MARKS, Mark, What
 
 T = TypeVar("T")
 

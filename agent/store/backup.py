@@ -56,7 +56,9 @@ OWNED: tuple[tuple[str, str, int], ...] = (
     ("stage", "seq", 1),
 )
 #: What is not carried over from the table of small facts: it is about this file and this run.
-_OWN_META = frozenset({"clean", "tally", "suspicion", "space_tried", "handed_over", "retention"})
+_OWN_META = frozenset({
+    "clean", "tally", "suspicion", "space_tried", "handed_over", "retention", "not_yet_ms"
+})  # fmt: skip
 
 Rows = list[tuple[Any, ...]]
 Length = struct.Struct(">I")

@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from agent.store.files import sync_directory
+from agent.durable import sync_directory
 
 log = logging.getLogger(__name__)
 

@@ -19,20 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from agent.durable import sync_directory
 from agent.errors import OperatorError, StoreError
 
 log = logging.getLogger(__name__)
 
 KEY_BYTES = 32
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names created, renamed or removed in `directory` durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def private_directory(directory: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.moment import Moment
-from agent.store.files import sync_directory
+from agent.durable import sync_directory
 from agent.store.rows import Sealer
 from agent.store.schema import (
     APPLICATION_ID,

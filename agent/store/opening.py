@@ -8,6 +8,7 @@ over at once, knowing that it does not know what was in the old one.
 from __future__ import annotations
 
 import errno
+import hmac
 import json
 import logging
 import os
@@ -23,9 +24,10 @@ from agent.core.moment import Moment, at_ms
 from agent.core.money.journal import State
 from agent.core.money.lanes import Order
 from agent.core.money.limits import Rules
+from agent.durable import sync_directory
 from agent.errors import StoreError
 from agent.store import migrate, quarantine, sealing
-from agent.store.files import row_key, sync_directory
+from agent.store.files import row_key
 from agent.store.journal import RECORDS, Journal
 from agent.store.recovery import AT_START, restarted, settle_suspects
 from agent.store.rows import Sealer
@@ -49,6 +51,9 @@ log = logging.getLogger(__name__)
 JOURNAL = "journal.db"
 STATE = "state.db"
 STATE_SCHEMA = 5
+#: The last number is kept in so many digits. Agents that keep no counts write it without zeros in
+#: front: then one of them has worked here since, and counts that were kept are out of date.
+SEQ_DIGITS = 20
 #: An unclean start checks the structure for at most this long; a million rows take about a second.
 CHECK_S = 1.0
 
@@ -241,7 +246,8 @@ class _Start:
 def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Journal, JournalFacts]:
     now, damage = start.now, start.damage
     born_ms = number(meta(db, "born_ms"))
-    stopped_at = number(meta(db, "last_seq") or "0")
+    stopped = meta(db, "last_seq") or "0"
+    stopped_at = number(stopped)
     last_seq = max(db.execute(QUERIES["last_seq"]).fetchone()[0], stopped_at)
     table = Table(
         db, Sealer(start.secret, database_id(db)), boot_no=_boot_no(db, now),
@@ -249,7 +255,8 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     )  # fmt: skip
     seals = sealing.begin(db, start.sealing, database_id(db))
     journal = Journal(table, seals, born_ms=born_ms, orders=start.orders, rules=start.rules)
-    kept = tally_kept(db, table) if clean and not damage else None
+    ours = clean and not damage and len(stopped) == SEQ_DIGITS
+    kept = tally_kept(db, table) if ours else None
     table.tally.load(counted(table) if kept is None else kept)
     if not damage and not clean:
         # A changed row anywhere among the newest is damage to all; older ones are checked as
@@ -267,7 +274,7 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     doubtful = restarted(table, now)
     db.execute(QUERIES["set_meta"], ("clean", "no"))
     last_seen_ms = max(
-        _lived_through(db.execute(QUERIES["last_changed"]).fetchone()[0] or 0, db),
+        db.execute(QUERIES["last_changed"], _not_yet(table)).fetchone()[0] or 0,
         number(meta(db, "last_seen_ms") or "0"),
     )
     return journal, JournalFacts(
@@ -281,19 +288,26 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
     )
 
 
-def _lived_through(wall_ms: int, db: sqlite3.Connection) -> int:
-    """A row's time as one this terminal has seen; 0 for one that a wrong clock made up.
-
-    Witnesses have shown that times up to `not_yet_ms` had not come when rows were stamped so.
-    """
-    return 0 if wall_ms <= number(meta(db, "not_yet_ms") or "0") else wall_ms
-
-
-def clock_proved(db: sqlite3.Connection, utc_ms: int, not_yet_ms: int) -> None:
+def clock_proved(table: Table, utc_ms: int, not_yet_ms: int) -> None:
     """Keep over a restart that the newest time seen was a wrong clock's: it is `utc_ms` now."""
-    db.execute(QUERIES["set_meta"], ("last_seen_ms", str(utc_ms)))
-    latest_ms = max(not_yet_ms, number(meta(db, "not_yet_ms") or "0"))
-    db.execute(QUERIES["set_meta"], ("not_yet_ms", str(latest_ms)))
+    table.db.execute(QUERIES["set_meta"], ("last_seen_ms", str(utc_ms)))
+    said = (max(not_yet_ms, _not_yet(table)[0]), table.boot_no)
+    seal = table.sealer.line("not_yet_ms", said).hex()
+    table.db.execute(QUERIES["set_meta"], ("not_yet_ms", f"{said[0]} {said[1]} {seal}"))
+
+
+def _not_yet(table: Table) -> tuple[int, int]:
+    """Times a wrong clock made up, and the last boot whose rows may be stamped so; (0, -1): none.
+
+    Sealed, because a higher one would make this terminal forget times it has lived through.
+    """
+    told = str(meta(table.db, "not_yet_ms") or "").split(" ")
+    try:
+        ms, boot_no, seal = int(told[0]), int(told[1]), told[2]
+    except (ValueError, IndexError):
+        return 0, -1
+    expected = table.sealer.line("not_yet_ms", (ms, boot_no)).hex()
+    return (ms, boot_no) if hmac.compare_digest(seal.encode(), expected.encode()) else (0, -1)
 
 
 def _check_structure(db: sqlite3.Connection) -> None:
@@ -345,7 +359,8 @@ def close_cleanly(db: sqlite3.Connection, journal: Journal, now: Moment) -> None
     db.execute(QUERIES["set_meta"], ("clean", CLEAN))
     if now.trusted:
         db.execute(QUERIES["set_meta"], ("last_seen_ms", str(now.wall_ms)))
-    db.execute(QUERIES["set_meta"], ("last_seq", str(journal.table.next_seq - 1)))
+    last_seq = f"{journal.table.next_seq - 1:0{SEQ_DIGITS}d}"
+    db.execute(QUERIES["set_meta"], ("last_seq", last_seq))
     backlog = journal.backlog()
     db.execute(
         QUERIES["set_meta"],

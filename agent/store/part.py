@@ -66,7 +66,7 @@ class StorePart:
     async def clock_proved(self, utc_ms: int, not_yet_ms: int) -> None:
         """Witnesses have shown that times up to `not_yet_ms`, believed before, have not come."""
         await self._store.journal(
-            lambda journal: opening.clock_proved(journal.table.db, utc_ms, not_yet_ms)
+            lambda journal: opening.clock_proved(journal.table, utc_ms, not_yet_ms)
         )
 
     async def terminals(self) -> list[tuple[str, str]]:

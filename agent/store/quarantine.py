@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent.core.moment import Moment
-from agent.store.files import sync_directory
+from agent.durable import sync_directory
 
 FOLDER = "quarantine"
 LOG = "-wal"

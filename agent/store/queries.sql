@@ -276,7 +276,9 @@ SELECT max(
 )
 
 -- name: last_changed
-SELECT max(changed_ms) FROM (SELECT changed_ms FROM tx ORDER BY seq DESC LIMIT 100)
+-- Not what a clock stamped that was proved to be ahead: up to that time, up to that boot.
+SELECT max(changed_ms) FROM (SELECT changed_ms, boot_no FROM tx ORDER BY seq DESC LIMIT 100)
+WHERE changed_ms > ? OR boot_no > ?
 
 -- name: has_meta
 SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'

@@ -25,10 +25,11 @@ from typing import Any, BinaryIO
 
 from agent.core.moment import Moment, at_ms
 from agent.crypt import KEY_BYTES, KeyFile, SealedKey, TamperedError, unseal
+from agent.durable import sync_directory
 from agent.errors import OperatorError
 from agent.store import migrate, quarantine
 from agent.store.backup import MAGIC, OWNED, TABLES, Length, binding, bound, columns
-from agent.store.files import LockFile, private_directory, sync_directory
+from agent.store.files import LockFile, private_directory
 from agent.store.opening import JOURNAL, refused
 from agent.store.recipient import unbox
 from agent.store.schema import SCHEMA

@@ -250,7 +250,7 @@ def tally_kept(db: sqlite3.Connection, table: Table) -> list[list[Any]] | None:
     row = db.execute(QUERIES["get_meta"], ("tally",)).fetchone()
     seal, _, told = str(row[0] if row else "").partition(" ")
     expected = table.sealer.line("tally", (table.next_seq, told)).hex()
-    if not told or not hmac.compare_digest(seal, expected):
+    if not told or not hmac.compare_digest(seal.encode(), expected.encode()):
         return None
     rows: list[list[Any]] = json.loads(told)
     return rows

@@ -10,8 +10,9 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config
 from agent.core.fleet.inventory import covered
@@ -30,17 +31,8 @@ if TYPE_CHECKING:
     from agent.watch.payment_app import AppPorts
     from agent.watch.software import SoftwareWatcher
 
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop. See `agent.supervise`."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        """The function's result; TimeoutError at the deadline."""
-        ...
 
 
 def build(
@@ -261,7 +253,10 @@ def _payment_app(
     """None where no daemon hears the app and nothing finds its process; with its settings."""
     from agent.watch.payment_app import build as payment_app
 
-    watcher = payment_app(config.payment_app, config.app, app, clock=clock, blocking=blocking)
+    watcher = payment_app(
+        config.payment_app, config.app, app, clock=clock, blocking=blocking,
+        actions_socket=Path(config.hooks.actions_socket),
+    )  # fmt: skip
     hooked = any(one.component == watcher.component for one in config.hook)
     watched = app is not None or watcher.watched or hooked
     return [*([watcher] if watched else []), *_configuration(config, app, clock, blocking)]

@@ -17,12 +17,20 @@ from agent.core.moment import at_ms
 from agent.core.money.deadlines import CUT_OFF
 from agent.core.money.journal import KEY_LOSS, Backlog, Record, State
 from agent.core.money.limits import Use
-from agent.core.rhythm import Gap, Rhythm
+from agent.core.terminal.rhythm import Gap, Rhythm
 from agent.core.why.checked import plain
 from agent.errors import StoreError
 
 #: How long a freeze or a sleep stays worth telling.
 RECENT_MS = 3_600_000
+
+
+#: Cause -> what its text calls the words of the failed connection.
+_DETAIL: Mapping[str, str] = {
+    "network.host_unreachable": "tcp_reason",
+    "network.dns_failed": "dns_reason",
+    "tls.untrusted": "tls_reason",
+}
 
 
 class Facts(Protocol):
@@ -187,6 +195,8 @@ class UplinkWatcher:
             values["retry_at"] = worst.next_attempt_at.isoformat(timespec="seconds")
         if worst.evidence:
             values["reason"] = worst.evidence[0]
+            if detail := _DETAIL.get(worst.cause):
+                values[detail] = worst.evidence[0]
         return Reading(values=values)
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.watch.kernel_files import text as said
+
 #: Interface name -> its addresses as text.
 Addresses = Mapping[str, Sequence[str]]
 
@@ -84,9 +86,9 @@ def _interface(folder: Path, addresses: Sequence[str]) -> Interface | None:
     """One of them; None where it vanished while it was read."""
     if folder.name == "lo":
         return None
-    operstate = _read(folder / "operstate")
-    carrier = _read(folder / "carrier")  # EINVAL while the interface is switched off
-    changes = _read(folder / "carrier_changes")
+    operstate = said(folder / "operstate")
+    carrier = said(folder / "carrier")  # EINVAL while the interface is switched off
+    changes = said(folder / "carrier_changes")
     if not operstate and not folder.exists():
         return None
     known = bool(operstate)
@@ -101,7 +103,7 @@ def _interface(folder: Path, addresses: Sequence[str]) -> Interface | None:
         physical=(folder / "device").exists(),
         carrier_changes=_number(changes),
         known=known,
-        index=_number(_read(folder / "ifindex")) or 0,
+        index=_number(said(folder / "ifindex")) or 0,
     )
 
 
@@ -155,7 +157,7 @@ def _routes4(text: str) -> list[Route]:
 
 def neighbour(root: Path, address: str) -> str:
     """`complete`, `permanent`, `incomplete`, or "" if the kernel has not asked for it lately."""
-    for line in _read(root / "proc/net/arp").splitlines()[1:]:
+    for line in said(root / "proc/net/arp").splitlines()[1:]:
         fields = line.split()
         if len(fields) >= 4 and fields[0] == address:
             flags = _hexadecimal(fields[2]) or 0
@@ -167,7 +169,7 @@ def neighbour(root: Path, address: str) -> str:
 
 def resolvers(root: Path) -> list[str]:
     """The name servers of resolv.conf; none where there is no such file (Android)."""
-    lines = (line.split() for line in _read(root / "etc/resolv.conf").splitlines())
+    lines = (line.split() for line in said(root / "etc/resolv.conf").splitlines())
     told = (fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver")
     return [one for one in told if literal(one.partition("%")[0])]
 
@@ -269,10 +271,3 @@ def _told(path: Path) -> str | None:
         return ""
     except OSError:
         return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace").strip()
-    except (OSError, ValueError):
-        return ""

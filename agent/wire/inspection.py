@@ -246,7 +246,9 @@ def _checked(check: Check) -> CheckedOut:
 
 def _why(check: Check, cause: Cause | None) -> Both:
     if check.reason:
-        return Both(check.reason, check.reason)
+        from agent.core.why.reasons import in_chinese
+
+        return Both(in_chinese(check.reason), check.reason)
     if cause is None:
         return Both("", "")
     return both(cause.reason, check.args)

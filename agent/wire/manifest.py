@@ -1,32 +1,23 @@
-"""The manifest of required software as it travels: what is signed, and the envelope around it.
+"""The manifest of required software as it travels: the payload of a signed envelope.
 
-Signed are the exact bytes of the payload behind a line that says what they are (`signed_bytes`), so
-that nothing else signed with the same key passes for a manifest. The envelope carries those bytes
-in base64: nobody has to print JSON in one particular way. Decides form only; whether a manifest may
-come into force is `agent.core.software.manifest`. Called by the software watcher and by
-`posagent software`.
+Decides form only; the envelope is `agent.wire.signed`, and whether a manifest may come into force
+`agent.core.software.manifest`. Called by the software watcher and by `posagent software`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from agent.core.moment import to_ms
 from agent.core.software.manifest import Manifest, Offer, Wanted
 from agent.core.software.versions import MAX_CHARS, Scheme
-
-S = TypeVar("S", bound=Struct)
+from agent.wire.signed import DocumentError, converted, parsed
 
 MAX_BYTES = 262_144
-CONTEXT = b"posagent manifest 1\n"
 
 Version = Annotated[str, Meta(max_length=MAX_CHARS)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -96,84 +87,17 @@ class ManifestIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires: At | None = None
 
 
-class EnvelopeIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signed manifest."""
-
-    manifest: Literal[1]
-    key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    signature: Annotated[str, Meta(max_length=100)]
-    """Ed25519, in base64."""
-    payload: str
-    """The signed bytes, in base64."""
-
-
-class ManifestFormError(ValueError):
-    """These bytes are not of the form; the text says where. Never quotes more than a name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """An envelope, opened and not yet believed."""
-
-    key_id: str
-    signature: bytes
-    payload: bytes
-
-
-def signed_bytes(payload: bytes) -> bytes:
-    """What is signed for this payload."""
-    return CONTEXT + payload
-
-
-def is_envelope(whole: object) -> bool:
-    """Whether a JSON document means to be a signed manifest."""
-    return isinstance(whole, dict) and "payload" in whole
-
-
 def is_bare(whole: object) -> bool:
     """Whether a JSON document means to be the payload of one, without a signature."""
     return isinstance(whole, dict) and "sequence" in whole and "components" in whole
 
 
-def parsed(given: bytes) -> object:
-    """Any JSON. Raises ManifestFormError."""
-    try:
-        return msgspec.json.decode(given)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise ManifestFormError(str(error)) from None
-
-
-def envelope_from(whole: object) -> Envelope:
-    """The parts of an envelope. Raises ManifestFormError."""
-    one = _converted(whole, EnvelopeIn)
-    try:
-        return Envelope(
-            key_id=one.key_id,
-            signature=base64.b64decode(one.signature, validate=True),
-            payload=base64.b64decode(one.payload, validate=True),
-        )
-    except (binascii.Error, ValueError):
-        raise ManifestFormError("signature or payload is not base64") from None
-
-
-def envelope(key_id: str, signature: bytes, payload: bytes) -> bytes:
-    """The bytes of a signed manifest."""
-    return msgspec.json.encode(
-        EnvelopeIn(
-            manifest=1,
-            key_id=key_id,
-            signature=base64.b64encode(signature).decode("ascii"),
-            payload=base64.b64encode(payload).decode("ascii"),
-        )
-    )
-
-
 def manifest_from(payload: bytes, key_id: str = "") -> Manifest:
-    """The manifest these bytes say. Raises ManifestFormError."""
-    one = _converted(parsed(payload), ManifestIn)
+    """The manifest these bytes say. Raises DocumentError."""
+    one = converted(parsed(payload), ManifestIn)
     names = [(each.component, each.channel) for each in one.components]
     if len(set(names)) < len(names):
-        raise ManifestFormError("a component stands in it twice")
+        raise DocumentError("a component stands in it twice")
     return Manifest(
         sequence=one.sequence,
         wanted=tuple(_wanted(each) for each in one.components),
@@ -192,13 +116,11 @@ def _wanted(one: ComponentIn) -> Wanted:
     absent = one.wanted == "absent"
     asked = bool(one.required or one.min or one.max)
     if absent == asked:
-        raise ManifestFormError(
-            f"{one.component}: either a required version, min or max, or absent"
-        )
+        raise DocumentError(f"{one.component}: either a required version, min or max, or absent")
     update = one.update
     version = "" if update is None else update.version or one.required
     if update is not None and not version:
-        raise ManifestFormError(f"{one.component}: its update has no version")
+        raise DocumentError(f"{one.component}: its update has no version")
     return Wanted(
         component=one.component,
         required=one.required,
@@ -223,10 +145,3 @@ def _wanted(one: ComponentIn) -> Wanted:
             size_bytes=update.size_bytes,
         ),
     )
-
-
-def _converted(whole: object, kind: type[S]) -> S:
-    try:
-        return msgspec.convert(whole, kind)
-    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        raise ManifestFormError(str(error)[:200]) from None

@@ -1,20 +1,14 @@
-"""The issued profile as it travels: its form, and the signed envelope around it.
+"""The issued profile as it travels: bare, or the payload of a signed envelope.
 
-Signed are the exact bytes of the payload behind a line that says what they are, as with the
-manifest of required software, so that neither passes for the other. Decides form only: whether a
-profile comes into force is `agent.core.configuration.profile`. Called by
-`agent.watch.configuration`.
+Decides form only; the envelope is `agent.wire.signed`, and whether a profile comes into force
+`agent.core.configuration.profile`. Called by `agent.watch.configuration`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from agent.core.configuration.causes import OTHERWISE, Kind, trait
@@ -22,8 +16,7 @@ from agent.core.configuration.compare import Issued
 from agent.core.configuration.profile import Profile
 from agent.core.configuration.values import Raw, canonical, text_of
 from agent.core.moment import to_ms
-
-CONTEXT = b"posagent profile 1\n"
+from agent.wire.signed import DocumentError, converted
 
 Word = Annotated[str, Meta(max_length=200)]
 Whole = Annotated[int, Meta(ge=-9_007_199_254_740_992, le=9_007_199_254_740_992)]
@@ -68,73 +61,9 @@ class ProfileIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires: At | None = None
 
 
-class EnvelopeIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signed profile."""
-
-    profile: Literal[1]
-    key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    signature: Annotated[str, Meta(max_length=100)]
-    """Ed25519, in base64."""
-    payload: str
-    """The signed bytes, in base64: JSON."""
-
-
-class ProfileFormError(ValueError):
-    """Not of the form; the text says where and never quotes a value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """An envelope, opened and not yet believed."""
-
-    key_id: str
-    signature: bytes
-    payload: bytes
-
-
-def signed_bytes(payload: bytes) -> bytes:
-    """What is signed for this payload."""
-    return CONTEXT + payload
-
-
-def envelope(key_id: str, signature: bytes, payload: bytes) -> bytes:
-    """The bytes of a signed profile."""
-    return msgspec.json.encode(
-        EnvelopeIn(
-            profile=1,
-            key_id=key_id,
-            signature=base64.b64encode(signature).decode("ascii"),
-            payload=base64.b64encode(payload).decode("ascii"),
-        )
-    )
-
-
-def opened(whole: object) -> Signed | None:
-    """The parts of an envelope; None where it is a bare profile. Raises ProfileFormError."""
-    if not isinstance(whole, dict) or "payload" not in whole:
-        return None
-    one: EnvelopeIn = _converted(whole, EnvelopeIn)
-    try:
-        return Signed(
-            key_id=one.key_id,
-            signature=base64.b64decode(one.signature, validate=True),
-            payload=base64.b64decode(one.payload, validate=True),
-        )
-    except (binascii.Error, ValueError):
-        raise ProfileFormError("signature or payload is not base64") from None
-
-
-def parsed(given: bytes) -> object:
-    """Any JSON. Raises ProfileFormError."""
-    try:
-        return msgspec.json.decode(given)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise ProfileFormError(str(error)) from None
-
-
 def profile_from(whole: object, signed_by: str = "") -> Profile:
-    """The profile of a document. Raises ProfileFormError."""
-    one: ProfileIn = _converted(whole, ProfileIn)
+    """The profile of a document. Raises DocumentError."""
+    one = converted(whole, ProfileIn)
     return Profile(
         profile=one.profile,
         sequence=one.sequence,
@@ -151,7 +80,7 @@ def _issued(name: str, given: Any) -> Issued:
     one = given if isinstance(given, SettingIn) else SettingIn(expected=given)
     known = trait(name)
     if (one.expected is None) is (one.sha256 is None):
-        raise ProfileFormError(f"{name}: either `expected` or `sha256`")
+        raise DocumentError(f"{name}: either `expected` or `sha256`")
     kind = one.kind or known.kind
     currency = one.currency or known.currency
     if one.sha256 is not None:
@@ -165,7 +94,7 @@ def _issued(name: str, given: Any) -> Issued:
     if one.sha256 is None and any(
         canonical(value, kind, currency=currency) is None for value in values
     ):
-        raise ProfileFormError(f"{name}: not of the kind {kind}")
+        raise DocumentError(f"{name}: not of the kind {kind}")
     return Issued(
         name=name,
         values=values,
@@ -176,10 +105,3 @@ def _issued(name: str, given: Any) -> Issued:
         hashed=one.sha256 is not None,
         required=one.required,
     )
-
-
-def _converted(whole: object, shape: Any) -> Any:
-    try:
-        return msgspec.convert(whole, shape, strict=True)
-    except msgspec.ValidationError as error:
-        raise ProfileFormError(str(error)) from None

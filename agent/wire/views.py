@@ -8,7 +8,7 @@ actions; the types are the source of the schemas in the contracts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ from agent.core.money.journal import Amounts, Backlog, HostResult, Record, State
 from agent.wire.inventory import DeviceOut
 
 if TYPE_CHECKING:
-    from agent.core.why.text import Text
+    from agent.core.why.text import Args, Text
 
 
 class Both(Struct, frozen=True):
@@ -371,7 +371,7 @@ def alarm_out(alarm: Alarm) -> AlarmOut:
         since_at=alarm.since_at,
         shown_at=alarm.shown_at,
         owner=cause.owner if cause else "technician",
-        step=both(cause.step, alarm.args) if cause else nothing,
+        step=both(cause.step, {"since": alarm.since_at, **alarm.args}) if cause else nothing,
         suppressed_by=alarm.suppressed_by,
         flaps=alarm.flaps,
         known=alarm.known,
@@ -379,9 +379,10 @@ def alarm_out(alarm: Alarm) -> AlarmOut:
     )
 
 
-def both(text: Text, args: Mapping[str, Value]) -> Both:
-    """A text of the catalogue in both languages."""
-    return Both(text.render("zh", args), text.render("en", args))
+def both(text: Text, args: Args) -> Both:
+    """A text of the catalogue in both languages, its times in this terminal's zone."""
+    offset = datetime.now(UTC).astimezone().utcoffset() or timedelta(0)
+    return Both(text.render("zh", args, offset), text.render("en", args, offset))
 
 
 def component_out(state: ComponentState) -> ComponentOut:

@@ -28,6 +28,7 @@ from agent.clock import SystemClock
 from agent.core.money.journal import Change, Event
 from agent.core.money.transaction import Kind, Payload, Posting, Submission, Transaction
 from agent.store import Store
+from tests.cli import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 30
@@ -56,7 +57,16 @@ def environment(**more: str) -> dict[str, str]:
 def posagent(
     *arguments: object, lang: str = "en_US.UTF-8", **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run it, to the end, without a terminal."""
+    """Run it, to the end, without a terminal; its modules are loaded already."""
+    return prepared.run(
+        [str(argument) for argument in arguments], environment(LANG=lang, **more), TIMEOUT_S
+    )
+
+
+def whole(
+    *arguments: object, lang: str = "en_US.UTF-8", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it from nothing, as a shell does, to the end, without a terminal."""
     return subprocess.run(
         [sys.executable, "-m", "agent", *map(str, arguments)],
         env=environment(LANG=lang, **more),
@@ -155,7 +165,7 @@ def outcome(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
 
 def test_help_lists_commands_and_exit_codes_in_both_languages() -> None:
     """`--help` names every command and every exit code, in the language of the environment."""
-    code, said = outcome(posagent("--help"))
+    code, said = outcome(whole("--help"))
     assert code == 0
     for word in ("run", "status", "why", "queue", "probe", "config", "demo", "sim", "causes"):
         assert f"    {word}" in said
@@ -226,7 +236,7 @@ def test_run_refuses_a_bad_configuration(place: Path) -> None:
     bad = place / "bad.toml"
     bad.write_text("[agent\n")
     bad.chmod(0o600)
-    code, said = outcome(posagent("run", "--config", bad))
+    code, said = outcome(whole("run", "--config", bad))
     assert code == 2
     assert f"{bad}:1" in said
 
@@ -253,7 +263,7 @@ def test_config_keys_prints_the_documents() -> None:
 
 def test_causes() -> None:
     """The catalogue can be listed, narrowed and read in full; an unknown code exits 1."""
-    code, said = outcome(posagent("causes"))
+    code, said = outcome(whole("causes"))
     assert code == 0
     assert len(said.splitlines()) > 120
     code, said = outcome(posagent("causes", "printer.paper_out", "--lang", "zh"))
@@ -276,7 +286,22 @@ def test_probe_runs_one_watcher_without_a_daemon(place: Path) -> None:
     assert told["values"]["memory_total_mb"] > 0
     code, said = outcome(posagent("probe", "toaster", *config))
     assert code == 1
-    assert "printer, scanner, connectivity, system, software, devices" in said
+    for component in ("printer", "connectivity", "clock", "link", "system", "software", "devices"):
+        assert component in said.partition("there are:")[2]
+    code, said = outcome(posagent("probe", "channels", *config))
+    assert (code, "only the running daemon" in said) == (3, True)
+
+
+def test_probe_of_an_app_that_is_not_there(place: Path) -> None:
+    """By the word `status` shows, too: no grace, no restart, and the texts name what they name."""
+    config = place / "posagent.toml"
+    config.write_text(
+        config.read_text() + '[payment_app]\nname = "acme"\nprocess = "nobody-is-called-so"\n'
+    )
+    code, said = outcome(posagent("probe", "收款应用", "--lang", "zh", "--config", config))
+    assert code == 0
+    assert "收款应用acme没有运行" in said
+    assert "software.app_stopped" in said
 
 
 def test_probe_shows_what_is_wrong(place: Path) -> None:
@@ -564,7 +589,7 @@ def test_a_hanging_daemon_is_told_from_a_dead_one(place: Path) -> None:
 def test_a_second_daemon_is_refused(place: Path) -> None:
     """Two daemons on one store: the second says who holds it and leaves."""
     with daemon(place):
-        code, said = outcome(posagent("run", "--config", place / "posagent.toml"))
+        code, said = outcome(whole("run", "--config", place / "posagent.toml"))
         assert code != 0
         assert "daemon" in said
 

@@ -12,6 +12,7 @@ from agent.core.moment import (
     at_least_ms,
     at_most_ms,
     at_ms,
+    certain_ms,
     plausible,
     to_ms,
 )
@@ -64,6 +65,18 @@ def test_across_a_reboot_the_age_has_a_sure_floor_and_no_ceiling_without_a_clock
     clock.trusted = False
     assert at_least_ms(since, clock.now(), 2) == clock.boot_ms
     assert at_most_ms(since, clock.now(), 2) is None
+
+
+def test_certain_is_only_what_one_boot_clock_has_counted() -> None:
+    """A stamp of a clock that was behind makes nothing older than this boot."""
+    clock = FakeClock()
+    since = Stamp(clock.wall_ms - 7_200_000, clock.boot_ms, 1)
+    clock.advance(30)
+    assert certain_ms(since, clock.now(), 1) == 30_000
+    clock.reboot()
+    clock.advance(2)
+    assert at_least_ms(since, clock.now(), 2) > 7_200_000, "control: the wall clocks say so"
+    assert certain_ms(since, clock.now(), 2) == clock.boot_ms == 7_000
 
 
 def test_jobs_share_one_grid_and_a_late_tick_runs_each_once() -> None:

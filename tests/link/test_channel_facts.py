@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.core.network.choosing import Link
 from agent.link import channel_facts as facts
+from agent.link import netlink
 from agent.link.channel_facts import Wire, fact, wires
 from agent.link.channel_names import servers_of, system_servers
 
@@ -118,7 +119,7 @@ def test_this_machine_can_be_read() -> None:
     """The real kernel: loopback is left out, nothing raises, and the way to itself is known."""
     assert all(one.name != "lo" for one in facts.read())
     assert facts.leaves_by("127.0.0.1") == socket.if_nametoindex("lo")
-    heard = facts.listen()
+    heard = netlink.listen()
     facts.drain(heard)
     heard.close()
 

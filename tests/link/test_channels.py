@@ -151,7 +151,6 @@ def test_a_lost_carrier_cuts_what_is_open_and_moves_the_rest() -> None:
             assert (caught.value.code, caught.value.layer) == ("network.no_link", "tcp")
             assert part.way().channel == "spare"
             assert part.thrifty
-            assert part.switched_at is not None
             assert [(one.left, one.to, one.cut) for one in world.switches] == [
                 ("main", "spare", True)
             ]

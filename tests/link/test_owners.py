@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.link.owners import Owner, is_exclusive, owner_of, owners
+from agent.link.owners import Owner, is_exclusive, owner_of, owners, sees_everybody
 
 HOLD = """
 import fcntl, os, sys
@@ -157,3 +157,25 @@ def test_thousands_of_processes_are_looked_through_in_time(tmp_path: Path) -> No
     assert found is not None
     assert (found.pid, found.command) == (999, "a b [31m")
     assert spent_s < 1.0, f"{spent_s:.2f} s for 16 000 descriptors"
+
+
+@pytest.mark.parametrize(
+    ("status", "sees"),
+    [
+        ("CapEff:\t0000000000080000\n", True),
+        ("CapEff:\t0000000000000000\n", False),
+        ("CapEff:\n", False),
+        ("CapEff:\tzz\n", False),
+        ("Name:\tposagent\n", False),
+    ],
+)
+def test_who_sees_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, sees: bool
+) -> None:
+    """root, or who may trace any process; in doubt nobody."""
+    file = tmp_path / "status"
+    file.write_text(status)
+    assert sees_everybody(tmp_path / "missing") is (os.geteuid() == 0)
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
+    assert sees_everybody(file) is sees
+    assert sees_everybody(tmp_path / "missing") is False

@@ -199,6 +199,30 @@ def test_a_truncated_answer_is_fetched_over_tcp() -> None:
     assert found == ["192.0.2.7"]
 
 
+def test_nothing_stays_open_where_one_of_both_kinds_failed() -> None:
+    """A server that breaks the one and is silent on the other must not use up descriptors."""
+
+    def answers(asked: bytes) -> list[bytes]:
+        kind = struct.unpack("!H", asked[-4:-2])[0]
+        return [reply(asked, [], flags=0x8380)] if kind == A else []
+
+    async def scene() -> set[str]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: Server(answers), local_addr=("127.0.0.1", 0)
+        )
+        port = transport.get_extra_info("sockname")[1]  # over TCP nobody is there
+        resolver = Resolver(("127.0.0.1",), FREE, kinds=(A, AAAA), port=port, hosts=Path("/none"))
+        try:
+            with pytest.raises(DialError):
+                await resolver.resolve("host.test", 5.0)
+        finally:
+            transport.close()
+        return {str(one.get_coro()) for one in asyncio.all_tasks() - {asyncio.current_task()}}
+
+    assert asyncio.run(scene()) == set()
+
+
 def test_an_unknown_name_is_said_at_once_by_whom() -> None:
     """NXDOMAIN is final; a refusal and silence go to the next server and name themselves."""
     found, asked = resolved(lambda one: [reply(one, [], rcode=3)])

@@ -118,6 +118,8 @@ def payment(key: str | None = None, **changes: Any) -> dict[str, Any]:
 class Daemon:
     """`posagent run` with a home of its own. Use as a context manager; `start` inside it."""
 
+    quick = True  #: a finer grid of timers (`tests.process.quick`); False: the program itself
+
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         # A unix socket's path has 107 bytes at most: pytest's own directories are too deep.
         self.home = Path(tempfile.mkdtemp(prefix="pa-", dir="/tmp"))
@@ -178,7 +180,8 @@ class Daemon:
         self.config_file.write_text("\n".join([*lines, text]) + "\n", encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "agent", *arguments]
+        program = "tests.process.quick" if self.quick and arguments[:1] == ("run",) else "agent"
+        return [sys.executable, "-m", program, *arguments]
 
     def start(self, *, wait: bool = True, environment: Mapping[str, str] | None = None) -> Self:
         """Start it and, by default, wait until it says READY."""

@@ -41,6 +41,7 @@ COMPONENTS = (
     "system",
     "clock",
     "software",
+    "inspection",
     "devices",
     "uplink",
     "queue",
@@ -48,7 +49,7 @@ COMPONENTS = (
     "payment_app",
 )
 #: Only spoken of where one is configured.
-OPTIONAL = ("keypad",)
+OPTIONAL = ("keypad", "configuration", "channels")
 _VALIDATORS = {
     kind: jsonschema.Draft202012Validator(schema) for kind, schema in mqtt.schemas().items()
 }

@@ -247,7 +247,8 @@ def test_no_message_is_lost_over_an_outage_of_the_broker(killed: bool, loop: Loo
 
         began, rounds = time.monotonic(), 0
         held: dict[int, Row] = {}
-        while time.monotonic() - began < OUTAGE_S or rounds < 2:
+        # How long it lasts is shown once; a kill needs no more than what comes before and after.
+        while (not killed and time.monotonic() - began < OUTAGE_S) or rounds < 2:
             assert daemon.submit(payment()).status == 201
             for conditions in FAULTS.values():
                 sim.switch(**conditions)

@@ -44,6 +44,7 @@ def test_a_quiet_daemon_is_small() -> None:
     """Started, a payment taken over, telemetry trying to connect: nothing forbidden is loaded."""
     with Daemon() as daemon:
         daemon.configure('[telemetry]\nendpoints = ["mqtt://127.0.0.1:9"]\nboot_delay_s = 0')
+        daemon.quick = False
         command = daemon.command
         daemon.command = lambda *words: [  # type: ignore[method-assign]
             command()[0], "-X", "importtime", *command(*words)[1:],

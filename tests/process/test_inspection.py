@@ -63,6 +63,9 @@ def test_a_technician_inspects(daemon: Daemon) -> None:
         assert max(map(width, slip)) == columns
     assert number in posagent(daemon, "inspect", "--list").stdout
     assert posagent(daemon, "inspect", "999").returncode == 1
+    heard = posagent(daemon, "probe", "inspection").stdout  # nobody but the daemon knows
+    assert "only the running daemon" in heard
+    assert "overdue = no" in heard
     # The daemon is told in its own readings too, and so is the fleet.
     wait_until(
         lambda: daemon.components()["inspection"].get("values", {}).get("last_at"),

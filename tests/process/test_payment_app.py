@@ -140,8 +140,8 @@ def terminal() -> Iterator[Terminal]:
             + rows(
                 name=app.name, process=app.name, period_s=5, restart=["stopped"],
                 restart_wait_s=0, quiet_s=0, restart_daily=2, crash_limit=3,
-                actions_socket=str(restarter.socket),
             )
+            + "[hooks]\n" + rows(actions_socket=str(restarter.socket))
             + "[configuration]\n" + rows(profile=str(profile), period_s=5)
             + "[[settings_file]]\n" + rows(path=str(daemon.home / "export.json"))
             + f"settings = {{ {places} }}\n"

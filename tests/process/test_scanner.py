@@ -49,7 +49,7 @@ class Scanner:
     def configure(self, daemon: Daemon, dialect: str) -> None:
         daemon.configure(
             f'[scanner]\ndevice = "{self.device}"\ndialect = "{dialect}"\nopen = "always"\n'
-            "period_s = 1.0\nanswer_timeout_s = 2.0\n"
+            "period_s = 0.3\nanswer_timeout_s = 0.5\n"
             + at_once(GONE, SILENT, BATTERY, SENSOR, "device.interface_mismatch")
         )
 

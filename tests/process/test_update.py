@@ -18,7 +18,8 @@ import pytest
 from agent.crypt import public_of, sign
 from agent.sim.host import HostOptions, HostThread
 from agent.sim.host_faults import Fault, Kind
-from agent.wire.manifest import MAX_BYTES, envelope, signed_bytes
+from agent.wire.manifest import MAX_BYTES
+from agent.wire.signed import Document, envelope, signed_bytes
 from tests.actions_service.test_service import Running
 from tests.process.daemon import Daemon, payment, wait_until
 from tests.process.fleet import said_by
@@ -48,7 +49,9 @@ def manifest(sequence: int, **more: Any) -> bytes:
 
 
 def signed(payload: bytes, seed: bytes = SEED, key_id: str = "fleet") -> bytes:
-    return envelope(key_id, sign(seed, signed_bytes(payload)), payload)
+    return envelope(
+        Document.MANIFEST, key_id, sign(seed, signed_bytes(Document.MANIFEST, payload)), payload
+    )
 
 
 class Scene:

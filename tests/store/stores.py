@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from agent.core.money.lanes import Order
 from agent.store import Store
 from agent.store.sealing import KEY_FILE, Sealing
 from tests.fakes import FakeClock
+
+T = TypeVar("T")
+
+
+class OneFile:
+    """A StateDb on the caller's own thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self.connection:
+            return work(self.connection)
 
 
 @asynccontextmanager

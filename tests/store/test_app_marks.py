@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from agent.core.app.life import Mark, What
+from agent.core.terminal.payment_app import Mark, What
 from agent.store.app_marks import AppMarkRows
 from agent.store.opening import open_state
 from tests.fakes import FakeClock
-
-T = TypeVar("T")
-
-
-class OneFile:
-    """A StateDb on the caller's own thread."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self.connection:
-            return work(self.connection)
+from tests.store.stores import OneFile
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from agent.errors import CallerError, OperatorError, StoreError
 from agent.store import Store, backup
 from agent.store import restore as restoring
 from agent.store.backup import Backups
+from agent.store.part import StorePart
 from agent.store.recipient import Recipient, generate, secret_of
 from agent.store.restore import Restored, restore
+from agent.store.schema import meta
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
@@ -140,6 +142,25 @@ def test_a_copy_opens_on_another_terminal_and_holds_what_is_not_final(bench: Ben
 
 def _at(record: Record) -> dict[str, object]:
     return {"occurred_at": record.transaction.occurred_at}
+
+
+def test_what_was_proved_of_this_terminals_clock_stays_here(bench: Bench) -> None:
+    """Another one's witnesses have not spoken: it doubts a clock before the newest payment."""
+
+    async def proved(store: Store) -> None:
+        await take(store, bench, "posted", Event.ATTEMPT, Event.POSTED)
+        now_ms = bench.clock.wall_ms
+        await StorePart(store).clock_proved(now_ms - 86_400_000, now_ms)
+        await copy(store, bench)
+
+    async def restored(store: Store) -> None:
+        found = await store.journal(lambda journal: meta(journal.table.db, "not_yet_ms"))
+        assert found is None
+        assert (await store.facts()).last_seen_ms == bench.clock.wall_ms
+
+    bench.story("one", proved)
+    bench.restore("two")
+    bench.story("two", restored)
 
 
 def test_a_payment_taken_after_the_copy_starts_in_doubt(bench: Bench) -> None:

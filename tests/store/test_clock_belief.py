@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from wsgiref.handlers import format_date_time
 
+import pytest
+
 from agent.clock import SystemClock
 from agent.config.system import Clock as Config
+from agent.core.terminal.witness import State
 from agent.store import Store
 from agent.store.notes import Notes
 from agent.store.part import StorePart
@@ -36,10 +43,13 @@ class Hands:
 
 
 def started(
-    directory: Path, hands: Hands, work: Callable[[Store, SystemClock], Awaitable[None]]
+    directory: Path,
+    hands: Hands,
+    work: Callable[[Store, SystemClock], Awaitable[None]],
+    made: Callable[..., SystemClock] = SystemClock,
 ) -> bool:
     """One run of the store; whether the clock was believed right after the start."""
-    clock = SystemClock(tell=hands)
+    clock = made(tell=hands)
 
     async def run() -> bool:
         store = Store(directory, clock)
@@ -118,6 +128,71 @@ def test_times_stamped_while_the_clock_was_proved_wrong_are_not_believed(tmp_pat
 
     started(tmp_path, hands, found_out)
     assert started(tmp_path, hands, nothing)
+
+
+def test_what_is_stamped_after_the_proof_counts_as_seen_again(tmp_path: Path) -> None:
+    """Ten years that had not come once must not hide what was lived through since (power cut)."""
+    hands = Hands()
+    hands.off_s = 10 * YEAR_S
+    started(tmp_path, hands, a_payment)
+    hands.off_s = 0
+    started(tmp_path, hands, witnessed(hands))
+    hands.up_s += 30 * 86_400
+
+    async def cut_off(store: Store, clock: SystemClock) -> None:
+        await store.append(submission("k-2"))
+        shutil.copytree(tmp_path, tmp_path.with_name("cut"))
+
+    rebooted = partial(SystemClock, boot_id_file=tmp_path / "no")  # another boot each time
+    assert started(tmp_path, hands, cut_off, rebooted)
+    hands.off_s = -20 * 86_400
+    assert not started(tmp_path.with_name("cut"), hands, nothing)
+
+
+@pytest.mark.parametrize("flipped", ["'9' || value", "replace(value, ' ', 'x')", "''", "'17'"])
+def test_a_flipped_note_of_what_had_not_come_makes_nobody_believe_more(
+    tmp_path: Path, flipped: str
+) -> None:
+    """It is sealed: altered it counts as absent, and the journal is opened all the same."""
+    hands = Hands()
+    hands.off_s = 10 * YEAR_S
+    started(tmp_path, hands, a_payment)
+    hands.off_s = 0
+    started(tmp_path, hands, witnessed(hands))
+    db = sqlite3.connect(tmp_path / "journal.db")
+    with db:
+        sql = f"UPDATE meta SET value = {flipped} WHERE name = 'not_yet_ms'"
+        assert db.execute(sql).rowcount == 1
+    db.close()
+
+    async def still_there(store: Store, _clock: SystemClock) -> None:
+        assert await store.record("k-1") is not None
+
+    assert not started(tmp_path, hands, still_there)
+
+
+def test_a_witness_without_a_year_makes_nothing_that_was_seen_a_future(tmp_path: Path) -> None:
+    """A host's day and month fit a year ago as well: the clock that fell back stays doubted."""
+    hands = Hands()
+
+    async def day_and_month(store: Store, clock: SystemClock) -> None:
+        hearing = Hearing(Config(zone_minutes=0), clock, clock, StorePart(store).clock_proved)
+        for _ in range(2):
+            there = datetime.fromtimestamp(TRUTH_MS / 1000 + hands.up_s - 1_000, UTC)
+            hearing.fielded("bank", f"{there:%m%d}", f"{there:%H%M%S}", 0.0)
+            hands.up_s += 1.5
+        assert hearing.verdict().state is State.WRONG, "control: it is a witness"
+        await hearing.settle()
+        assert not clock.now().trusted
+        hands.up_s += 2 * 86_400  # nobody speaks any more: what was seen must stand
+        hearing.verdict()
+        assert not clock.now().trusted
+
+    hands.up_s += 2 * YEAR_S  # so that only what was seen speaks against the clock
+    assert started(tmp_path, hands, a_payment)
+    hands.off_s = -0.6 * YEAR_S
+    assert not started(tmp_path, hands, day_and_month)
+    assert not started(tmp_path, hands, nothing)
 
 
 def test_notes_outlive_the_process_and_bad_ones_are_none(tmp_path: Path) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -15,8 +13,7 @@ from agent.core.inspection.report import Check, Report, Trigger, Verdict
 from agent.store.inspections import InspectionRows
 from agent.store.opening import open_state
 from tests.fakes import FakeClock
-
-T = TypeVar("T")
+from tests.store.stores import OneFile
 
 REPORT = Report(
     number=1,
@@ -36,17 +33,6 @@ REPORT = Report(
         ),
     ),
 )
-
-
-class OneFile:
-    """A StateDb on the caller's own thread."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self.connection:
-            return work(self.connection)
 
 
 @pytest.fixture

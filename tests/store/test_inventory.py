@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -16,22 +15,10 @@ from agent.store.opening import STATE_SCHEMA, open_state
 from agent.store.schema import statements
 from agent.store.sql import migration
 from tests.fakes import FakeClock
-
-T = TypeVar("T")
+from tests.store.stores import OneFile
 
 PRINTER = Item(component="printer", make="EPSON", model="TM-T20", serial="***34", since_ms=5)
 LOOSE = Item(component="usb:1-1", usb_id="1234:5678", since_ms=6)
-
-
-class OneFile:
-    """A StateDb on the caller's own thread."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    async def state(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self.connection:
-            return work(self.connection)
 
 
 @pytest.fixture

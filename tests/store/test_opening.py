@@ -453,7 +453,7 @@ def test_counts_are_kept_over_a_clean_stop(tmp_path: Path, monkeypatch: pytest.M
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("left", ["altered", "gone", "crash"])
+@pytest.mark.parametrize("left", ["altered", "foreign", "gone", "crash"])
 def test_counts_are_made_anew_where_they_cannot_be_believed(tmp_path: Path, left: str) -> None:
     """Altered counts, none at all, or a stop that was not clean: the rows are counted."""
 
@@ -467,7 +467,8 @@ def test_counts_are_made_anew_where_they_cannot_be_believed(tmp_path: Path, left
         home = crashed if left == "crash" else tmp_path
         if left != "crash":
             with sqlite3.connect(home / "state/journal.db") as db:
-                change = "replace(value, ', 3, ', ', 9, ')" if left == "altered" else "''"
+                altered = "replace(value, ', 3, ', ', 9, ')"
+                change = {"altered": altered, "foreign": "'é' || value"}.get(left, "''")
                 changed = db.execute(f"UPDATE meta SET value = {change} WHERE name = 'tally'")
                 assert changed.rowcount == 1
                 told = db.execute("SELECT value FROM meta WHERE name = 'tally'").fetchone()[0]
@@ -475,5 +476,31 @@ def test_counts_are_made_anew_where_they_cannot_be_believed(tmp_path: Path, left
             db.close()
         async with opened(home, clock) as store:
             assert (await store.backlog()).total == before.total
+
+    asyncio.run(story())
+
+
+def test_counts_an_older_agent_worked_past_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sent payments and stopped cleanly, but knows nothing of the counts that were kept."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as store:
+            for key in "abc":
+                await store.append(submission(key, **at(clock)))
+        with monkeypatch.context() as patched:
+            patched.setattr(opening, "keep_tally", lambda _db, _table: None)
+            async with opened(tmp_path, clock) as store:
+                sending = await store.advance(1, 1, Change(event=Event.ATTEMPT))
+                await store.advance(1, sending.version, Change(event=Event.POSTED))
+        db = sqlite3.connect(tmp_path / "state/journal.db")
+        with db:  # as it writes the number
+            plain = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) AS TEXT)"
+            assert db.execute(f"{plain} WHERE name = 'last_seq'").rowcount == 1
+        db.close()
+        async with opened(tmp_path, clock) as store:
+            assert (await store.backlog()).total.count == 2
 
     asyncio.run(story())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -13,18 +11,10 @@ from agent.config import System
 from agent.core.health.reading import Reading, Value
 from agent.watch import system
 from agent.watch.system import Usage, build
-
-T = TypeVar("T")
+from tests.fakes import Straight
 
 TERMINAL = Path(__file__).parent.parent / "fixtures" / "system" / "terminal"
 MB = 1_048_576
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 def usage(busy_s: float = 10.0, idle_s: float = 90.0) -> Usage:

@@ -99,7 +99,10 @@ _NETWORK_KINDS: Mapping[str, Kind] = {
     "vlan": Kind.NUMBER,
 }
 #: Names whose value is nobody's business.
-_SECRET = re.compile(r"(^|_)(password|passwd|pwd|secret|token|pin|psk|key|credential)(_|$)")
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|passphrase|passcode|pass|pwd|pw|secret|token|pin|psk|key|apikey|tmk|"
+    r"credential|ssid|bssid|imei|imsi|iccid|msisdn)(_|$)"
+)
 #: `limit_single_cny`, `offline_total_cny`, `limit_count_cny`, `limit_count`.
 _LIMIT = re.compile(r"^(?:limit|offline)_(.*)$")
 _COUNTED = re.compile(r"(^|_)(count|number|age|percent|s|days)(_|$)")
@@ -112,18 +115,12 @@ def trait(name: str) -> Trait:
         last = limit[1].rpartition("_")[2].upper()
         currency = last if last in EXPONENT else ""
         counted = _COUNTED.search(limit[1]) is not None
+        if secret and not currency:
+            return Trait(code="config.limit_wrong", secret=True)
         kind = Kind.NUMBER if counted or not currency else Kind.AMOUNT
         return Trait(kind=kind, code="config.limit_wrong", currency=currency)
     if name in _NETWORK:
         kind = _NETWORK_KINDS.get(name, Kind.HOST)
-        return Trait(kind=kind, code="network.config_invalid")
+        return Trait(kind=kind, code="network.config_invalid", secret=secret)
     kind, code = _KNOWN.get(name, (Kind.TEXT, OTHERWISE))
     return Trait(kind=kind, code=code, secret=secret)
-
-
-def group_of(code: str) -> Group:
-    """How a code is told. Raises KeyError for one that is none of a setting's."""
-    return _BY_CODE[code]
-
-
-_BY_CODE: Mapping[str, Group] = {group.code: group for group in GROUPS}

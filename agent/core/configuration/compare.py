@@ -114,7 +114,7 @@ def _judged(one: Issued, word: Told, digest: Digest, sha256: Digest) -> Finding 
     if one.hashed:
         if sha256(text) in one.values:
             return True
-        return _differs(one, word, _hidden(one.values), f"#{digest(text)}")
+        return _differs(one, word, _hidden(one.values, digest), f"#{digest(sha256(text))}")
     found = canonical(word.value, one.kind, currency=one.currency, unit=word.unit)
     if _blank(one, word, text):
         return _missing(one, f"empty in {word.source}")
@@ -161,8 +161,9 @@ def _missing(one: Issued, how: str) -> Finding:
     return Finding(code="config.not_activated", setting=one.name, line=how, args=args)
 
 
-def _hidden(values: Iterable[Raw]) -> str:
-    return " / ".join(f"sha256 {text_of(value)[:8]}" for value in values)
+def _hidden(values: Iterable[Raw], digest: Digest) -> str:
+    # Not a piece of the hash itself: of a short password that is the password.
+    return " / ".join(f"#{digest(text_of(value))}" for value in values)
 
 
 def _shown(value: Canonical, one: Issued) -> str:

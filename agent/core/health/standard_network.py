@@ -36,7 +36,10 @@ _HOST = ("network.dns_failed", "network.vpn_down", "tls.client_certificate_expir
 _TLS = ("clock.wrong", "network.captive_portal")
 UNREACHABLE = "network.host_unreachable"
 
-_UPLINK_ARGS = ("channel", "host", "answer", "http_status", "reason", "subject", "retry_at")
+_UPLINK_ARGS = (
+    *("channel", "host", "answer", "http_status", "reason", "subject", "retry_at"),
+    *("tcp_reason", "dns_reason", "tls_reason"),
+)
 _PEER_ARGS = ("host", "tls_reason", "subject", "issuer", "expires_at")
 
 

@@ -14,6 +14,7 @@ from agent.core.inspection import words
 from agent.core.inspection.report import Check, Report, Verdict
 from agent.core.moment import at_ms
 from agent.core.why.causes import CATALOGUE
+from agent.core.why.reasons import in_chinese
 from agent.core.why.text import Language
 
 #: Receipt paper is 32 columns wide (58 mm) or 48 (80 mm).
@@ -67,7 +68,8 @@ def _check(check: Check, lang: Language, columns: int, offset: timedelta) -> Ite
         return
     cause = CATALOGUE.get(check.code)
     if check.reason:
-        said = [check.reason] if cause is None else [cause.title.render(lang), check.reason]
+        reason = in_chinese(check.reason) if lang == "zh" else check.reason
+        said = [reason] if cause is None else [cause.title.render(lang), reason]
     elif cause is None:
         said = [check.code]
     else:
@@ -81,7 +83,8 @@ def _check(check: Check, lang: Language, columns: int, offset: timedelta) -> Ite
     elif cause is not None:
         owner = words.OWNERS[cause.owner].render(lang)
         step = cause.step.render(lang, check.args, offset)
-        yield from _paragraph(f"{owner}: {step}", columns, "     ", "  -> ")
+        colon = "：" if lang == "zh" else ": "
+        yield from _paragraph(f"{owner}{colon}{step}", columns, "     ", "  -> ")
 
 
 def _paragraph(text: str, columns: int, indent: str, first: str | None = None) -> Iterator[str]:

@@ -50,6 +50,7 @@ class Channel:
     passed: int = 0  #: records that got through since the start; money rule 7 compares it
     last_success_wall_ms: int = 0
     open_at_boot_ms: int = 0
+    asked_boot_ms: int = 0  #: the host wants to be left alone until then
     closures: int = 0  #: failures counted since the start; an attempt remembers it (see `turn`)
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class Channel:
                 jitter_ms = full_jitter_ms(self.failures, self.base_s, self.cap_s, drawn)
                 asked_s = min(max(reply.retry_after_s or 0.0, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)
                 self._rest(round(asked_s * 1000) + jitter_ms, now)
+                self.asked_boot_ms = self.open_at_boot_ms
             case _:  # PAUSE
                 self._closed(ChannelState.PAUSED, cause, note, now, again)
                 # Half to the whole pause: a fleet with one bad credential must not knock in step.
@@ -108,14 +110,15 @@ class Channel:
         self.open_at_boot_ms = 0
 
     def moved(self) -> None:
-        """There is another way to the host: nothing waits for failures on the old one.
+        """There is another way to the host: nothing waits for failures on the old one, only for as
+        long as the host itself asked for.
 
         Attempts that began there and fail now were under way together with those (see `turn`).
         """
         self.closures += 1
         if self.state is ChannelState.BACKING_OFF:
             self.failures = 0
-            self.open_at_boot_ms = 0
+            self.open_at_boot_ms = min(self.open_at_boot_ms, self.asked_boot_ms)
 
     def _opened(self, now: Moment) -> None:
         self.failures = 0

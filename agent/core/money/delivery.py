@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from agent.core.moment import Moment, at_least_ms, to_ms
+from agent.core.moment import Moment, certain_ms, to_ms
 from agent.core.money import qr
 from agent.core.money.deadlines import due_in_ms, expired, key_age_ms, lapse, lapses_in_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
@@ -266,7 +266,7 @@ def _reversible_in_ms(record: Record, profile: Profile, now: Moment, boot_no: in
         gone_ms = now.boot_ms - record.stored.boot_ms
         # After a reboot under an untrusted clock nobody can tell: look again in a minute.
         return max(left_ms - gone_ms + 1, 50) if record.stored.boot_no == boot_no else 60_000
-    quiet_ms = at_least_ms(record.last_sent or record.stored, now, boot_no)
+    quiet_ms = certain_ms(record.last_sent or record.stored, now, boot_no)
     return max(0, profile.host_in_flight_s * 1000 - quiet_ms)
 
 
@@ -387,7 +387,7 @@ def settle_query(
     next_ms = _retry_ms(reply, asked, profile, drawn)
     if reply.answer is Answer.NOT_FOUND:
         last = record.last_sent or record.stored
-        quiet_ms = at_least_ms(last, now, boot_no)
+        quiet_ms = certain_ms(last, now, boot_no)
         in_flight_s = qr.in_flight_s(record, profile.qr) if profile.qr is not None else 0
         in_flight_ms = max(profile.host_in_flight_s, in_flight_s) * 1000
         if quiet_ms < in_flight_ms:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from agent.core.moment import Moment, at_least_ms, to_ms
+from agent.core.moment import Moment, at_least_ms, certain_ms, to_ms
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Kind, Posting, Transaction
 
@@ -98,7 +98,7 @@ def cancel_wait_ms(original: Record, windows: Windows, now: Moment, boot_no: int
     if original.final and original.state is not State.POSTED:
         return 0
     since = original.last_sent or original.stored
-    return max(0, windows.cancel_after_s * 1000 - at_least_ms(since, now, boot_no))
+    return max(0, windows.cancel_after_s * 1000 - certain_ms(since, now, boot_no))
 
 
 def in_flight_s(record: Record, windows: Windows) -> int:

@@ -122,7 +122,6 @@ class Choosing:
         self.standings = {name: Standing(name, now_ms, blind=name in blind) for name in names}
         self.in_use = names[0]
         self.switches = 0
-        self.since_ms = now_ms
         self._order = tuple(names)
 
     @property
@@ -214,7 +213,6 @@ class Choosing:
     def switched(self, switch: Switch, now_ms: int, drawn: float) -> None:
         """It was done. `drawn`: uniform in [0, 1)."""
         self.in_use = switch.to
-        self.since_ms = now_ms
         self.switches += 1
         taken, left = self.standings[switch.to], self.standings[switch.left]
         if not left.fit:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DAY_MINUTES = 1_440
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

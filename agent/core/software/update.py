@@ -6,8 +6,9 @@ finds where it stood. Found in the middle of a step:
 
 - *preparing*, *committing*, *rolling back*: the step is asked for again; the contract says that
   repeating it is harmless.
-- *applying*: asked for again only while the version from before is still read; the new one means
-  that it is in force, and anything else is taken back rather than applied a second time.
+- *applying*: asked for again only while the version from before is still read and nothing holds it;
+  the new one means that it is in force, and anything else is taken back rather than applied a
+  second time.
 
 Nothing is applied that was not prepared, and nothing begins while `agent.core.software.guard` holds
 it. Called by `agent.watch.software.updates`.
@@ -205,9 +206,12 @@ def after(update: Update, verb: Verb, said: Said, reason: str, facts: Facts) -> 
 
 
 def _applying(update: Update, facts: Facts) -> Move:
+    update = replace(update, held=())
     if facts.installed == update.version:
         return Move(update=_into(update, facts, Phase.WAITING))
     if facts.installed and facts.installed == update.before and not _used_up(update):
+        if facts.holds:  # the time between may have been long
+            return Move(update=replace(update, held=facts.holds))
         return Move(update=_again(update), verb=Verb.APPLY)
     why = update.reason or f"cut short; installed is {facts.installed or 'not known'}"
     return Move(update=_rolling_back(replace(update, reason=why), facts, Verb.APPLY))

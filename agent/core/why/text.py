@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from agent.core.money.currencies import EXPONENT
+from agent.core.why.reasons import in_chinese
 
 Language = Literal["zh", "en"]
 
@@ -32,6 +33,8 @@ class Money:
 MAX_VALUE_CHARS = 120
 
 _UTC = timedelta(0)
+#: Watchers tell times as text: a reading has no other.
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _CLAUSE = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"\{([a-z0-9_]+)\}")
 _NEUTRAL: Mapping[Language, str] = {"zh": "（未知）", "en": "(unknown)"}
@@ -59,8 +62,9 @@ class Text:
             fact = facts.get(match[1])
             if not _known(fact):
                 return _NEUTRAL[lang]
-            words = _WORDS.get((match[1], fact)) if isinstance(fact, str) else None
-            return show(words or fact, lang, offset)
+            if isinstance(fact, str):
+                fact = _WORDS.get((match[1], fact)) or _read(fact, lang)
+            return show(fact, lang, offset)
 
         return _NAME.sub(value, _CLAUSE.sub(clause, template))
 
@@ -77,8 +81,12 @@ Args = Mapping[str, Arg]
 #: Watchers' words that a reader should see in his own language: (fact, word) -> words.
 _WORDS: Mapping[tuple[str, str], Text] = {
     ("component", "agent"): Text("posagent", "posagent"),
+    ("component", "android"): Text("Android系统监测", "Android"),
+    ("component", "channels"): Text("联网方式", "ways out"),
+    ("component", "clock"): Text("时钟监测", "clock"),
     ("component", "configuration"): Text("参数核对", "settings"),
     ("component", "connectivity"): Text("网络监测", "connectivity"),
+    ("component", "inspection"): Text("自检", "self-inspection"),
     ("component", "keypad"): Text("键盘", "keypad"),
     ("component", "link"): Text("网络质量监测", "link quality"),
     ("component", "payment_app"): Text("收款应用", "payment app"),
@@ -111,6 +119,12 @@ _WORDS: Mapping[tuple[str, str], Text] = {
     ("registration", "idle"): Text("未注册", "not registered"),
     ("registration", "emergency_only"): Text("仅限紧急呼叫", "emergency calls only"),
     ("registration", "off"): Text("射频已关闭", "the radio is switched off"),
+    ("expected", "live"): Text("正式（live）", "live"),
+    ("expected", "test"): Text("测试（test）", "test"),
+    ("expected", "training"): Text("培训（training）", "training"),
+    ("found", "live"): Text("正式（live）", "live"),
+    ("found", "test"): Text("测试（test）", "test"),
+    ("found", "training"): Text("培训（training）", "training"),
     ("offline_reason", "cover"): Text("纸仓盖打开", "cover open"),
     ("offline_reason", "paper"): Text("缺纸", "paper end"),
     ("offline_reason", "error"): Text("打印机报错", "printer error"),
@@ -171,6 +185,16 @@ def format_at(at: datetime, offset: timedelta = _UTC) -> str:
     except OverflowError:
         return f"{moment:%Y-%m-%d %H:%M:%S}Z"
     return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _read(fact: str, lang: Language) -> Arg:
+    """A watcher's own text as what it is: a time, a reason that has a Chinese side, or words."""
+    if _STAMP.fullmatch(fact):
+        try:
+            return datetime.fromisoformat(fact)
+        except ValueError:
+            return fact
+    return in_chinese(fact) if lang == "zh" else fact
 
 
 def _known(value: Arg) -> bool:

@@ -134,6 +134,7 @@ class Line:
         self._closing: set[asyncio.Task[None]] = set()
         self._inbox: asyncio.Queue[bytes | None] | None = None
         self._turn = asyncio.Lock()
+        self._retired = 0  #: how often there was another way
 
     async def ask(
         self,
@@ -211,6 +212,7 @@ class Line:
 
     def retire(self) -> None:
         """Use this connection for no further question; one under way keeps it to its end."""
+        self._retired += 1
         if self._connection is not None:
             self._connection.retired = True
             if not self._turn.locked():
@@ -242,10 +244,11 @@ class Line:
             if not worn and now_s - connection.used_at_s < self._place.idle_s:
                 return connection
             self._drop(connection)
-        place = self._place
+        place, retired = self._place, self._retired
         streams = await self._dial.open(place.host, place.port, place.tls, place.connect_timeout_s)
-        self._connection = _Connection(streams, place.length, self._heard)
-        return self._connection
+        connection = self._connection = _Connection(streams, place.length, self._heard)
+        connection.retired = retired != self._retired  # dialled on the way that is left
+        return connection
 
     def _heard(self, connection: _Connection, body: bytes | None) -> None:
         if connection is self._connection and self._inbox is not None:

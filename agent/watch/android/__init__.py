@@ -6,25 +6,18 @@ versions and properties, the payment app's process, battery. Loaded only where t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.android import Android as Settings
 
 if TYPE_CHECKING:
     from agent.watch.android.facts import Android
 
-T = TypeVar("T")
 
 BUILD_PROP = "system/build.prop"
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 def here(settings: Settings, root: Path = Path("/")) -> bool:

@@ -17,14 +17,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
-
-T = TypeVar("T")
 
 #: The longest dump of a well device is a few megabytes; one without end is cut here.
 READ_BYTES = 16 * 1024 * 1024
@@ -41,12 +38,6 @@ NICENESS = 5
 _DENIED = re.compile(rb"Permission Denial|SecurityException|avc: +denied|not allowed to ")
 _ABSENT = re.compile(rb"Can't find service|[Uu]nknown command|inaccessible or not found")
 _CUT_OFF = re.compile(rb"DUMP TIMEOUT \(\d+ ?ms\) EXPIRED")
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.android import Android as Settings
 from agent.core.health.reading import Value
@@ -22,7 +23,7 @@ from agent.watch.android import (
     telephony,
     wifi,
 )
-from agent.watch.android.asking import Asking, Blocking, Question, Told
+from agent.watch.android.asking import Asking, Question, Told
 from agent.watch.android.battery import Battery
 from agent.watch.android.connectivity import Network
 from agent.watch.android.telephony import Phone
@@ -132,10 +133,11 @@ class Android:
         found = getprop.properties(told.text).get(name)
         if found is not None:
             return found
-        if not name.replace(".", "").replace("_", "").replace("-", "").isalnum():
-            return None
         # Not among those that are kept: asked for by itself.
-        alone = self.asking.now(getprop.asked_for(name))
+        question = getprop.asked_for(name)
+        if question is None:
+            return None
+        alone = self.asking.now(question)
         if alone.untold:
             return "" if alone.untold.endswith("answered nothing") else None
         return getprop.one_property(alone.text)

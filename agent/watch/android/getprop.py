@@ -17,6 +17,7 @@ QUESTION = Question(
     name="getprop", command=("getprop",), keep=re.compile(rb"^\[(?:" + _WANTED + rb")")
 )
 VALUE_CHARS = 200
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LINE = re.compile(r"^\[([^\]\n]{1,128})\]: \[(.*)\]\s*$")
 _NOTHING = ("", "unknown", "null")
 
@@ -36,8 +37,10 @@ def one_property(text: str) -> str:
     return text.strip().split("\n")[0].strip()[:VALUE_CHARS]
 
 
-def asked_for(name: str) -> Question:
-    """One property by its name."""
+def asked_for(name: str) -> Question | None:
+    """One property by its name; None for what is no name of one: it becomes an argument."""
+    if not NAME.fullmatch(name):
+        return None
     return Question(name=f"getprop {name}", command=("getprop", name), keep=re.compile(rb""))
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from agent.config import AnyUplink, Iso8583Uplink
-from agent.core.witness import AGAIN_MS
+from agent.core.terminal.witness import AGAIN_MS
 from agent.errors import AgentError
 from agent.http.client import Answered, Client, Dial, Origin
 from agent.link.tls import timeless

@@ -14,7 +14,7 @@ from typing import Protocol
 from agent.clock import Clock
 from agent.config.system import Clock as Config
 from agent.core.moment import SLACK_MS, Proof
-from agent.core.witness import Kind, State, Verdict, Witnesses, nearest_ms, stated
+from agent.core.terminal.witness import Kind, State, Verdict, Witnesses, nearest_ms, stated
 from agent.errors import StoreError
 from agent.watch.clock.dates import http_date_ms, number_ms
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from agent.clock import Clock
 from agent.core.health.reading import Outcome, Reading, Value
 from agent.core.moment import Moment, at_ms
-from agent.core.rhythm import Rhythm, Step
-from agent.core.witness import State, Verdict
+from agent.core.terminal.rhythm import Rhythm, Step
+from agent.core.terminal.witness import State, Verdict
 from agent.errors import AgentError
 from agent.watch.clock.hearing import Hearing
 from agent.watch.clock.kernel import Kernel, keeper

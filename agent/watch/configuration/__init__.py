@@ -3,9 +3,10 @@ against anything: a profile, a settings file, a credential or a path is named.""
 
 from __future__ import annotations
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config
-from agent.watch.configuration.watcher import Blocking, ConfigurationWatcher, Payments
+from agent.watch.configuration.watcher import ConfigurationWatcher, Payments
 
 
 def build(

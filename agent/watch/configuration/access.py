@@ -69,7 +69,7 @@ def needs(config: Config) -> Iterator[Need]:
     if config.software.manifest:
         yield Need(path=config.software.manifest, rights="r", what="software manifest")
     if config.payment_app.restart:
-        yield Need(path=config.payment_app.actions_socket, rights="rw", what="posagent-actions")
+        yield Need(path=config.hooks.actions_socket, rights="rw", what="posagent-actions")
     for path in config.configuration.credentials:
         yield _credential(path, "credential", False)
     for path in config.configuration.access:

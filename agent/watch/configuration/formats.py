@@ -101,8 +101,10 @@ def _json(text: str) -> Flat:
 def _toml(text: str) -> Flat:
     import tomllib
 
+    from agent.watch import toml
+
     try:
-        whole = tomllib.loads(text)
+        whole = toml.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FormError(str(error).splitlines()[0][:120]) from None
     except ValueError as error:

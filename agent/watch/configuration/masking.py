@@ -11,6 +11,8 @@ import hmac
 import os
 from pathlib import Path
 
+from agent.durable import replaced
+
 KEY_BYTES = 32
 SHOWN = 8
 
@@ -36,15 +38,8 @@ class Masking:
         except OSError:
             key = b""
         fresh = os.urandom(KEY_BYTES)
-        beside = self._file.with_suffix(".new")
         try:
-            beside.unlink(missing_ok=True)
-            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(fresh)
-                file.flush()
-                os.fsync(fd)
-            beside.replace(self._file)
+            replaced(self._file, fresh)
         except OSError:
             return b""
         return fresh

@@ -9,11 +9,12 @@ each is told with expected and found, all of them are evidence.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config
 from agent.core.configuration.causes import GROUPS
@@ -27,8 +28,6 @@ from agent.watch.configuration.files import Export, State, export
 from agent.watch.configuration.issued import Issue, Read
 from agent.watch.configuration.masking import Masking
 
-T = TypeVar("T")
-
 DEADLINE_S = 20.0
 #: Lines of evidence; the rest is counted.
 MOST_LINES = 48
@@ -39,12 +38,6 @@ _WHY_NOT = {
     Standing.EXPIRED: "the issued profile has expired",
 }
 _WAITS = (Standing.NONE, Standing.IN_FORCE, Standing.NOT_YET_VALID, Standing.OLDER)
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Payments(Protocol):
@@ -76,8 +69,11 @@ class ConfigurationWatcher:
         self._clock = clock
         self._blocking = blocking
         self._payments = payments
-        self._issue = Issue(config.configuration, device_id)
-        self._digest = Masking(Path(config.agent.state_dir))
+        state_dir = Path(config.agent.state_dir)
+        # Only a daemon keeps: whoever looks by hand may be another user.
+        kept = None if payments is None else state_dir
+        self._issue = Issue(config.configuration, device_id, kept)
+        self._digest = Masking(state_dir)
         self._heard: Outcome | None = None
 
     def feed(self, outcome: Outcome) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.link import netlink
+from agent.watch.kernel_files import text
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,5 @@ class Changes:
             names = sorted(one.name for one in net.iterdir())
         except OSError:
             names = []
-        links = tuple(_text(net / name / "operstate") for name in names)
-        return tuple(names), links, _text(self._root / "proc/net/route")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("ascii", errors="replace")
-    except OSError:
-        return ""
+        links = tuple(text(net / name / "operstate") for name in names)
+        return tuple(names), links, text(self._root / "proc/net/route")

@@ -17,9 +17,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.errors import AgentError
 from agent.link import x509
@@ -34,7 +35,6 @@ from agent.watch.connectivity.target import FAILED, NOT_NEEDED, NOT_TRIED, OK, R
 from agent.watch.connectivity.verdict import Portal
 from agent.watch.layers import Addresses
 
-T = TypeVar("T")
 Trust = Callable[[str, str, str], ssl.SSLContext]
 
 #: Headers included. A connection opened and aborted: 60 + 60 + 52 + 40; one that nobody answers:
@@ -54,12 +54,6 @@ ALERT_S = 0.7  #: a host that refuses does so at once
 
 _REFUSING = (TCP_WORDS[errno.ECONNREFUSED], TCP_WORDS[errno.ECONNRESET])
 _STATUS = re.compile(rb"^HTTP/1\.[01] ([1-5][0-9][0-9])(?: |$)")
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Dial(Protocol):

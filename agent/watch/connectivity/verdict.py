@@ -7,14 +7,13 @@ needs is *not needed*. Called by the watcher once for each way out.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.watch.connectivity import names as dns
 from agent.watch.connectivity.names import Told
 from agent.watch.connectivity.target import FAILED, NOT_NEEDED, NOT_TRIED, OK, Reach
-from agent.watch.layers import Interface, Route
+from agent.watch.layers import Interface, Route, literal
 
 #: Lowest first: the first that failed is what is told.
 LAYERS = (
@@ -241,15 +240,7 @@ def lie(addresses: Sequence[str], invented: Sequence[str], before: Iterable[str]
             return f"{address} can be no host's address"
         if address in invented:
             return f"{address} is given for names that do not exist as well"
-        earlier = [one for one in before if _valid(one)]
+        earlier = [one for one in before if literal(one)]
         if dns.private(address) and earlier and not any(dns.private(one) for one in earlier):
             return f"{address} is an address inside some network; before it was {earlier[0]}"
     return ""
-
-
-def _valid(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.config import Config
 from agent.config.devices import Discovery
 from agent.core.health.reading import NotObservable, Outcome, Reading, Value
@@ -20,20 +20,12 @@ from agent.watch.discovery import sysfs
 from agent.watch.discovery.hotplug import Interest
 from agent.watch.discovery.sysfs import Attached
 
-T = TypeVar("T")
-
 component = "devices"
 #: The tables of the configuration that name a device; others join by having the same key.
 FITTED = ("printer", "scanner", "keypad")
 SCAN_DEADLINE_S = 10.0
 #: Findings shown as evidence; a reading is no inventory.
 SHOWN = 8
-
-
-class Blocking(Protocol):
-    """Runs a blocking call in a thread nobody waits for longer than the deadline."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 def configured(config: Config) -> dict[str, str]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import AnyUplink, Config, Uplink
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown, Value
@@ -28,8 +29,6 @@ from agent.link.dial import DialError
 from agent.link.tls import peer_days_left
 from agent.link.x509 import Certificate, in_pem
 from agent.watch.inspection.running import Examined
-
-T = TypeVar("T")
 
 #: What the runner adds to a watcher's own deadline.
 GRACE_S = 1.0
@@ -87,12 +86,6 @@ class Telemetry(Protocol):
     def last_error(self) -> str: ...
     @property
     def last_reason(self) -> str: ...
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Dial(Protocol):

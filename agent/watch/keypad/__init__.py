@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.config.devices import Keypad
-from agent.watch.keypad.watcher import Blocking, KeypadWatcher
+from agent.watch.keypad.watcher import KeypadWatcher
 
 
 def build(config: Keypad, state_dir: str, blocking: Blocking) -> KeypadWatcher:

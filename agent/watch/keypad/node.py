@@ -25,6 +25,7 @@ from pathlib import Path
 
 from agent.config.devices import Keypad
 from agent.watch.drivers import evdev
+from agent.watch.kernel_files import text
 
 Ask = Callable[[int, int, bytearray], object]
 
@@ -82,13 +83,13 @@ def _by_path(path: Path, sys: Path) -> Place | None:
     keys = _keys(described)
     if keys is not None and not evdev.has_digits(keys):
         raise _not_a_keypad(path)
-    return Place(path=path, name=_text(described / "name"))
+    return Place(path=path, name=text(described / "name"))
 
 
 def _by_name(name: str, sys: Path, dev: Path) -> Place | None:
     """The first with digits whose name contains `name`."""
     for node in sorted(sys.glob("event*"), key=lambda node: (len(node.name), node.name)):
-        called = _text(node / "device" / "name")
+        called = text(node / "device" / "name")
         if name.casefold() in called.casefold() and evdev.has_digits(
             _keys(node / "device") or frozenset()
         ):
@@ -99,16 +100,9 @@ def _by_name(name: str, sys: Path, dev: Path) -> Place | None:
 def _keys(described: Path) -> frozenset[int] | None:
     """The keys a device says it has; None where /sys does not tell."""
     try:
-        return evdev.keys_of_sysfs(_text(described / "capabilities" / "key")) or None
+        return evdev.keys_of_sysfs(text(described / "capabilities" / "key")) or None
     except ValueError:
         return None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8", "replace").strip()
-    except OSError:
-        return ""
 
 
 def hidden(config: Keypad) -> bool:

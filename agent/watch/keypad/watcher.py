@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from agent.blocking import Blocking
 from agent.config.devices import Keypad
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown
 from agent.link.opening import Opening
@@ -36,14 +37,6 @@ LOOK_FOR_S = 600.0
 NONSENSE_REST_S = 60.0
 #: The result of the guided test lies on flash and changes once a year.
 TESTED_EVERY_S = 60.0
-
-T = TypeVar("T")
-
-
-class Blocking(Protocol):
-    """Runs a blocking call in a thread nobody waits for longer than the deadline."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Source(Protocol):

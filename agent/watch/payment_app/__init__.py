@@ -18,8 +18,9 @@ from agent.watch.payment_app.restarting import Marks, Restarting, by_hook
 from agent.watch.payment_app.watcher import PaymentAppWatcher, Reports
 
 if TYPE_CHECKING:
-    from agent.watch.payment_app.presence import Blocking, Presence
-    from agent.watch.payment_app.restarting import Restart
+    from agent.blocking import Blocking
+    from agent.watch.payment_app.presence import Presence
+    from agent.watch.payment_app.restarting import RestartBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class AppPorts:
     activity: Activity
     marks: Marks | None = None
     device_id: str = ""
-    restart: Restart = by_hook
+    restart: RestartBy = by_hook
 
 
 def build(
@@ -40,13 +41,17 @@ def build(
     *,
     clock: Clock,
     blocking: Blocking,
+    actions_socket: Path = Path("/nonexistent"),
     root: Path = Path("/"),
 ) -> PaymentAppWatcher:
     """The watcher; `ports` None: for a look without a daemon, which restarts nothing."""
     presence = None
     if any((config.process, config.cmdline, config.package, config.pid_file, config.unit)):
         presence = _presence(config, clock, blocking, root)
-    restart = ports.restart if ports is not None and config.restart else None
+    restart = None
+    if ports is not None and config.restart:
+        ask = ports.restart
+        restart = lambda name, deadline_s: ask(name, deadline_s, actions_socket)  # noqa: E731
     return PaymentAppWatcher(
         config,
         app.batch_open_max_s,

@@ -47,6 +47,10 @@ class Activity:
         self.version = version or self.version
         self._busy_ms = self._clock.now().boot_ms if busy else None
 
+    def gone(self) -> None:
+        """Its process was seen to end: whatever it was at, it is no more."""
+        self._busy_ms = None
+
     def heed(self, record: Record) -> None:
         """A payment changed: what it was handed over with."""
         if record.version > 1:

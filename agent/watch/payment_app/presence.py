@@ -11,24 +11,16 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.watch.payment_app.process import HiddenError, Process, Processes, Target
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 SEARCH_DEADLINE_S = 8.0
 #: Between two searches while it is not there: the first soon, for most are started again at once.
 SEARCHES_MS = (0, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000)
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Presence:

@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.watch.head import head_of
+
 #: Of a command line; what is longer is cut.
 CMDLINE_BYTES = 4_096
 #: TASK_COMM_LEN without its NUL.
@@ -81,7 +83,7 @@ class Processes:
     def _by_file(self, target: Target) -> Process | None:
         path = self._root / target.pid_file.lstrip("/")
         try:
-            text = path.read_bytes()[:32]
+            text = head_of(path, 32)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -2,7 +2,8 @@
 
 Keeps the marks of the last 24 h (its ends, and what was asked), so that a crash loop is seen and
 the day's cap holds over restarts of the agent. What may be asked when is decided by
-`core.app.life`; who does it is posagent-actions. A mark is kept before anything is asked.
+`core.terminal.payment_app`; who does it is posagent-actions. A mark is kept before anything is
+asked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 from agent.clock import Clock
 from agent.config.terminal import PaymentApp
-from agent.core.app.life import (
+from agent.core.terminal.payment_app import (
     Crashes,
     Held,
     Mark,
@@ -46,8 +47,10 @@ class Marks(Protocol):
         ...
 
 
-#: Asks for the restart; a sentence of what came of it, and whether it was done.
-Restart = Callable[[str, float, Path], Awaitable[tuple[bool, str]]]
+#: Asks for the restart; whether it was done, and a sentence of what came of it.
+Restart = Callable[[str, float], Awaitable[tuple[bool, str]]]
+#: The same by way of this socket.
+RestartBy = Callable[[str, float, Path], Awaitable[tuple[bool, str]]]
 
 
 class Restarting:
@@ -129,11 +132,10 @@ class Restarting:
             self._asking.cancel()
 
     async def _ask(self, restart: Restart) -> None:
-        config = self._config
-        name = name_of(config)
+        name = name_of(self._config)
         log.warning("event=app_restart_asked app=%s", name)
         try:
-            done, said = await restart(name, RESTART_DEADLINE_S, Path(config.actions_socket))
+            done, said = await restart(name, RESTART_DEADLINE_S)
         finally:
             self._unanswered = False
         self.last_answer = said

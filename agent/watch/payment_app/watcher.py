@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.clock import Clock
 from agent.config.terminal import PaymentApp
-from agent.core.app.life import Held, Now, Seen
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
 from agent.core.money.batches import Batch, SignOn
 from agent.core.money.journal import Record
+from agent.core.terminal.payment_app import Held, Now, Seen
+from agent.watch.head import head_of
 from agent.watch.payment_app.activity import Activity
 from agent.watch.payment_app.restarting import Restarting, name_of
 
@@ -73,7 +74,7 @@ class PaymentAppWatcher:
         self._state = _State(clock, config.start_grace_s)
         self.period_s = config.period_s if presence is not None or config.heartbeat_s else 60.0
         if presence is not None:
-            presence.ended = self._state.ended
+            presence.ended = self._ended
 
     def heed(self, poke: Callable[[], None]) -> None:
         """`poke` has this read at once."""
@@ -125,6 +126,10 @@ class PaymentAppWatcher:
         if self._presence is not None:
             self._presence.close()
 
+    def _ended(self) -> None:
+        self._activity.gone()
+        self._state.ended()
+
     def _look_again(self, poke: Callable[[], None]) -> bool:
         """After a restart was asked for: search now. Whether it runs."""
         if self._presence is None or self._presence.process is not None:
@@ -152,6 +157,8 @@ class PaymentAppWatcher:
         if running is None and self._android is not None:
             running = await self._android.running()
             if running is not None:
+                if not running:
+                    self._activity.gone()  # the system's own list
                 self._state.hook_says(running)
                 return running
         if running is None:
@@ -197,7 +204,8 @@ class PaymentAppWatcher:
         return {name: value for name, value in values.items() if value is not None}
 
     async def _considered(self, seen: Seen, version: str) -> Held:
-        payment = seen is Seen.HUNG and (self._activity.busy or await self._taking())
+        # Stopped may only mean that it is not found: its own word counts until its end is seen.
+        payment = self._activity.busy or (seen is Seen.HUNG and await self._taking())
         now = Now(
             seen=seen,
             since_ms=self._state.since_wall_ms,
@@ -214,8 +222,7 @@ class PaymentAppWatcher:
 
 def _first_line(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(VERSION_BYTES)
+        head = head_of(Path(path), VERSION_BYTES)
     except OSError:
         return ""
     return head.decode("utf-8", "replace").strip().partition("\n")[0].strip()[:64]

@@ -18,7 +18,8 @@ from agent.config.devices import Printer
 from agent.core.health.reading import NotFitted, Outcome
 
 if TYPE_CHECKING:
-    from agent.watch.printer.ports import Blocking, Link, OpenPort
+    from agent.blocking import Blocking
+    from agent.watch.printer.ports import Link, OpenPort
     from agent.watch.printer.watcher import PrinterWatcher
 
 

@@ -10,8 +10,9 @@ import logging
 import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
+from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.link.owners import Owner
 from agent.watch.printer.problems import Where
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE_S = 2.0
-
-T = TypeVar("T")
-
-
-class Blocking(Protocol):
-    """Runs a blocking call in a thread nobody waits for longer than the deadline."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Port(Protocol):

@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from agent.link.owners import Owner
+from agent.link.owners import Owner, processes
 
 #: As the link of a descriptor reads, with and without a devpts of its own (containers).
 _OTHER_END = frozenset({"/dev/ptmx", "/dev/pts/ptmx"})
@@ -21,7 +21,7 @@ _INDEX = re.compile(r"^tty-index:\s+(\d+)$", re.MULTILINE)
 def user_of(device: str, proc: Path = Path("/proc")) -> Owner | None:
     """A process that has the terminal open and does not hold its other end. Raises nothing."""
     real = os.path.realpath(device)
-    for pid in _processes(proc):
+    for pid in processes(proc):
         if pid == os.getpid():
             continue
         try:
@@ -34,13 +34,6 @@ def user_of(device: str, proc: Path = Path("/proc")) -> Owner | None:
         ):
             return Owner(pid=pid, command=_command(proc / str(pid)), uid=_uid(proc / str(pid)))
     return None
-
-
-def _processes(proc: Path) -> list[int]:
-    try:
-        return sorted(int(one.name) for one in proc.iterdir() if one.name.isdecimal())
-    except OSError:
-        return []
 
 
 def _belongs(told: Path, real: str) -> bool:

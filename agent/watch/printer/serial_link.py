@@ -13,11 +13,12 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.link.opening import Opening, number_of
 from agent.link.owners import Owner, is_exclusive, owner_of
 from agent.watch.printer import problems
-from agent.watch.printer.ports import Blocking, OpenPort, Port, Presence, shut
+from agent.watch.printer.ports import OpenPort, Port, Presence, shut
 from agent.watch.printer.problems import BusyError, Where
 
 OPEN_DEADLINE_S = 5.0

@@ -11,10 +11,11 @@ import asyncio
 import socket
 from typing import Any
 
+from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.link.owners import Owner
 from agent.watch.printer import problems
-from agent.watch.printer.ports import Blocking, Presence
+from agent.watch.printer.ports import Presence
 from agent.watch.printer.problems import NoReadingError, Where
 
 SCHEME = "tcp://"

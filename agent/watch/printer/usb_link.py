@@ -16,13 +16,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.link.opening import Opening
 from agent.link.owners import Owner, owner_of
 from agent.watch.drivers.identity import clean
 from agent.watch.drivers.ieee1284 import LPGETSTATUS, parse_id
 from agent.watch.printer import problems
-from agent.watch.printer.ports import Blocking, Presence, shut
+from agent.watch.printer.ports import Presence, shut
 from agent.watch.printer.problems import BusyError, Where
 from agent.watch.printer.serial_link import OwnerOf
 

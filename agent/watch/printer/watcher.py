@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
 from agent.watch.printer import problems, readings
@@ -25,7 +26,7 @@ from agent.watch.printer.exchange import (
     Exchange,
     sensor_of,
 )
-from agent.watch.printer.ports import CLOSE_DEADLINE_S, Blocking, Link, Port, Presence, let_go
+from agent.watch.printer.ports import CLOSE_DEADLINE_S, Link, Port, Presence, let_go
 from agent.watch.printer.problems import NoReadingError
 
 if TYPE_CHECKING:

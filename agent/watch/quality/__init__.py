@@ -6,10 +6,11 @@ stays thin until a radio is seen: a terminal without Wi-Fi and modem loads none 
 
 from __future__ import annotations
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config
 from agent.watch.quality.link import LinkWatcher
-from agent.watch.quality.radio import Blocking, SignalWatcher
+from agent.watch.quality.radio import SignalWatcher
 
 
 def build(config: Config, *, clock: Clock, blocking: Blocking) -> tuple[LinkWatcher, SignalWatcher]:

@@ -21,17 +21,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.radio import Cellular
 from agent.link.opening import Opening, number_of
-from agent.link.owners import owner_of
+from agent.link.owners import owner_of, processes, sees_everybody
 from agent.watch.drivers import at
 from agent.watch.drivers.at import Answer, Signal
 from agent.watch.quality.facts import Kind, NotReadable, RadioFacts, Registration, SimState
-
-T = TypeVar("T")
 
 OPEN_S = 4.0
 CLOSE_S = 1.0
@@ -40,13 +38,6 @@ CLOSE_S = 1.0
 TALK_S = 12.0
 #: Programs that own every modem they find, port open or not (names as in /proc/PID/comm).
 DAEMONS = ("ModemManager", "rild", "ofonod", "qcrild", "mtkrild")
-CAP_SYS_PTRACE = 19
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +46,7 @@ class Around:
 
     owner: Callable[[str], object | None] = owner_of
     daemon: Callable[[], str] = field(default_factory=lambda: daemon_of)
-    sees_everybody: Callable[[], bool] = field(default_factory=lambda: sees_everybody)
+    sees_everybody: Callable[[], bool] = sees_everybody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,31 +295,14 @@ def open_port(path: str, baud: int) -> int:
 def daemon_of(proc: Path = Path("/proc"), names: Iterable[str] = DAEMONS) -> str:
     """A running program that owns modems by its nature; "" where none is seen."""
     wanted = frozenset(names)
-    try:
-        folders = [one for one in proc.iterdir() if one.name.isdecimal()]
-    except OSError:
-        return ""
-    for folder in folders:
+    for pid in processes(proc):
         try:
-            name = (folder / "comm").read_text("utf-8", "replace").strip()
+            name = (proc / str(pid) / "comm").read_text("utf-8", "replace").strip()
         except OSError:
             continue
         if name in wanted:
             return name
     return ""
-
-
-def sees_everybody(status: Path = Path("/proc/self/status")) -> bool:
-    """Whether this process can see which files other users' programs have open."""
-    if os.geteuid() == 0:
-        return True
-    try:
-        for told in status.read_text("ascii").splitlines():
-            if told.startswith("CapEff:"):
-                return bool(int(told.split()[1], 16) >> CAP_SYS_PTRACE & 1)
-    except (OSError, ValueError, IndexError):
-        return False
-    return False
 
 
 def _better(found: Signal, more: Signal) -> Signal:

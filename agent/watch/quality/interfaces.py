@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.watch import layers
+from agent.watch.kernel_files import text
+
 #: Counters of trouble in /sys/class/net/IF/statistics; the rest is traffic.
 TROUBLES = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
 DROPS = "drops"
 #: Names a modem's interface has where the kernel gives no type (ppp, and Android's).
 _CELLULAR_NAMES = ("wwan", "ppp", "rmnet", "ccmni", "seth_lte", "wwp")
-_RTF_UP = 0x1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,9 @@ def look(root: Path) -> Surroundings:
         names = sorted(path.name for path in net.iterdir())
     except OSError:
         names = []
+    route = layers.default_route(root)
     seen = [_seen(net / name) for name in names if name != "lo" and (net / name).is_dir()]
-    return Surroundings(seen=seen, default=_default(root))
+    return Surroundings(seen=seen, default=route.interface if route else "")
 
 
 def _seen(folder: Path) -> Seen:
@@ -78,46 +81,16 @@ def _seen(folder: Path) -> Seen:
         counts[DROPS] = drops
     name = folder.name
     wifi = (folder / "phy80211").exists() or (folder / "wireless").exists()
-    typed = "DEVTYPE=wwan" in _text(folder / "uevent")
+    typed = "DEVTYPE=wwan" in text(folder / "uevent")
     return Seen(
         name=name,
         wifi=wifi,
         cellular=not wifi and (typed or name.startswith(_CELLULAR_NAMES)),
-        up=_text(folder / "operstate") in ("up", "unknown"),
+        up=text(folder / "operstate") in ("up", "unknown"),
         counts=counts,
     )
 
 
-def _default(root: Path) -> str:
-    best: tuple[int, str] | None = None
-    for line in _text(root / "proc/net/route").splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000":
-            continue
-        try:
-            flags, metric = int(fields[3], 16), int(fields[6])
-        except ValueError:
-            continue
-        if flags & _RTF_UP and (best is None or metric < best[0]):
-            best = (metric, fields[0])
-    return best[1] if best else _default6(root)
-
-
-def _default6(root: Path) -> str:
-    for line in _text(root / "proc/net/ipv6_route").splitlines():
-        fields = line.split()
-        if len(fields) == 10 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo":
-            return fields[9]
-    return ""
-
-
 def _number(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("ascii", errors="replace").strip()
-    except (OSError, ValueError):
-        return ""
+    told = text(path)
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 20 else None

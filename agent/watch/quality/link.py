@@ -9,23 +9,21 @@ slow (its 95th percentile), each with hysteresis, and only for links that are us
 
 from __future__ import annotations
 
-import ipaddress
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.radio import Signal
 from agent.core.health.reading import NotFitted, Outcome, Reading, Value
 from agent.link.contact import Contact
+from agent.watch.layers import loopback
 from agent.watch.quality import interfaces, sockets
 from agent.watch.quality.interfaces import DROPS, Surroundings
 from agent.watch.quality.window import Counters, Latch, Sums, Tries
-
-T = TypeVar("T")
 
 LOOK_S = 3.0
 #: Fewer attempts say nothing of a share.
@@ -42,12 +40,6 @@ SLOW_CLEARS_AT = 0.8
 LINKS_MAX = 16
 #: Failures that say nothing of the link: ours, the host's no, a certificate.
 _REFUSALS = ("refused", "reset the connection")
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 @dataclass(slots=True)
@@ -134,7 +126,7 @@ class LinkWatcher:
 
     def heard(self, contact: Contact) -> None:
         """Somebody tried to reach somebody. Returns at once, never raises."""
-        if contact.layer == "local" or _here(contact.host):
+        if contact.layer == "local" or loopback(contact.host):
             return
         link = self._link(contact.interface or self._default)
         lost = _lost(contact)
@@ -240,15 +232,6 @@ def _lost(contact: Contact) -> bool:
     if contact.layer in ("dns", "tcp"):
         return not any(word in contact.reason for word in _REFUSALS)
     return contact.layer == "tls" and contact.code == "network.host_unreachable"
-
-
-def _here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def _either(one: bool | None, other: bool | None) -> bool | None:

@@ -12,8 +12,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.radio import Cellular, Signal
 from agent.core.health.reading import NotFitted, NotObservable, Outcome, Reading
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from agent.watch.quality.facts import NotReadable, RadioFacts, RadioSource
     from agent.watch.quality.judge import Judge
 
-T = TypeVar("T")
 
 LOOK_S = 3.0
 #: The slowest source: a modem on a serial line that answers as late as it may.
@@ -34,12 +34,6 @@ SOURCE_S = 20.0
 #: After a failed connection the radio is looked at, but not more often than this.
 POKE_EVERY_MS = 15_000
 BUS_SOCKETS = ("run/dbus/system_bus_socket", "var/run/dbus/system_bus_socket")
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class SignalWatcher:

@@ -13,14 +13,12 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.watch.drivers import nl80211, wireless
 from agent.watch.drivers.nl80211 import Message, Station, WirelessInterface
 from agent.watch.quality.facts import Kind, NotReadable, RadioFacts
-
-T = TypeVar("T")
 
 #: Sends one request and hands back its answers. Raises OSError.
 Exchange = Callable[[bytes], Sequence[Message]]
@@ -28,12 +26,6 @@ ANSWER_S = 1.0
 DEADLINE_S = 4.0
 #: No terminal has as many radios or access points; a kernel gone mad ends here.
 MESSAGES_MAX = 200
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class WifiSource:

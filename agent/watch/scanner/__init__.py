@@ -12,7 +12,7 @@ from agent.config.devices import Scanner
 from agent.core.health.reading import NotFitted, Outcome
 
 if TYPE_CHECKING:
-    from agent.watch.scanner.asking import Blocking
+    from agent.blocking import Blocking
 
 component = "scanner"
 

@@ -14,8 +14,8 @@ import logging
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
+from agent.blocking import Blocking
 from agent.config.devices import Scanner
 from agent.link.opening import Opening
 from agent.watch.drivers.scanning import Counter, Counts, Dialect
@@ -38,14 +38,6 @@ TRY_ALL_EVERY = 10
 SILENT_BEFORE_REOPEN = 6
 #: What comes so soon after a question without an answer may be the answer, and is not counted.
 LATE_MS = 5_000
-
-T = TypeVar("T")
-
-
-class Blocking(Protocol):
-    """Runs a blocking call in a thread nobody waits for longer than the deadline."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 def deadline_s(config: Scanner) -> float:

@@ -8,15 +8,14 @@ and that program tell is said. Otherwise it is asked. The watcher runner calls `
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.devices import Scanner
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
-from agent.link.owners import owner_of
+from agent.link.owners import owner_of, sees_everybody
 from agent.watch.drivers.scanning import About, Counts
 from agent.watch.scanner import asking, line, presence
 from agent.watch.scanner.line import Answer, NoAnswerError
@@ -25,20 +24,6 @@ from agent.watch.scanner.tally import Tally
 from agent.watch.scanner.told import Told
 
 LOOK_DEADLINE_S = 5.0
-CAP_SYS_PTRACE = 19
-
-
-def sees_everybody(status: Path = Path("/proc/self/status")) -> bool:
-    """Whether this process can see which files other users' programs have open."""
-    if os.geteuid() == 0:
-        return True
-    try:
-        for told in status.read_text("ascii").splitlines():
-            if told.startswith("CapEff:"):
-                return bool(int(told.split()[1], 16) >> CAP_SYS_PTRACE & 1)
-    except (OSError, ValueError, IndexError):
-        return False
-    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +48,7 @@ class ScannerWatcher:
     def __init__(
         self,
         config: Scanner,
-        blocking: asking.Blocking,
+        blocking: Blocking,
         clock: Clock,
         around: Surroundings | None = None,
     ) -> None:

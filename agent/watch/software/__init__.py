@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.blocking import Blocking
 from agent.clock import Clock, SystemClock
 from agent.config.software import Component, Software
 from agent.core.software.manifest import Terminal
 from agent.watch.software.manifests import Manifests, Opener, known_of
 from agent.watch.software.sources import Android, Sources
-from agent.watch.software.watcher import Blocking, SoftwareWatcher
+from agent.watch.software.watcher import SoftwareWatcher
 
 if TYPE_CHECKING:
     from agent.config import Config

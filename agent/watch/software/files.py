@@ -7,11 +7,12 @@ may wait.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from agent.watch.head import head_of
 
 Signature = tuple[int, int, int, int, int]
 
@@ -61,26 +62,7 @@ class Files:
 
 def text_of(path: Path, max_bytes: int) -> str:
     """The beginning of a file as text. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        return file.read(max_bytes).decode("utf-8", "replace")
-
-
-def kept(path: Path, given: bytes) -> None:
-    """Write all of it or nothing of it, and have it on disk. Raises OSError."""
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(given)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    return head_of(path, max_bytes).decode("utf-8", "replace")
 
 
 def _why(path: Path, error: OSError | ValueError) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.software import Software
 from agent.core.health.reading import Reading, Value
@@ -23,7 +24,7 @@ from agent.core.software.standing import Installed
 from agent.core.software.update import Alarmed, Facts, Phase, Update, unwell
 from agent.core.software.versions import compare
 from agent.errors import StoreError
-from agent.watch.software.watcher import Blocking, View
+from agent.watch.software.watcher import View
 
 if TYPE_CHECKING:
     from agent.wire.hooks import ActionDone, ActionFailed, ActionRefused
@@ -87,7 +88,7 @@ class Gathering:
         now = self._ports.clock.now()
         installed = await self._installed(update)
         holds: tuple[guard.Hold, ...] = ()
-        if update.phase in (Phase.PENDING, Phase.PREPARED):
+        if update.phase in (Phase.PENDING, Phase.PREPARED, Phase.APPLYING):
             situation = await self._situation()
             holds = guard.holds(self._limits, situation, any_time=update.any_time)
         why = ""

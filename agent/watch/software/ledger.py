@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent.core.software.guard import SENTENCES, Hold
 from agent.core.software.update import Phase, Update
-from agent.watch.software.files import kept
+from agent.durable import replaced
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def load(state_dir: Path, *, look_only: bool = False) -> list[Update]:
 def save(state_dir: Path, updates: Sequence[Update]) -> None:
     """On disk when this returns. Raises OSError."""
     rows = [asdict(one) for one in updates[-KEEP:]]
-    kept(state_dir / FILE, json.dumps(rows, ensure_ascii=False).encode())
+    replaced(state_dir / FILE, json.dumps(rows, ensure_ascii=False).encode())
 
 
 def _update(row: Mapping[str, object]) -> Update:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +27,16 @@ from agent.core.software.manifest import (
     sentence,
     validity,
 )
+from agent.durable import replaced
+from agent.watch.head import head_of
 from agent.watch.software import plain
-from agent.watch.software.files import Files, kept
-from agent.wire.manifest import (
-    MAX_BYTES,
-    ManifestFormError,
-    envelope_from,
-    is_bare,
+from agent.watch.software.files import Files
+from agent.wire.manifest import MAX_BYTES, is_bare, manifest_from
+from agent.wire.signed import (
+    Document,
+    DocumentError,
+    envelope_in,
     is_envelope,
-    manifest_from,
     parsed,
     signed_bytes,
 )
@@ -84,17 +87,17 @@ class Opener:
             return plain.manifest_of(name, text, whole)
         except UnicodeDecodeError:
             return Refusal(Standing.GARBAGE, f"{name} is not text")
-        except (ManifestFormError, plain.PlainError) as error:
+        except (DocumentError, plain.PlainError) as error:
             return Refusal(Standing.GARBAGE, str(error))
 
     def _signed(self, whole: object) -> Manifest | Refusal:
         from agent.crypt import signed_by
 
-        sealed = envelope_from(whole)
+        sealed = envelope_in(Document.MANIFEST, whole)
         key = self._keys.get(sealed.key_id)
         if key is None:
             return Refusal(Standing.UNKNOWN_KEY, sealed.key_id)
-        if not signed_by(key, signed_bytes(sealed.payload), sealed.signature):
+        if not signed_by(key, signed_bytes(Document.MANIFEST, sealed.payload), sealed.signature):
             return Refusal(Standing.BAD_SIGNATURE, sealed.key_id)
         return manifest_from(sealed.payload, sealed.key_id)
 
@@ -158,12 +161,16 @@ class Manifests:
         return self._with(given, opened)
 
     def _read(self, path: Path) -> tuple[bytes, Manifest | Refusal]:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        given = head_of(path, MAX_BYTES + 1)
+        if len(given) > MAX_BYTES:
             what = f"{path} is larger than {MAX_BYTES} bytes"
             return b"", Refusal(Standing.OVERSIZED, what)
-        given = path.read_bytes()
-        return given, self._opener.opened(given, str(path))
+        opened = self._opener.opened(given, str(path))
+        # What it says of versions is worth a look; what it would have installed is not.
+        if isinstance(opened, Manifest) and _installs_unsigned(opened) and _others_write(path):
+            what = f"{path} names updates, and others may write it"
+            return b"", Refusal(Standing.UNSIGNED, what)
+        return given, opened
 
     def _with(self, given: bytes, opened: Manifest | Refusal) -> Verdict:
         """Judge what was opened; put it in force if it may be."""
@@ -178,7 +185,7 @@ class Manifests:
         if current is None or current.digest != opened.digest:
             if opened.sequence and self._kept is not None:
                 try:
-                    kept(self._kept, given)
+                    replaced(self._kept, given)
                 except OSError as error:
                     log.warning("event=manifest_not_kept reason=%r", error.strerror)
                     what = f"{self._kept}: {error.strerror}"
@@ -216,6 +223,18 @@ class Manifests:
                 return
             opened = refused
         log.warning("event=manifest_not_believed reason=%r", opened.sentence("en"))
+
+
+def _installs_unsigned(one: Manifest) -> bool:
+    return not one.signed_by and any(wanted.offer is not None for wanted in one.wanted)
+
+
+def _others_write(path: Path) -> bool:
+    """Whether anybody but root, the agent and its own group may put another content there."""
+    about = path.stat()
+    if about.st_uid not in (0, os.geteuid()) or about.st_mode & stat.S_IWOTH:
+        return True
+    return bool(about.st_mode & stat.S_IWGRP) and about.st_gid not in (0, os.getegid())
 
 
 def known_of(names: Mapping[str, object]) -> frozenset[str]:

@@ -19,8 +19,12 @@ import re
 import tomllib
 
 from agent.core.software.manifest import Manifest, Wanted
+from agent.watch import toml
 
 _KEYS = {"required", "installed_by", "package", "path"}
+#: As in a signed one: names stand in logs and go to the fleet.
+MOST = 256
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _SOURCES = ("dpkg", "python", "file", "agent")
 
 
@@ -31,7 +35,7 @@ class PlainError(ValueError):
 def whole_of(name: str, text: str) -> object:
     """What the file says, whichever of the two it is. Raises PlainError."""
     try:
-        return tomllib.loads(text) if name.endswith(".toml") else json.loads(text)
+        return toml.loads(text) if name.endswith(".toml") else json.loads(text)
     except json.JSONDecodeError as error:
         raise PlainError(f"{name}:{error.lineno}: {error.msg}") from None
     except tomllib.TOMLDecodeError as error:
@@ -46,6 +50,8 @@ def manifest_of(name: str, text: str, whole: object) -> Manifest:
     """The manifest it is. Raises PlainError."""
     if not isinstance(whole, dict):
         raise PlainError(f"{name}:1: must be one object, component -> required version")
+    if len(whole) > MOST:
+        raise PlainError(f"{name}:1: more than {MOST} components")
     return Manifest(
         sequence=0,
         wanted=tuple(_entry(name, text, component, one) for component, one in whole.items()),
@@ -54,6 +60,8 @@ def manifest_of(name: str, text: str, whole: object) -> Manifest:
 
 
 def _entry(name: str, text: str, component: str, entry: object) -> Wanted:
+    if not _NAME.fullmatch(component):
+        raise PlainError(f"{name}:1: {component[:64]!r} is not the name of a component")
     where = f"{name}:{_line_of(text, component)}: {component}"
     if not isinstance(entry, dict):
         raise PlainError(f"{where}: must be a table with `required` and `installed_by`")

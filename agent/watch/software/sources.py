@@ -19,6 +19,7 @@ from typing import Protocol
 import agent
 from agent.core.software.standing import Installed
 from agent.core.software.versions import MAX_CHARS, Scheme
+from agent.watch.head import head_of
 from agent.watch.software.files import Files, Told, text_of
 from agent.watch.software.packages import Packages
 
@@ -223,9 +224,10 @@ def _inside(key: str, path: Path) -> str:
 
 
 def _hashed(path: Path) -> str:
-    if path.stat().st_size > HASH_MAX_BYTES:
+    content = head_of(path, HASH_MAX_BYTES + 1)
+    if len(content) > HASH_MAX_BYTES:
         raise ValueError(f"more than {HASH_MAX_BYTES} bytes")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _distribution(package: str, site: Path) -> str:

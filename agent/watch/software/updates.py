@@ -86,6 +86,7 @@ class Updates:
         self._facts = Gathering(config, ports)
         self._all: list[Update] | None = None  #: the oldest first; None: not read yet
         self._wake = asyncio.Event()
+        self._beginning = asyncio.Lock()  #: between looking for one under way and having begun
 
     # -- what others see ------------------------------------------------------------------------
 
@@ -136,19 +137,18 @@ class Updates:
 
     async def begin(self, request: Request, actor: str) -> Update:
         """Take a technician's word. Raises RequestError saying why not."""
-        known = self._all
-        if known is None:
-            raise RequestError("update.busy", "what was updated before is still being read")
-        if (under_way := active(known)) is not None:
-            raise RequestError("update.busy", f"{under_way.update} is {under_way.phase}")
+        _none_under_way(self._all)
         try:  # the manifest may have been put there a moment ago
             view = await self._ports.versions.look()
         except TimeoutError:
             raise RequestError("update.busy", "what is installed cannot be read now") from None
         component, offer = self._meant(request, view)
-        if any(one.update == offer.update and not _untouched(one) for one in known):
-            raise RequestError("update.known", f"{offer.update} was begun before", field="update")
-        return await self._begin(component, offer, actor, any_time=request.any_time)
+        async with self._beginning:
+            known = _none_under_way(self._all)  # another may have been begun meanwhile
+            if any(one.update == offer.update and not _untouched(one) for one in known):
+                was = f"{offer.update} was begun before"
+                raise RequestError("update.known", was, field="update")
+            return await self._begin(component, offer, actor, any_time=request.any_time)
 
     # -- the part -------------------------------------------------------------------------------
 
@@ -197,7 +197,8 @@ class Updates:
         """One decision and what follows; how long to rest, None: until woken."""
         update = active(self._all or ())
         if update is None:
-            return await self._begin_wanted()
+            async with self._beginning:
+                return await self._begin_wanted()
         facts = await self._facts.of(update)
         move = decide(update, facts)
         if not await self._keep(update, move.update):
@@ -255,7 +256,7 @@ class Updates:
 
     async def _begin_wanted(self) -> float | None:
         view = self._ports.versions.view()
-        if view is None or not self._config.auto_update:
+        if view is None or not self._config.auto_update or active(self._all or ()) is not None:
             return None
         for component, offer in self._offered(view):
             there = await self._ports.blocking.call(
@@ -302,7 +303,7 @@ class Updates:
             if request.update and offer.update == request.update:
                 return component, offer
             if request.sha256 and offer.sha256 == request.sha256:
-                return component, replace(offer, file=request.file)
+                return component, replace(offer, file=request.file or offer.file)
         if self._signed or not request.file:
             raise RequestError(
                 "update.unknown",
@@ -311,6 +312,9 @@ class Updates:
             )
         if not request.component or not request.version:
             raise RequestError("update.unnamed", "no manifest names this file", field="component")
+        if not request.sha256 or not request.size_bytes:
+            lacks = "size_bytes" if request.sha256 else "sha256"
+            raise RequestError("update.unnamed", f"no manifest tells its {lacks}", field=lacks)
         return request.component, Offer(
             update=request.update or f"{request.sha256[:32]}",
             package=request.component,
@@ -361,6 +365,15 @@ class Updates:
 
 
 _BAD = (Phase.FAILED, Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+
+
+def _none_under_way(known: list[Update] | None) -> list[Update]:
+    """All that were begun, none of them under way. Raises RequestError where one is."""
+    if known is None:
+        raise RequestError("update.busy", "what was updated before is still being read")
+    if (under_way := active(known)) is not None:
+        raise RequestError("update.busy", f"another update is under way: {under_way.update}")
+    return known
 
 
 def _untouched(update: Update) -> bool:

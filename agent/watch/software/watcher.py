@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import agent
+from agent.blocking import Blocking
 from agent.config.software import Component, Software
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.software.manifest import Manifest, Standing, Wanted
@@ -32,12 +33,6 @@ log = logging.getLogger(__name__)
 DEADLINE_S = 20.0
 #: Components named in one value; the rest is in the evidence.
 NAMED = 8
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Updating(Protocol):

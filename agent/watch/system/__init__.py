@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.system import Aging, System
 from agent.watch.system.load import hottest_c, uptime_s
 from agent.watch.system.power import battery_state
 from agent.watch.system.storage import read_only
-from agent.watch.system.watcher import (
-    Blocking,
-    Measure,
-    Notes,
-    Ports,
-    SystemWatcher,
-    Usage,
-    measured,
-)
+from agent.watch.system.watcher import Measure, Notes, Ports, SystemWatcher, Usage, measured
 
 __all__ = [
     "Notes", "SystemWatcher", "Usage", "battery_state", "build", "hottest_c", "measured",

@@ -1,8 +1,8 @@
 """Counters of this terminal against its maker's limits, taken from what all components tell.
 
 A limit is the maker's word, given in the configuration; without one nothing ages. Counters are
-added up over the exchange of the part that counts (`core.lifetime`); the one nearest to its limit
-is told.
+added up over the exchange of the part that counts (`core.terminal.lifetime`); the one nearest to
+its limit is told.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent.config.system import Aging
 from agent.core.health.reading import Outcome, Reading, Value
-from agent.core.lifetime import Counter
+from agent.core.terminal.lifetime import Counter
 
 OWN = "system"
 DAY_MS = 86_400_000

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.watch.system.files import inside, text, whole
+from agent.watch.kernel_files import inside, text, whole
 
 #: Flags of <linux/watchdog.h> that say why the last reset was.
 _WATCHDOG = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.watch.system.files import inside, text, whole
+from agent.watch.kernel_files import inside, text, whole
 
 #: EXT_CSD and the UFS descriptor count in tenths: 1 is up to 10 %, 11 is more than rated.
 _STEPS = range(1, 12)

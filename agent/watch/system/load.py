@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from agent.watch.system.files import inside, number, text
+from agent.watch.kernel_files import inside, number, text
 
 #: Outside of this a sensor is not connected or not initialised.
 _PLAUSIBLE_C = (-40.0, 150.0)

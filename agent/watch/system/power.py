@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.watch.system.files import inside, number, text
+from agent.watch.kernel_files import inside, number, text
 
 STATUS = {
     "charging": "charging",

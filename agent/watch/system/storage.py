@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.watch.system.files import text, whole
+from agent.watch.kernel_files import text, whole
 
 #: Cannot be written by design.
 IMAGES = frozenset({"squashfs", "erofs", "iso9660", "cramfs", "romfs"})

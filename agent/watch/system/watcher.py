@@ -12,12 +12,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
+from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.system import Aging, System
 from agent.core.health.reading import Outcome, Reading, Value
-from agent.core.lifetime import (
+from agent.core.terminal.lifetime import (
     Life,
     crashed_recently,
     from_plain,
@@ -30,8 +31,6 @@ from agent.errors import AgentError
 from agent.watch.system import age, flash, load, power, storage
 from agent.watch.system.boot import Boot, boot, kind_of
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 5.0
@@ -41,12 +40,6 @@ NOTE = "system"
 #: The ballast of the store (`agent.store.ballast`).
 RESERVE = "reserve"
 _MB = 1_048_576
-
-
-class Blocking(Protocol):
-    """Runs a call that may hang, off the loop."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T: ...
 
 
 class Notes(Protocol):

@@ -62,7 +62,8 @@ def test_causes_steps_and_roots_are_on_it() -> None:
     assert "由其他问题引起：终端时间不正确" in text
     assert "no.such.cause" in text
     assert "no.such.root" in text
-    assert "no answer within 5 s" in text
+    assert "5秒内没有应答" in text
+    assert "no answer within 5 s" in " ".join(lines(REPORT, "T-0001", "en", WIDE, CST))
 
 
 def test_nothing_wrong_says_so_and_one_under_way_too() -> None:
@@ -80,6 +81,16 @@ def test_no_name_or_reason_breaks_the_paper(who: str, reason: str, columns: int)
     for line in lines(replace(REPORT, checks=(odd,)), who, "zh", columns, CST):
         assert width(line) <= columns
         assert line.isprintable()
+
+
+def test_a_name_longer_than_the_paper_goes_on_in_the_next_line() -> None:
+    """Where nothing allows a break, it is broken at the edge and nothing of it is lost."""
+    odd = _check("system", Verdict.UNKNOWN, reason="x" * 40 + "打印机")
+    written = lines(replace(REPORT, checks=(odd,)), "T" * 40, "en", NARROW, CST)
+    assert "T" * NARROW in written
+    assert "T" * (40 - NARROW) in written
+    assert "".join(line.strip() for line in written).count("x" * 40 + "打印机") == 1
+    assert max(width(line) for line in written) == NARROW
 
 
 def test_every_check_has_a_name_in_both_languages() -> None:

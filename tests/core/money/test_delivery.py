@@ -334,6 +334,21 @@ def test_u18_not_found_clears_doubt_only_late_enough_and_twice() -> None:
     assert (second.event, second.not_found, second.next_boot_ms) == (Event.NOT_FOUND, 0, 0)
 
 
+def test_u18_a_clock_that_was_behind_makes_no_attempt_older_after_a_reboot() -> None:
+    """Sent under a clock two hours slow, set right by the reboot: the host may still work on it."""
+    clock = FakeClock()
+    it = doubtful(not_found=1)
+    clock.jump(7_200)
+    clock.reboot()
+    found = settle_query(
+        it, Reply(answer=Answer.NOT_FOUND), PROFILE,
+        Trouble(answer=Answer.NOT_FOUND, count=1, since_boot_ms=0, others_then=0), 1,
+        hold=False, now=clock.now(), boot_no=2, drawn=0.5,
+    )  # fmt: skip
+    assert (found.event, found.not_found) == (Event.ASKED, 1)
+    assert found.next_boot_ms == 60_000, "once this boot alone has lasted that long"
+
+
 def test_any_other_word_between_two_not_founds_starts_the_count_again() -> None:
     """Only silence leaves the count as it was."""
     once = replace(doubtful(), not_found=1)

@@ -149,6 +149,18 @@ def test_after_a_reboot_with_a_wrong_clock_it_waits() -> None:
     assert (found.todo, found.wait_ms) == (Todo.WAIT, 60_000)
 
 
+def test_after_a_reboot_nothing_is_taken_back_before_the_host_has_surely_finished() -> None:
+    """The clock was two hours behind when it was sent, and is right now: only uptime counts."""
+    clock = FakeClock()
+    it = request()
+    clock.jump(7_200)
+    clock.reboot()
+    found = plan(it, PROFILE, clock.now(), 2, can_ask=False)
+    assert (found.todo, found.wait_ms) == (Todo.WAIT, PROFILE.host_in_flight_s * 1000 - 5_000)
+    clock.advance(PROFILE.host_in_flight_s - 5)
+    assert plan(it, PROFILE, clock.now(), 2, can_ask=False).todo is Todo.REVERSE
+
+
 def test_a_request_is_never_sent_twice_by_stan() -> None:
     """Without a reversal or a query a request in doubt is held; an advice goes out again."""
     clock = FakeClock()

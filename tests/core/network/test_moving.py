@@ -77,3 +77,19 @@ def test_a_long_wait_is_shortened_unless_it_is_a_punishment() -> None:
     due_ms = session.wake_at_ms()
     session.moved(1_000, 0.5)
     assert session.wake_at_ms() == due_ms
+
+
+def test_the_time_a_host_asked_for_is_kept_on_another_way() -> None:
+    """Retry-After is the host's word, not the way's."""
+    clock = FakeClock()
+    it = Channel(name="host", base_s=2.0, cap_s=300.0, pause_s=300.0, width=4)
+    busy = Reply(answer=Answer.BUSY, retry_after_s=30.0)
+    it.turn(OUTCOMES[Answer.BUSY], busy, begun=it.closures, now=clock.now(), drawn=0.5)
+    it.moved()
+    assert it.wait_ms(clock.now()) == 31_000
+    clock.advance(31)
+    failed = Reply(answer=Answer.NOT_SENT)
+    it.turn(OUTCOMES[Answer.NOT_SENT], failed, begun=it.closures, now=clock.now(), drawn=0.5)
+    assert it.wait_ms(clock.now())
+    it.moved()
+    assert it.wait_ms(clock.now()) == 0, "control: the old way's own back-off is forgotten"

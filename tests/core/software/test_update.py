@@ -170,6 +170,21 @@ def test_a_refused_step_changed_nothing() -> None:
     assert terminal.run().rollback == "not_needed"
 
 
+def test_a_cut_short_apply_is_not_repeated_while_money_is_unsent() -> None:
+    """The power came back, and with it payments and an empty battery: they count again."""
+    cut = replace(NEW, phase=Phase.APPLYING, tries=1)
+    holds = (Hold(word="unsent", found="2"), Hold(word="battery", found="5"))
+    facts = replace(FACTS, installed="1.0", holds=holds)
+    held = decide(cut, facts)
+    assert (held.verb, held.update) == (None, replace(cut, held=holds))
+    free = decide(held.update, replace(facts, holds=()))
+    assert (free.verb, free.update.held, free.update.tries) == (Verb.APPLY, (), 2)
+    done = decide(held.update, replace(facts, installed="2.0"))
+    assert (done.update.phase, done.update.held) == (Phase.WAITING, ())
+    back = decide(held.update, replace(facts, installed="1.5"))
+    assert (back.update.phase, back.update.held) == (Phase.ROLLING_BACK, ())
+
+
 def test_a_broken_apply_is_taken_back() -> None:
     """And what could not be taken back is said to be in between."""
     terminal = Terminal(breaks={Verb.APPLY: Said.BROKEN})

@@ -314,3 +314,16 @@ def test_the_battery_for_the_system_watcher(tmp_path: Path) -> None:
         "battery_health": "good", "external_power": False,
     }  # fmt: skip
     assert len(terminal.asked) == asked
+
+
+@pytest.mark.parametrize(
+    "name", ["-T", "-Z", "--help", "", ".", "a b", "ro.x;id", "ｒｏ.x", "a" * 200]
+)
+def test_a_name_that_is_none_of_a_property_becomes_no_argument(tmp_path: Path, name: str) -> None:
+    """It may come from a manifest; `getprop -T` would list every property there is."""
+    terminal = Terminal(tmp_path)
+    terminal.says('echo "[ro.product.model]: [X]"', "getprop")
+    android = build(terminal.settings, clock=terminal.clock, blocking=DaemonThreads())
+    assert android is not None
+    assert android.property(name) is None
+    assert terminal.asked == ["getprop "]

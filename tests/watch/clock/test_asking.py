@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -22,18 +20,11 @@ from agent.link.tls import client_context, timeless
 from agent.sim.host import HostOptions, ReferenceHost
 from agent.watch.clock import build
 from agent.watch.clock.asking import places
+from tests.fakes import Straight
 
 trustme = pytest.importorskip("trustme")
 
-T = TypeVar("T")
 MONTH_S = 30 * 86_400
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 class Expired:

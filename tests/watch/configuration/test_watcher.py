@@ -31,7 +31,15 @@ from agent.watch.configuration import ConfigurationWatcher, build
 from agent.watch.configuration.access import Need, denied, look
 from agent.watch.configuration.credentials import expiry
 from agent.watch.configuration.masking import Masking
-from agent.wire.profile import ProfileFormError, envelope, opened, profile_from, signed_bytes
+from agent.wire.profile import profile_from
+from agent.wire.signed import (
+    Document,
+    DocumentError,
+    envelope,
+    envelope_in,
+    is_envelope,
+    signed_bytes,
+)
 from tests.fakes import FakeClock
 
 SEED = b"s" * 32
@@ -210,24 +218,28 @@ def test_a_profile_that_is_none_is_unknown(
     assert str(standing) in told.reason
 
 
+def signature_of(payload: bytes) -> bytes:
+    return crypt.sign(SEED, signed_bytes(Document.PROFILE, payload))
+
+
 def test_only_a_signed_profile_is_believed_where_keys_are_set(house: House) -> None:
     """Unsigned, by an unknown key, altered: refused, and the one in force stays."""
     house.export(mode="test")
     payload = json.dumps({"profile": "S", "sequence": 5, "settings": {"mode": "live"}}).encode()
-    good = envelope("k1", crypt.sign(SEED, signed_bytes(payload)), payload)
+    good = envelope(Document.PROFILE, "k1", signature_of(payload), payload)
     watcher = house.watcher({"k1": KEY})
     house.issue(mode="test")
     assert isinstance(house.read(watcher), Unknown)
     house.profile_file.write_bytes(good)
     assert raised(house.read(watcher)) == {"config.wrong_mode"}
 
-    manifest = crypt.sign(SEED, b"posagent manifest 1\n" + payload)
+    manifest = crypt.sign(SEED, signed_bytes(Document.MANIFEST, payload))
     older = payload.replace(b'"sequence": 5', b'"sequence": 4')
     for offered, standing in (
-        (envelope("k2", crypt.sign(SEED, signed_bytes(payload)), payload), Standing.UNKNOWN_KEY),
-        (envelope("k1", manifest, payload), Standing.BAD_SIGNATURE),
-        (envelope("k1", crypt.sign(SEED, signed_bytes(payload)), older), Standing.BAD_SIGNATURE),
-        (envelope("k1", crypt.sign(SEED, signed_bytes(older)), older), Standing.OLDER),
+        (envelope(Document.PROFILE, "k2", signature_of(payload), payload), Standing.UNKNOWN_KEY),
+        (envelope(Document.PROFILE, "k1", manifest, payload), Standing.BAD_SIGNATURE),
+        (envelope(Document.PROFILE, "k1", signature_of(payload), older), Standing.BAD_SIGNATURE),
+        (envelope(Document.PROFILE, "k1", signature_of(older), older), Standing.OLDER),
         (b'{"profile":"P","settings":{}}', Standing.UNSIGNED),
     ):
         house.profile_file.write_bytes(offered)
@@ -235,6 +247,31 @@ def test_only_a_signed_profile_is_believed_where_keys_are_set(house: House) -> N
         assert values(told)["profile"] == str(standing)
         assert values(told)["profile_id"] == "S"
         assert raised(told) == {"config.wrong_mode"}
+
+
+def test_an_older_signed_profile_is_refused_after_a_restart_too(house: House) -> None:
+    """Whoever may write the file could otherwise wait for the next start; a key that no longer
+    counts and garbage in what was kept are another matter."""
+
+    def signed(sequence: int) -> bytes:
+        payload = json.dumps({"profile": f"S{sequence}", "sequence": sequence,
+                              "settings": {"mode": "live"}}).encode()  # fmt: skip
+        return envelope(Document.PROFILE, "k1", signature_of(payload), payload)
+
+    house.profile_file.write_bytes(signed(5))
+    assert values(house.read(house.watcher({"k1": KEY})))["profile"] == "in_force"
+    house.profile_file.write_bytes(signed(4))
+    told = values(house.read(house.watcher({"k1": KEY})))
+    assert (told["profile"], told["profile_id"]) == ("older", "S5")
+    (kept,) = house.state_dir.glob("profile.kept")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    for left in (kept.read_bytes().replace(b'"k1"', b'"k9"'), b"garbage", signed(3)[:-9]):
+        kept.write_bytes(left)
+        os.utime(kept, (0, 0))
+        assert values(house.read(house.watcher({"k1": KEY})))["profile_id"] == "S4"
+    unsigned = house.watcher()
+    house.issue(mode="live")
+    assert values(house.read(unsigned))["profile"] == "in_force"
 
 
 JSON = st.recursive(
@@ -258,9 +295,11 @@ PARTS = st.fixed_dictionaries(
 def test_no_document_raises_anything_but_that_it_is_no_profile(whole: object) -> None:
     """Whatever JSON somebody puts there."""
     try:
-        signed = opened(whole)
-        assert signed is not None or isinstance(profile_from(whole), Profile)
-    except ProfileFormError:
+        if is_envelope(whole):
+            envelope_in(Document.PROFILE, whole)
+        else:
+            assert isinstance(profile_from(whole), Profile)
+    except DocumentError:
         return
 
 
@@ -367,3 +406,14 @@ def test_a_missing_right_names_who_may_and_what_is_needed() -> None:
     assert f"{closed} may not be entered: root:root 0700" in second.args["reason"]
     assert list(found.lines) == [str(exposed)]
     assert again.code == first.code == "config.permission_denied"
+
+
+@pytest.mark.parametrize("text", ["x = " + "1" * 5_000, "x = 2026-13-99", "x = [" * 3_000])
+def test_a_profile_python_chokes_on_is_garbage(house: House, text: str) -> None:
+    """A number of thousands of digits raises something else than a syntax error does."""
+    house.profile_file = house.profile_file.with_suffix(".toml")
+    house.profile_file.write_text(text)
+    os.utime(house.profile_file, (0, 0))  # not being written
+    found = house.read()
+    assert isinstance(found, Unknown)
+    assert "garbage" in found.reason

@@ -16,7 +16,7 @@ from agent.watch.connectivity import names, probes, sockets
 from agent.watch.connectivity.calls import Calls
 from agent.watch.connectivity.changes import Changes
 from agent.watch.connectivity.probes import Ports
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 
 
 class Server(asyncio.DatagramProtocol):
@@ -109,11 +109,6 @@ def test_a_socket_bound_to_no_interface_is_refused() -> None:
     """Rather than leaving by another way."""
     with pytest.raises(OSError, match=r".*"):
         sockets.bound(socket.AF_INET, socket.SOCK_DGRAM, "nosuch0")
-
-
-class Straight:
-    async def call(self, name: str, function: Callable[[], object], deadline_s: float) -> object:
-        return function()
 
 
 def checking(answer: bytes | None) -> probes.Portal:

@@ -122,3 +122,14 @@ def test_nothing_raises(
     (root / "pay.pid").write_bytes(comm)
     machine.find(process="pay")
     machine.find(pid_file="/pay.pid")
+
+
+def test_a_pid_file_that_is_no_file_is_not_waited_for(machine: Machine) -> None:
+    """Whoever may write there puts a pipe or a device without end in its place."""
+    place = machine.root / "run"
+    place.mkdir()
+    os.mkfifo(place / "pipe.pid")
+    (place / "zero.pid").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(HiddenError, match="not a regular file"):
+            machine.find(pid_file=f"/run/{name}.pid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,11 +15,11 @@ import pytest
 
 from agent.config import App
 from agent.config.terminal import PaymentApp
-from agent.core.app.life import Mark, What
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
 from agent.core.health.standard import STANDARD
 from agent.core.money.batches import Batch, SignOn
 from agent.core.money.journal import Record
+from agent.core.terminal.payment_app import Mark, What
 from agent.errors import StoreError
 from agent.watch.payment_app import Activity, AppPorts, PaymentAppWatcher, build
 from agent.watch.payment_app.presence import Presence
@@ -381,6 +382,25 @@ def test_no_restart_while_a_payment_is_being_taken(tmp_path: Path, payment: str)
     house.run(play)
 
 
+def test_an_empty_pid_file_does_not_end_a_payment(tmp_path: Path) -> None:
+    """Not found is not gone: who says that it takes a payment is there, until its end is seen."""
+    house = House(tmp_path, pid_file="/pay.pid", restart=("stopped",), quiet_s=0, restart_wait_s=0)
+    (tmp_path / "pay.pid").touch()
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        house.activity.alive("2.1", busy=True)
+        assert values(await watcher.read())["restart"] == "payment"
+        (tmp_path / "pay.pid").write_text("50000000")
+        house.place(50_000_000, "pay")
+        house.clock.advance(60)
+        assert values(await watcher.read())["state"] == "running"
+        assert house.restarts == []
+        house.remove(50_000_000)
+        assert values(await watcher.read())["restart"] == "restart"
+
+    house.run(play)
+
+
 def test_a_technician_switches_restarts_off(tmp_path: Path) -> None:
     """With a file, and on again by taking it away."""
     pause = tmp_path / "pause"
@@ -481,5 +501,18 @@ def test_its_version_is_read_from_a_file(tmp_path: Path) -> None:
         assert "version" not in values(await watcher.read())
         file.write_text("4.2\nbuild 7\n")
         assert values(await watcher.read())["version"] == "4.2"
+
+    house.run(play)
+
+
+def test_a_version_file_that_is_a_pipe_does_not_stop_the_agent(tmp_path: Path) -> None:
+    """It is read on the event loop: a pipe would hold up every payment."""
+    os.mkfifo(tmp_path / "VERSION")
+    house = House(tmp_path, process="pay", version_file=str(tmp_path / "VERSION"))
+    house.place(20, "pay")
+    house.activity.alive("2.1", busy=False)
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        assert values(await watcher.read())["version"] == "2.1"
 
     house.run(play)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -21,20 +19,12 @@ from agent.link.contact import Contact, Contacts
 from agent.watch import _let_hear
 from agent.watch.quality import interfaces, sockets
 from agent.watch.quality.link import LinkWatcher
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 
-T = TypeVar("T")
 ROUTES = (
     "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
     "{name}\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
 )
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 @dataclass

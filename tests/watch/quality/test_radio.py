@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -18,9 +17,8 @@ from agent.link.contact import Contact
 from agent.watch.quality import radio
 from agent.watch.quality.facts import Kind, NotReadable, RadioFacts, Registration, SimState
 from agent.watch.quality.radio import SignalWatcher
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 
-T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PHONE = RadioFacts(
     kind=Kind.CELLULAR,
@@ -29,13 +27,6 @@ PHONE = RadioFacts(
     registration=Registration.HOME,
     sim_state=SimState.READY,
 )
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 class Source:
@@ -87,19 +78,12 @@ def test_a_terminal_without_radios_loads_none_of_this() -> None:
         "import asyncio, sys, pathlib\n"
         "from agent.config import Config\n"
         "from agent.watch.quality import build\n"
-        "from tests.fakes import FakeClock\n"
-        "from tests.watch.quality.test_radio import Straight\n"
+        "from tests.fakes import FakeClock, Straight\n"
         "for one in build(Config(), clock=FakeClock(), blocking=Straight()):\n"
         "    one._root = pathlib.Path('/nonexistent')\n"
         "    print(asyncio.run(one.read()))\n"
         "print(sorted(name for name in sys.modules if 'jeepney' in name or '.drivers.' in name\n"
         "      or name.startswith('agent.watch.quality.')))\n"
-    )
-    # The test module itself imports facts; it is replaced by a stand-in.
-    program = program.replace(
-        "from tests.watch.quality.test_radio import Straight\n",
-        "class Straight:\n    async def call(self, name, function, deadline_s):\n"
-        "        return function()\n",
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -16,18 +15,10 @@ from agent.watch.drivers import nl80211
 from agent.watch.drivers.nl80211 import Message
 from agent.watch.quality.facts import NotReadable, RadioFacts
 from agent.watch.quality.wifi import Exchange, WifiSource, netlink
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 from tests.watch.drivers.netlink_bytes import attribute, done, interface, message, station
 
-T = TypeVar("T")
 LINES = " head\n head | x\n wlan0: 0000   54.  -56.  -256  0 0 0 0 0 2\n"
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 class Kernel:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from agent.watch.scanner.presence import Presence, Usb, look
-from agent.watch.scanner.watcher import sees_everybody
 
 
 @pytest.fixture
@@ -94,28 +93,6 @@ def test_a_device_no_driver_took_is_told(tree: Path) -> None:
     usb = look("usb:0c2e:0b61", tree / "sys").usb
     assert usb is not None
     assert (usb.bound, usb.driver) == (False, "")
-
-
-@pytest.mark.parametrize(
-    ("status", "sees"),
-    [
-        ("CapEff:\t0000000000080000\n", True),
-        ("CapEff:\t0000000000000000\n", False),
-        ("CapEff:\n", False),
-        ("CapEff:\tzz\n", False),
-        ("Name:\tposagent\n", False),
-    ],
-)
-def test_who_sees_everybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, sees: bool
-) -> None:
-    """root, or who may trace any process; in doubt nobody."""
-    file = tmp_path / "status"
-    file.write_text(status)
-    assert sees_everybody(tmp_path / "missing") is (__import__("os").geteuid() == 0)
-    monkeypatch.setattr("os.geteuid", lambda: 1_000)
-    assert sees_everybody(file) is sees
-    assert sees_everybody(tmp_path / "missing") is False
 
 
 def test_a_node_that_cannot_be_looked_at_is_neither_there_nor_gone(tmp_path: Path) -> None:

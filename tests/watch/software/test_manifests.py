@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from agent.core.moment import BUILD_FLOOR_MS, Moment
 from agent.core.software.manifest import Manifest, Refusal, Standing, Terminal
 from agent.crypt import public_of, sign, signed_by
 from agent.watch.software.manifests import KEPT, Manifests, Opener
-from agent.wire.manifest import MAX_BYTES, envelope, manifest_from, signed_bytes
+from agent.wire.manifest import MAX_BYTES, manifest_from
+from agent.wire.signed import Document, envelope, signed_bytes
 
 SEED = bytes(range(32))
 KEYS = {"k1": base64.b64encode(public_of(SEED)).decode()}
@@ -30,7 +32,9 @@ def payload(sequence: int = 1, **more: Any) -> bytes:
 
 
 def signed(content: bytes, key_id: str = "k1", seed: bytes = SEED) -> bytes:
-    return envelope(key_id, sign(seed, signed_bytes(content)), content)
+    return envelope(
+        Document.MANIFEST, key_id, sign(seed, signed_bytes(Document.MANIFEST, content)), content
+    )
 
 
 def manifests(tmp_path: Path, *, trusted: bool = True, **config: Any) -> Manifests:
@@ -64,7 +68,7 @@ def test_a_signature_is_of_these_bytes_by_this_key() -> None:
 def test_what_was_signed_for_something_else_is_no_manifest(tmp_path: Path) -> None:
     """A command signed with the same key does not pass for a manifest."""
     content = payload()
-    given = envelope("k1", sign(SEED, content), content)
+    given = envelope(Document.MANIFEST, "k1", sign(SEED, content), content)
     assert manifests(tmp_path).offer(given).standing is Standing.BAD_SIGNATURE
 
 
@@ -188,3 +192,47 @@ def test_any_bytes_are_refused_in_peace(given: bytes) -> None:
     assert isinstance(Opener(Software(keys=KEYS)).opened(given), Refusal)
     assert isinstance(Opener(Software()).opened(given), Refusal | Manifest)
     assert isinstance(Opener(Software(keys=KEYS)).opened(signed(given)), Refusal)
+
+
+@pytest.mark.parametrize("how", ["pipe", "zero"])
+def test_a_manifest_that_is_no_file_is_not_waited_for(tmp_path: Path, how: str) -> None:
+    """Whoever may write there puts a pipe or a device without end in its place."""
+    place = tmp_path / "m.json"
+    if how == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    found = manifests(tmp_path, manifest=str(place)).look()
+    assert (found.standing, found.in_force) == (Standing.UNREADABLE, None)
+    assert "not a regular file" in found.what
+
+
+@pytest.mark.parametrize(
+    "names", [[f"c{number}" for number in range(257)], ["a" * 65], ["a\nevent=forged"], ["../a"]]
+)
+def test_an_unsigned_manifest_is_bounded_as_a_signed_one_is(
+    tmp_path: Path, names: list[str]
+) -> None:
+    """So many components, names of one word: they stand in logs and go to the fleet."""
+    entry = {"required": "1", "installed_by": "dpkg"}
+    given = json.dumps(dict.fromkeys(names, entry)).encode()
+    assert manifests(tmp_path, keys={}).offer(given).standing is Standing.GARBAGE
+
+
+def test_updates_of_an_unsigned_manifest_others_may_write_are_not_believed(tmp_path: Path) -> None:
+    """It names files that are installed with the rights of the system."""
+    place = tmp_path / "m.json"
+    offering = {"component": "agent", "required": "2", "update": {
+        "update": "u", "file": "/tmp/x", "sha256": "0" * 64, "size_bytes": 1}}  # fmt: skip
+    for mode, components, standing in (
+        (0o644, [offering], Standing.IN_FORCE),
+        (0o666, [offering], Standing.UNSIGNED),
+        (0o666, [{"component": "agent", "required": "2"}], Standing.IN_FORCE),
+    ):
+        place.write_bytes(payload(1, components=components))
+        place.chmod(mode)
+        (tmp_path / KEPT).unlink(missing_ok=True)
+        found = manifests(tmp_path, manifest=str(place), keys={}).look()
+        assert found.standing is standing, (oct(mode), found)
+    place.write_bytes(signed(payload(1, components=[offering])))
+    assert manifests(tmp_path, manifest=str(place)).look().standing is Standing.IN_FORCE

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -14,8 +12,7 @@ from agent.config import Software
 from agent.core.health.reading import Outcome, Reading, Unknown
 from agent.watch.software import build
 from agent.wire.manifest import MAX_BYTES
-
-T = TypeVar("T")
+from tests.fakes import Straight
 
 TERMINAL = Path(__file__).parents[2] / "fixtures" / "system" / "terminal"
 
@@ -47,13 +44,6 @@ path = "/usr/lib/python3/dist-packages"
 required = "0.0.1"
 installed_by = "agent"
 """
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 def read(manifest: Path | str, root: Path = TERMINAL) -> Outcome:

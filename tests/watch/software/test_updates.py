@@ -22,15 +22,10 @@ from agent.watch.software.history import History
 from agent.watch.software.updates import Updates
 from agent.wire.hooks import ActionDone, ActionFailed, ActionRefused
 from agent.wire.problem import RequestError
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 
 T = TypeVar("T")
 NOTHING = SimpleNamespace(count=0)
-
-
-class Straight:
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 class Scene:
@@ -273,6 +268,51 @@ def test_the_file_of_an_offer_may_come_from_elsewhere(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     begin(scene, lambda: scene.phase() == "committed", file="/usb/x", sha256="a" * 64)
     assert (scene.updates.history()[0].update, scene.updates.history()[0].file) == ("u1", "/usb/x")
+
+
+def test_an_offer_may_be_named_by_its_hash_alone(tmp_path: Path) -> None:
+    """Its file is then the one the manifest names."""
+    scene = Scene(tmp_path)
+    begin(scene, lambda: scene.phase() == "committed", sha256="a" * 64)
+    assert scene.updates.history()[0].file == str(tmp_path / "update.bin")
+
+
+@pytest.mark.parametrize("lacks", ["sha256", "size_bytes"])
+def test_a_file_nobody_can_check_is_not_begun(tmp_path: Path, lacks: str) -> None:
+    """Without its hash and size no hook could tell it from another."""
+    scene = Scene(tmp_path)
+    named = {"file": "/usb/a", "sha256": "b" * 64, "size_bytes": 9, "component": "app",
+             "version": "2.0"}  # fmt: skip
+    del named[lacks]
+    with pytest.raises(RequestError) as caught:
+        begin(scene, lambda: True, **named)
+    assert (caught.value.code, caught.value.field) == ("update.unnamed", lacks)
+    assert scene.updates.history() == []
+
+
+def test_two_begun_at_once_are_one(tmp_path: Path) -> None:
+    """Whoever asks while the other's request is being looked into is told that one is under way."""
+    scene = Scene(tmp_path)
+    look, met = scene.watcher.look, asyncio.Barrier(2)
+
+    async def slow() -> Any:
+        await met.wait()
+        return await look()
+
+    async def run() -> list[Any]:
+        scene.updates._all = []
+        scene.watcher.look = slow  # type: ignore[method-assign]
+        about = {"component": "app", "version": "2.0", "size_bytes": 9}
+        return await asyncio.gather(
+            scene.updates.begin(request(file="/usb/a", sha256="b" * 64, **about), "one"),
+            scene.updates.begin(request(file="/usb/b", sha256="c" * 64, **about), "two"),
+            return_exceptions=True,
+        )
+
+    begun, refused = sorted(asyncio.run(run()), key=lambda one: isinstance(one, RequestError))
+    assert refused.code == "update.busy"
+    assert [one.update for one in scene.updates.history()] == [begun.update]
+    assert [one.update for one in ledger.load(tmp_path)] == [begun.update]
 
 
 def test_what_cannot_be_written_down_is_not_begun(

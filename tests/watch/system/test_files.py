@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.watch.kernel_files import inside, number, text, whole
 from agent.watch.system import boot, flash, load, power, storage
-from agent.watch.system.files import inside, number, text, whole
 
 
 def put(root: Path, **files: str) -> None:

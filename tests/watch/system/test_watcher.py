@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -16,18 +16,10 @@ from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.errors import StoreError
 from agent.watch.system import SystemWatcher, Usage, build
 from agent.watch.system.watcher import KEEP_EVERY_MS
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 
-T = TypeVar("T")
 MB = 1_048_576
 DAY_S = 86_400
-
-
-class Straight:
-    """Calls at once."""
-
-    async def call(self, name: str, function: Callable[[], T], deadline_s: float) -> T:
-        return function()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("商户号/终端号不一致", "MID/TID does not match the issued one"),
         (
-            "停止收款，请收单机构核对MID[{merchant_id}]和TID[{terminal_id}]",
+            "停止收款，请收单机构核对MID[ {merchant_id}]和TID[ {terminal_id}]",
             "Stop taking payments and have the acquirer check MID[ {merchant_id}] and TID[ {terminal_id}]",
         ),
         (
@@ -50,7 +50,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("终端未登记或非授权设备", "terminal not registered with the acquirer"),
         (
-            "请收单机构登记本终端，报序列号[{serial}]、TID[{terminal_id}]和MID[{merchant_id}]",
+            "请收单机构登记本终端，报序列号[{serial}]、TID[ {terminal_id}]和MID[ {merchant_id}]",
             "Have the acquirer register this terminal: serial number[ {serial}], TID[ {terminal_id}], MID[ {merchant_id}]",
         ),
         (
@@ -64,7 +64,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.VENDOR,
         ("交易模式/环境错误", "wrong mode (test/live, training)"),
         (
-            "请设备厂商改为下发的模式[{expected}]，报序列号[{serial}]和TID[{terminal_id}]",
+            "请设备厂商改为下发的模式[{expected}]，报序列号[{serial}]和TID[ {terminal_id}]",
             "Have the device vendor set the issued mode[ {expected}]; give serial number[ {serial}] and TID[ {terminal_id}]",
         ),
         (
@@ -78,7 +78,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("交易限额设置不当", "limits set wrongly"),
         (
-            "请收单机构核对[{currency}]限额，报MID[{merchant_id}]和TID[{terminal_id}]",
+            "请收单机构核对[{currency}]限额，报MID[ {merchant_id}]和TID[ {terminal_id}]",
             "Have the acquirer check the limits[ in {currency}]; give MID[ {merchant_id}] and TID[ {terminal_id}]",
         ),
         (
@@ -137,7 +137,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("结算账户信息有误", "settlement account wrong"),
         (
-            "请收单机构核对结算账户的户名和账号，报MID[{merchant_id}]",
+            "请收单机构核对结算账户的户名和账号，报MID[ {merchant_id}]",
             "Have the acquirer check name and number of the settlement account; give MID[ {merchant_id}]",
         ),
         (

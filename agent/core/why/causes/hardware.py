@@ -351,7 +351,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.VENDOR,
         ("终端触发防拆", "tamper state set"),
         (
-            "立即停用本终端，向设备厂商报序列号[{serial}]、TID[{terminal_id}]和时间[{since}]",
+            "立即停用本终端，向设备厂商报序列号[{serial}]、TID[ {terminal_id}]和时间[{since}]",
             "Stop using this terminal; give the device vendor serial number[ {serial}], TID[ {terminal_id}] and time[ {since}]",
         ),
         (

@@ -11,7 +11,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("收单系统故障", "host answers with errors"),
         (
-            "致电收单机构，报TID[{terminal_id}]、MID[{merchant_id}]、起始时间[{since}]和应答[{answer}]",
+            "致电收单机构，报TID[ {terminal_id}]、MID[ {merchant_id}]、起始时间[{since}]和应答[{answer}]",
             "Call the acquirer with TID[ {terminal_id}], MID[ {merchant_id}], the time[ {since}] and the answer[ {answer}]",
         ),
         (
@@ -25,7 +25,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("系统维护/日切", "maintenance or cut-off"),
         (
-            "等待自动重试[（{retry_at}）]；过久就致电收单机构，报TID[{terminal_id}]和起始时间[{since}]",
+            "等待自动重试[（{retry_at}）]；过久就致电收单机构，报TID[ {terminal_id}]和起始时间[{since}]",
             "Wait for the retry[ ({retry_at})]; if it lasts, call the acquirer with TID[ {terminal_id}] and the time[ {since}]",
         ),
         (
@@ -67,7 +67,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.VENDOR,
         ("报文格式错误", "host cannot read the message"),
         (
-            "向收款应用厂商报应用版本[{app_version}]、TID[{terminal_id}]、STAN[{stan}]和应答[{answer}]",
+            "向收款应用厂商报应用版本[{app_version}]、TID[ {terminal_id}]、STAN[ {stan}]和应答[{answer}]",
             "Give the payment app's vendor version[ {app_version}], TID[ {terminal_id}], STAN[ {stan}] and answer[ {answer}]",
         ),
         (
@@ -81,7 +81,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("交易被拒绝", "host declined"),
         (
-            "换其他方式付款；要问原因就向收单机构报TID[{terminal_id}]、STAN[{stan}]、RRN[{rrn}]、时间和金额",
+            "换其他方式付款；要问原因就向收单机构报TID[ {terminal_id}]、STAN[ {stan}]、RRN[ {rrn}]、时间和金额",
             "Use another means of payment; to ask why, give the acquirer TID[ {terminal_id}], STAN[ {stan}], RRN[ {rrn}], time, amount",
         ),
         (
@@ -106,7 +106,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.MERCHANT,
         ("商户账户冻结/受限", "merchant's account frozen or restricted"),
         (
-            "先致电收单机构，报MID[{merchant_id}]，再联系开户银行",
+            "先致电收单机构，报MID[ {merchant_id}]，再联系开户银行",
             "Call the acquirer with MID[ {merchant_id}], then the bank that keeps the account",
         ),
         (
@@ -239,7 +239,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("主机已收，清算文件无此笔", "accepted by the host, missing from settlement"),
         (
-            "向收单机构报RRN[{rrn}]、批次[{batch}]、MID[{merchant_id}]、时间和金额，要求补清算",
+            "向收单机构报RRN[ {rrn}]、批次[{batch}]、MID[ {merchant_id}]、时间和金额，要求补清算",
             "Give the acquirer RRN[ {rrn}], batch[ {batch}], MID[ {merchant_id}], time and amount and have it settled",
         ),
         (
@@ -253,7 +253,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("清算延迟（含节假日）", "settlement late (cut-off, holiday)"),
         (
-            "等到预计日期[{expected_at}]；仍未到就向收单机构报MID[{merchant_id}]、RRN[{rrn}]和金额",
+            "等到预计日期[{expected_at}]；仍未到就向收单机构报MID[ {merchant_id}]、RRN[ {rrn}]和金额",
             "Wait for the expected date[ {expected_at}]; if passed, give the acquirer MID[ {merchant_id}], RRN[ {rrn}] and amount",
         ),
         (
@@ -270,7 +270,7 @@ CAUSES: tuple[Cause, ...] = (
             "real-time payout off, window closed or daily limit reached: arrives T+1",
         ),
         (
-            "等到次日[{expected_at}]；要改到账方式就向收单机构报MID[{merchant_id}]",
+            "等到次日[{expected_at}]；要改到账方式就向收单机构报MID[ {merchant_id}]",
             "Wait for the next day[ {expected_at}]; to change the payout mode, give the acquirer MID[ {merchant_id}]",
         ),
         (
@@ -298,7 +298,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("风控延迟/调单", "held for risk review"),
         (
-            "向收单机构补交材料[（{documents}）]，报MID[{merchant_id}]、RRN[{rrn}]和金额",
+            "向收单机构补交材料[（{documents}）]，报MID[ {merchant_id}]、RRN[ {rrn}]和金额",
             "Send the acquirer the documents asked for[ ({documents})]; give MID[ {merchant_id}], RRN[ {rrn}] and amount",
         ),
         (
@@ -315,7 +315,7 @@ CAUSES: tuple[Cause, ...] = (
             "reduced by refund, void, chargeback or fees",
         ),
         (
-            "对照抵扣明细[{items}]；有疑问就向收单机构报MID[{merchant_id}]和清算日期",
+            "对照抵扣明细[{items}]；有疑问就向收单机构报MID[ {merchant_id}]和清算日期",
             "Compare the items netted[ {items}]; if in doubt, give the acquirer MID[ {merchant_id}] and the settlement date",
         ),
         (
@@ -329,7 +329,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("到账金额不符（手续费/部分）", "amount differs (fee, partial)"),
         (
-            "逐笔核对差额；不明的向收单机构报RRN[{rrn}]、MID[{merchant_id}]和两个金额",
+            "逐笔核对差额；不明的向收单机构报RRN[ {rrn}]、MID[ {merchant_id}]和两个金额",
             "Check line by line; for what is unclear give the acquirer RRN[ {rrn}], MID[ {merchant_id}] and both amounts",
         ),
         (
@@ -343,7 +343,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.TECHNICIAN,
         ("清算有记录，终端无记录", "settled but unknown to this terminal"),
         (
-            "核对TID[{terminal_id}]是否被别的终端使用、本机账本是否换过",
+            "核对TID[ {terminal_id}]是否被别的终端使用、本机账本是否换过",
             "Check whether another terminal uses TID[ {terminal_id}] and whether this journal was replaced",
         ),
         (
@@ -357,7 +357,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("重复入账", "settled twice"),
         (
-            "向收单机构报两个RRN[{rrn}、{other_rrn}]和MID[{merchant_id}]，退回多入的一笔",
+            "向收单机构报两个RRN[ {rrn}、{other_rrn}]和MID[ {merchant_id}]，退回多入的一笔",
             "Give the acquirer both RRNs[ {rrn}, {other_rrn}] and MID[ {merchant_id}] and have one refunded",
         ),
         ("同一笔交易入账两次", "One payment was settled twice"),

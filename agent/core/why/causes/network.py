@@ -235,7 +235,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("主机证书过期", "the host's certificate expired"),
         (
-            "先核对终端时间，再致电收单机构，报主机[{host}]、证书到期日[{expires_at}]和TID[{terminal_id}]",
+            "先核对终端时间，再致电收单机构，报主机[{host}]、证书到期日[{expires_at}]和TID[ {terminal_id}]",
             "Check the clock, then tell the acquirer the host[ {host}], the certificate's expiry[ {expires_at}] and TID[ {terminal_id}]",
         ),
         (

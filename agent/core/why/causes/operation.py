@@ -243,7 +243,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.ACQUIRER,
         ("法规政策变化", "regulation changed"),
         (
-            "询问收单机构是哪条规定、从何日起，报MID[{merchant_id}]",
+            "询问收单机构是哪条规定、从何日起，报MID[ {merchant_id}]",
             "Ask the acquirer which rule and from which date; give MID[ {merchant_id}]",
         ),
         (
@@ -271,7 +271,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.PLATFORM,
         ("请联系支付平台核实", "check with the platform"),
         (
-            "请支付平台核实，报RRN[{rrn}]、时间[{occurred_at}]和金额[{amount}]",
+            "请支付平台核实，报RRN[ {rrn}]、时间[{occurred_at}]和金额[{amount}]",
             "Have the platform check it; give RRN[ {rrn}], time[ {occurred_at}] and amount[ {amount}]",
         ),
         (

@@ -22,7 +22,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.VENDOR,
         ("收款应用反复崩溃", "payment app keeps crashing"),
         (
-            "向收款应用厂商报应用版本[{version}]、崩溃次数[{count}]和TID[{terminal_id}]",
+            "向收款应用厂商报应用版本[{version}]、崩溃次数[{count}]和TID[ {terminal_id}]",
             "Give the payment app's vendor the version[ {version}], the number of crashes[ {count}] and TID[ {terminal_id}]",
         ),
         (
@@ -92,7 +92,7 @@ CAUSES: tuple[Cause, ...] = (
         Owner.VENDOR,
         ("故障始于软件变更后", "trouble began after a change"),
         (
-            "把变更内容[{what}]、变更时间[{changed_at}]、首次故障时间[{failed_at}]和TID[{terminal_id}]报给软件厂商",
+            "把变更内容[{what}]、变更时间[{changed_at}]、首次故障时间[{failed_at}]和TID[ {terminal_id}]报给软件厂商",
             "Give the software's vendor the change[ {what}], its time[ {changed_at}], the first failure's[ {failed_at}] and TID[ {terminal_id}]",
         ),
         (

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.lifetime import (
+from agent.core.moment import Moment
+from agent.core.terminal.lifetime import (
     COUNTERS,
     DAY_MS,
     Counter,
@@ -22,7 +23,6 @@ from agent.core.lifetime import (
     started,
     to_plain,
 )
-from agent.core.moment import Moment
 
 NOW = Moment(wall_ms=1_795_000_000_000, boot_ms=60_000, boot_id="b1", trusted=True)
 

@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from agent.core.moment import Proof, at_ms, to_ms
+from agent.core.moment import BUILD_CEILING_MS, BUILD_FLOOR_MS, Proof, at_ms, to_ms
 
 #: A crystal's error. A terminal's is 20 to 50 ppm at room temperature; heat and age double that.
 DRIFT_PPM = 200
 #: An older statement is worth nothing any more: by then it is off by seventeen seconds.
 KEEP_MS = 24 * 3_600_000
+#: A router that woke up in 1970 or 2016 proves nothing; one that is months behind is a witness.
+EARLIEST_MS = BUILD_FLOOR_MS - 366 * 86_400_000
 #: Said again after so long counts as said twice.
 AGAIN_MS = 1_000
 #: Witnesses kept; a terminal has a kernel, a handful of hosts and a portal.
 MOST = 16
-_YEAR = timedelta(days=366)
 
 
 class Kind(StrEnum):
@@ -139,8 +140,14 @@ class Witnesses:
         self._said: dict[str, Statement] = {}
 
     def hear(self, told: Statement) -> None:
-        """Take in a statement; who contradicts what he said himself begins anew."""
+        """Take in a statement; who contradicts what he said himself begins anew.
+
+        Who names a time far outside of what this software can live to see has no clock himself.
+        """
         before = self._said.pop(told.source, None)
+        utc_ms = told.base_ms + told.heard_boot_ms
+        if told.years and not EARLIEST_MS <= utc_ms <= BUILD_CEILING_MS:
+            return
         if before is not None:
             then = before.widened(told.heard_boot_ms)
             again = told.heard_boot_ms - before.heard_boot_ms >= AGAIN_MS
@@ -182,14 +189,14 @@ class Witnesses:
         within_ms = self._limit_ms + error_ms
         wrong = abs(offset_ms) > within_ms
         # Without a year, agreement is no proof: the wall clock itself said which year it is.
-        proved = bool(dated) or wrong
+        proof = Proof(base_ms=base_ms, within_ms=within_ms, dated=bool(dated))
         return Verdict(
             state=State.WRONG if wrong else State.RIGHT,
             offset_ms=offset_ms,
             error_ms=error_ms,
             sources=sources,
             against=against,
-            proof=Proof(base_ms=base_ms, within_ms=within_ms) if proved else None,
+            proof=proof if dated or wrong else None,
         )
 
 
@@ -223,8 +230,8 @@ def _agrees_in(one: Statement, base_ms: int, boot_ms: int) -> bool:
     for year in (truth.year - 1, truth.year, truth.year + 1):
         try:
             moved = there.replace(year=year)
-        except ValueError:  # 29 February
-            moved = there + (truth - there) // _YEAR * _YEAR
+        except ValueError:  # 29 February, or a year no calendar has
+            moved = there
         if abs(to_ms(moved) - to_ms(truth)) <= one.error_ms + 1_000:
             return True
     return False

@@ -1,7 +1,8 @@
 """Small files of /proc and /sys, read without surprises: what cannot be read is not there.
 
 An attribute may vanish between being listed and being read, belong to root, answer EIO because its
-chip sleeps, or hold anything at all. None of that is a fault of what it describes.
+chip sleeps, or hold anything at all. None of that is a fault of what it describes. Called by every
+watcher that looks at the kernel's files; blocks for as long as a small read takes.
 """
 
 from __future__ import annotations

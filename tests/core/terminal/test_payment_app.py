@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.app.life import (
+from agent.core.terminal.payment_app import (
     DAY_MS,
     MOST_MARKS,
     Held,

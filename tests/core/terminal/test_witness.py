@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.moment import BUILD_FLOOR_MS, Proof, believed, to_ms
-from agent.core.witness import (
+from agent.core.terminal.witness import (
     DRIFT_PPM,
     KEEP_MS,
     MOST,
@@ -179,6 +179,19 @@ def test_a_yearless_word_on_29_february() -> None:
     assert bench.judge(leap, 2_000).sources == ("acquirer", "bank")
 
 
+@pytest.mark.parametrize("year", [1, 1970, 2099, 9999])
+def test_who_names_an_impossible_time_is_no_witness(year: int) -> None:
+    """A router that woke up in 1970 proves nothing: this software was not built then."""
+    absurd = to_ms(datetime(year, 1, 1, tzinfo=UTC))
+    bench = Witnesses(120_000)
+    for at_ms in (0, 2_000):
+        bench.hear(says(off_ms=absurd - TRUTH_MS, at_ms=at_ms))
+    assert bench.judge(TRUTH_MS + 2_000, 2_000).state is State.UNKNOWN
+    for at_ms in (2_000, 4_000):
+        bench.hear(says("acquirer", at_ms=at_ms, years=False))
+    assert bench.judge(TRUTH_MS + 4_000, 4_000).state is State.RIGHT
+
+
 def test_fields_12_and_13_are_read_in_the_year_that_is_nearest() -> None:
     """MMDD and hhmmss of UTC+8 around new year, and a day only leap years have."""
     new_year = to_ms(datetime(2026, 12, 31, 16, 0, 5, tzinfo=UTC))
@@ -235,5 +248,8 @@ def test_a_proof_outweighs_what_was_seen_and_nothing_makes_the_build_date_younge
     assert not believed(TRUTH_MS, 0, far_ms, None)
     assert believed(TRUTH_MS, 0, far_ms, proof)
     assert not believed(TRUTH_MS + 2_000, 0, 0, proof)
+    yearless = Proof(base_ms=TRUTH_MS, within_ms=1_000, dated=False)
+    assert believed(TRUTH_MS, 0, 0, yearless)
+    assert not believed(TRUTH_MS, 0, far_ms, yearless)
     old = Proof(base_ms=BUILD_FLOOR_MS - DAY_MS, within_ms=1_000)
     assert not believed(BUILD_FLOOR_MS - DAY_MS, 0, 0, old)

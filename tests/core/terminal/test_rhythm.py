@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core.moment import Moment
-from agent.core.rhythm import Beat, Rhythm
+from agent.core.terminal.rhythm import Beat, Rhythm
 
 FIRST = Moment(wall_ms=1_795_000_000_000, boot_ms=10_000, boot_id="b", trusted=True)
 
