@@ -199,7 +199,11 @@ class ChannelsPart:
         loop = asyncio.get_running_loop()
 
         def spoke(heard: socket.socket) -> None:
-            facts.drain(heard)
+            try:
+                facts.drain(heard)
+            except OSError as error:  # it would be ready for ever: from now on we only look
+                loop.remove_reader(heard)
+                log.warning("event=channels_deaf reason=%r", error.strerror or str(error))
             self._news.set()
 
         stopped = asyncio.create_task(stop.wait())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,8 @@ def _ways(
 
     part = build(
         config, clock=clock, blocking=threads, draw=random.Random().random,
-        select=select_channel, told=contacts.tell,
+        select=partial(select_channel, socket=Path(config.hooks.actions_socket)),
+        told=contacts.tell,
     )  # fmt: skip
     contacts.listen(part.heard)
     return part

@@ -285,6 +285,7 @@ def typed_on(loop: LoopThread, how: str = "") -> Iterator[tuple[Canary, Places, 
     ):
         needles = daemon.home.parent / f"{daemon.home.name}.needles"
         daemon.configure(keypad(pad.device) + telemetry(broker.url), agent=AGENT)
+        daemon.quick = False  # a program of its own, below
         command = daemon.command
         daemon.command = lambda *words: [  # type: ignore[method-assign]
             "tests.process.keypad_inside" if word == "agent" else word for word in command(*words)

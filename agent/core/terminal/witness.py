@@ -188,15 +188,17 @@ class Witnesses:
         offset_ms = wall_ms - boot_ms - base_ms
         within_ms = self._limit_ms + error_ms
         wrong = abs(offset_ms) > within_ms
-        # Without a year, agreement is no proof: the wall clock itself said which year it is.
+        # Without a year, agreement is no proof: the wall clock itself said which year it is. Nor
+        # is the word of a page anybody on the way could have written, said as often as it may be.
         proof = Proof(base_ms=base_ms, within_ms=within_ms, dated=bool(dated))
+        vouched = any(one.kind is not Kind.PROBE for one in camp)
         return Verdict(
             state=State.WRONG if wrong else State.RIGHT,
             offset_ms=offset_ms,
             error_ms=error_ms,
             sources=sources,
             against=against,
-            proof=proof if dated or wrong else None,
+            proof=proof if vouched and (dated or wrong) else None,
         )
 
 

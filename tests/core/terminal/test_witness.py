@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -57,6 +58,18 @@ def test_one_word_proves_nothing_and_said_again_it_does() -> None:
     assert (verdict.state, verdict.sources) == (State.RIGHT, ("bank",))
     assert verdict.offset_ms is not None
     assert abs(verdict.offset_ms) <= verdict.error_ms <= 1_200
+
+
+def test_a_page_on_the_way_proves_nothing() -> None:
+    """What a sign-in page is dated may raise doubt in a clock, never belief: a hotspot wrote it."""
+    bench = Witnesses(120_000)
+    for at_ms in (0, 2_000):
+        bench.hear(replace(says("portal", at_ms=at_ms), kind=Kind.PROBE))
+    wrong = bench.judge(TRUTH_MS + DAY_MS, 2_000)
+    assert (wrong.state, wrong.proof) == (State.WRONG, None)
+    assert bench.judge(TRUTH_MS + 2_000, 2_000).proof is None
+    twice(bench)
+    assert bench.judge(TRUTH_MS + 2_000, 2_000).proof is not None
 
 
 def test_two_witnesses_agree_at_once() -> None:

@@ -113,8 +113,8 @@ CAUSES: tuple[Cause, ...] = (
             "Renew the upload credential[ {subject}]",
         ),
         (
-            "主机不再接受本终端的上送凭证[（HTTP {http_status}）][，凭证已于{expired_at}过期][，自{since}起]；交易照常存储",
-            "The host no longer accepts the upload credential[ (HTTP {http_status})][, expired {expired_at}][ since {since}]; payments keep being stored",
+            "主机不再接受本终端的上送凭证[（HTTP {http_status}）][，凭证已于{expired_at}过期][，凭证已于{expires_at}过期][，自{since}起]；交易照常存储",
+            "The host refuses the upload credential[ (HTTP {http_status})][, expired {expired_at}][, expired {expires_at}][ since {since}]; payments keep being stored",
         ),
     ),
     entry(
