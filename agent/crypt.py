@@ -19,13 +19,13 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from nacl._sodium import ffi, lib  # type: ignore[import-not-found]
 
 from agent.durable import replaced, sync_directory
 from agent.errors import HardwareError, OperatorError
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from agent.actions.ports import Mover, Ports
+from agent.actions.ports import Ports
+from agent.actions.rooms import Mover
 from agent.core.money.journal import Change, IllegalMoveError, Record, State
 from agent.errors import CallerError
+from agent.record import dataclass
 from agent.wire.views import Moved, transaction_out
 
 #: Changed at once, so that they share a commit of the store's writer.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agent.actions.ports import Ports
 from agent.actions.ports_software import Software
 from agent.core.moment import at_ms
 from agent.core.software.standing import Installed
 from agent.errors import OperatorError
+from agent.record import dataclass
 from agent.wire.api import Nothing
 from agent.wire.problem import CODES
 from agent.wire.software import (

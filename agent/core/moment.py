@@ -7,8 +7,9 @@ nothing is ever expired on a wall clock that is not trusted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from agent.record import dataclass
 
 #: No terminal that runs this software can be older than the software: 2026-11-01T00:00:00Z.
 BUILD_FLOOR_MS = 1_793_491_200_000

@@ -7,7 +7,9 @@ Fifteen timers with periods of their own cost twice the wake-ups of fifteen time
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from agent.record import dataclass
 
 GRID_MS = 5_000
 

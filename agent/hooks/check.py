@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from agent.hooks.child import Launch
 from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import Finding, HookError, trouble
 from agent.hooks.pull import Puller, shown
+from agent.record import dataclass
 from agent.wire import hooks as contract
 from agent.wire.hook_table import ContractError, Hook, hook_named, reading_from
 

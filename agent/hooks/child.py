@@ -20,12 +20,12 @@ import secrets
 import signal
 import subprocess
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.blocking import Blocking
 from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import HookError, trouble
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

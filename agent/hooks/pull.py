@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from agent.hooks.breaker import Breaker
 from agent.hooks.child import Child, Launch
 from agent.hooks.files import signature
 from agent.hooks.findings import Finding, HookError, trouble
+from agent.record import dataclass
 from agent.wire.hook_table import ContractError, Hook, answer_from, hook_named, request_bytes
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.blocking import Blocking
@@ -21,6 +20,7 @@ from agent.hooks import child
 from agent.hooks.child import Child, Launch
 from agent.hooks.findings import Finding, HookError, trouble
 from agent.hooks.pull import BEGINNING_SHOWN, shown
+from agent.record import dataclass
 from agent.wire.hook_table import ContractError, reading_from
 from agent.wire.hooks import AnyReading
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import h11
 
 from agent.http.fields import folded
 from agent.http.outcome import Answered
+from agent.record import dataclass
 
 #: Read at once at most.
 PIECE_BYTES = 65_536

@@ -7,7 +7,9 @@ of routes or roles.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ in doubt about somebody's money; nothing in between exists. Made by the client, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from agent.record import dataclass
 
 Layer = Literal["dns", "tcp", "tls", "local"]
 

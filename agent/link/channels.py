@@ -13,7 +13,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from agent.clock import Clock
@@ -30,6 +30,7 @@ from agent.link.channel_ways import Maker
 from agent.link.contact import Contact, Told
 from agent.link.dial import Dialer
 from agent.link.fault import UNREACHABLE
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ import socket
 import ssl
 import time
 from asyncio import StreamReader, StreamWriter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from agent.blocking import Blocking
 from agent.link.contact import Contact, Told
 from agent.link.fault import DNS, DialError, cause_of, name_fault, tcp_fault, tls_fault
 from agent.link.tls import peer_expires_at
+from agent.record import dataclass
 
 if TYPE_CHECKING:
     from agent.link.bound import Way

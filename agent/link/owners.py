@@ -15,8 +15,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent.record import dataclass
 
 #: asm-generic/ioctls.h: _IOR('T', 0x40, int); whether TIOCEXCL is set. Not in `termios`.
 TIOCGEXCL = 0x80045440

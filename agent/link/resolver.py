@@ -13,10 +13,11 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from agent.link.fault import DNS, DialError
+from agent.record import dataclass
 
 PORT = 53
 A, CNAME, AAAA, IN = 1, 5, 28, 1

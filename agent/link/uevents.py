@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from agent.record import dataclass
 
 #: linux/netlink.h; not in `socket`.
 NETLINK_KOBJECT_UEVENT = 15

@@ -10,11 +10,11 @@ import grp
 import os
 import pwd
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from agent.config import Api
 from agent.errors import OperatorError
 from agent.http.message import Peer
+from agent.record import dataclass
 from agent.wire.api import Role
 
 #: What members of the agent's own group may do.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from agent import hooks
 from agent.clock import SystemClock
 from agent.config import Config
 from agent.link.contact import Contacts
+from agent.record import dataclass
 from agent.store import Store
 from agent.store.care import Care
 from agent.store.checks import Checks

@@ -19,7 +19,7 @@ from agent.identity import identity_of
 from agent.main.floor import Floor
 from agent.main.outward import moving, publisher_of, uploader_of
 from agent.main.watching import Watching, equip, inventory_of, watching
-from agent.store.backup import Backups
+from agent.store.backups import BackupsLater
 from agent.store.care import TICK_S
 from agent.supervise import Part, ServiceNotify, Supervisor
 from agent.uplink.view import Channels
@@ -105,7 +105,7 @@ def _ports(
         pushed=rooms.firmware,
         hearing=rooms.watch,
         app=rooms.activity,
-        backups=Backups(floor.store, floor.clock, identity.device_id),
+        backups=BackupsLater(floor.store, floor.clock, identity.device_id),
     )
 
 

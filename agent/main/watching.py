@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent import hooks, telemetry, uplink, watch
@@ -13,6 +13,7 @@ from agent.core.fleet.messages import Identity
 from agent.link.dial import Dialer
 from agent.link.tls import client_context
 from agent.main.floor import Floor
+from agent.record import dataclass
 from agent.store.app_marks import AppMarkRows
 from agent.store.health import HealthRows
 from agent.store.inspections import InspectionRows

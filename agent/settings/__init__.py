@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from agent.config import Agent, Config
+from agent.record import dataclass
 from agent.settings import file as config_file
 from agent.settings import rules, schema
 from agent.settings.lines import Lines

@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 from agent.errors import OperatorError
+from agent.record import dataclass
 
 #: The same words in English and in Chinese.
 Both = tuple[str, str]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.core.money.iso8583_fields import form_of
+from agent.record import dataclass
 from agent.settings.channel_rules import channel_rules
 from agent.settings.problems import Both, shown
 from agent.settings.terminal_rules import terminal_rules, terminal_warnings

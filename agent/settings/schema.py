@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from msgspec import inspect as shapes
 
 from agent.config import Config
 from agent.core.money.iso8583_fields import NOTATION
+from agent.record import dataclass
 from agent.settings.problems import Both, shown
 
 #: Regular expressions are for programs; an unknown one is shown as it is.

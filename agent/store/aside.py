@@ -10,11 +10,11 @@ import base64
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.moment import Moment, at_ms
 from agent.core.money.journal import Amounts
+from agent.record import dataclass
 from agent.store.sql import QUERIES
 
 

@@ -21,12 +21,13 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from agent.clock import Clock
 from agent.crypt import KEY_BYTES, seal
 from agent.errors import CallerError, OperatorError, StoreError
+from agent.record import dataclass
 from agent.store.journal import Journal
 from agent.store.recipient import Recipient, box_to
 from agent.store.schema import SCHEMA, meta

@@ -12,22 +12,24 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agent.clock import Clock
 from agent.core.money.journal import Record
 from agent.crypt import KeyRing
 from agent.errors import CallerError, StoreError
-from agent.store import Store, salvaged, verify
+from agent.record import dataclass
+from agent.store import Store, verify
 from agent.store.journal import Journal
 from agent.store.opening import JOURNAL
-from agent.store.salvaged import From, Haul, Wreck
 from agent.store.sealing import Turning
 from agent.store.sql import QUERIES
 from agent.store.verify import Sweep, Verified
+
+if TYPE_CHECKING:
+    from agent.store.salvaged import Found, From, Haul, Wreck
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -198,6 +200,9 @@ class Care:
 
         Raises OperatorError where it is not there or nothing can be proved.
         """
+        # Damage is rare: loaded when there is some.
+        from agent.store.salvaged import WRITTEN, From, Haul
+
         async with self._salvaging:
             wreck = await self._boarded(name)
             haul = Haul(after=after)
@@ -210,8 +215,8 @@ class Care:
                 look = partial(wreck.piece, haul.after)
                 found, seen, boots = await self._threads.call("salvage", look, 60.0)
                 source = From(name=name, boots=boots, actor=actor)
-                for start in range(0, len(found), salvaged.WRITTEN):
-                    some = found[start : start + salvaged.WRITTEN]
+                for start in range(0, len(found), WRITTEN):
+                    some = found[start : start + WRITTEN]
                     haul.add(await self._store.change(partial(self._take, some, source)))
                 haul.add(seen)
                 haul.after = seen.after
@@ -236,12 +241,16 @@ class Care:
             old, self._wreck = self._wreck, None
             await self._threads.call("salvage", old.close, 60.0)
         if self._wreck is None:
+            from agent.store.salvaged import Wreck
+
             ring = await self._store.journal(_ring)
             make = partial(Wreck, self._store.directory, name, ring)
             self._wreck = await self._threads.call("salvage", make, 300.0)
         return self._wreck
 
-    def _take(self, found: list[salvaged.Found], source: From, journal: Journal) -> Haul:
+    def _take(self, found: list[Found], source: From, journal: Journal) -> Haul:
+        from agent.store import salvaged
+
         return salvaged.take(journal, found, source, self._clock.now())
 
 

@@ -14,13 +14,13 @@ import stat
 import struct
 import uuid
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from agent.durable import sync_directory
 from agent.errors import OperatorError, StoreError
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

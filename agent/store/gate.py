@@ -13,12 +13,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from agent.core.money.journal import Event
 from agent.core.money.limits import TAKES_NEW
 from agent.core.money.transaction import CustomerSaw, Posting, Submission, Transaction
 from agent.errors import CallerError, StoreError
+from agent.record import dataclass
 from agent.store.sql import QUERIES
 
 #: How often the size is measured: the bytes taken over in between are at most this.

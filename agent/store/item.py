@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from agent.errors import StoreError
+from agent.record import dataclass
 
 
 class Target(Enum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from agent.core.moment import Moment, Stamp, at_ms, to_ms
 from agent.core.money.journal import (
@@ -27,6 +27,7 @@ from agent.core.money.lanes import TERMINAL_LANES, Order, lane_of, root_of, term
 from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission, fingerprint, payload_digest
 from agent.errors import CallerError
+from agent.record import dataclass
 from agent.store import tombstones
 from agent.store.aside import Aside
 from agent.store.examiner import Examiner

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from agent.core.money.lanes import Order
 from agent.core.money.limits import Rules
 from agent.durable import sync_directory
 from agent.errors import StoreError
+from agent.record import dataclass
 from agent.store import migrate, quarantine, sealing
 from agent.store.files import row_key
 from agent.store.journal import RECORDS, Journal

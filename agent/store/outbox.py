@@ -15,8 +15,9 @@ import hashlib
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from agent.record import dataclass
 
 T = TypeVar("T")
 

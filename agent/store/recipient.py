@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from agent.crypt import TamperedError
 from agent.errors import OperatorError
+from agent.record import dataclass
 
 _PREFIX = "posr1-"
 _SECRET = "posagent-recovery-secret-1 "

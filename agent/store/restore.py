@@ -18,7 +18,6 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +26,7 @@ from agent.core.moment import Moment, at_ms
 from agent.crypt import KEY_BYTES, KeyFile, SealedKey, TamperedError, unseal
 from agent.durable import sync_directory
 from agent.errors import OperatorError
+from agent.record import dataclass
 from agent.store import migrate, quarantine
 from agent.store.backup import MAGIC, OWNED, TABLES, Length, binding, bound, columns
 from agent.store.files import LockFile, private_directory

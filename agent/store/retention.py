@@ -16,11 +16,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from agent.core.moment import BUILD_FLOOR_MS, Moment
 from agent.core.money.journal import Change, Event, Record
+from agent.record import dataclass
 from agent.store import tombstones
 from agent.store.journal import Journal
 from agent.store.rows import FIRST_FINAL

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from agent.core.money.transaction import (
     Posting,
     Transaction,
 )
+from agent.record import dataclass
 
 #: Stored as numbers; the order is part of the schema, and the unsent states come first.
 STATES: tuple[State, ...] = (

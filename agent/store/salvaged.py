@@ -14,7 +14,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from agent.core.moment import Moment, Stamp
@@ -22,6 +22,7 @@ from agent.core.money.journal import FINAL, Change, Event, Record, State
 from agent.core.money.transaction import Submission
 from agent.crypt import KeyRing
 from agent.errors import AgentError, OperatorError
+from agent.record import dataclass
 from agent.store import migrate
 from agent.store.files import row_key
 from agent.store.journal import Journal

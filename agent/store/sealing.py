@@ -15,12 +15,12 @@ import secrets
 import sqlite3
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Storage
 from agent.crypt import KeyFile, KeyRing, SealedKey, TamperedError, seal, unseal
 from agent.errors import HardwareError, OperatorError, StoreError
+from agent.record import dataclass
 from agent.store import quarantine
 from agent.store.sql import QUERIES
 

@@ -11,7 +11,7 @@ import hmac
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from agent.core.moment import Moment, Stamp
@@ -19,6 +19,7 @@ from agent.core.money.journal import Change, Event, Record, State, move
 from agent.core.money.stages import flags_after
 from agent.core.money.transaction import Delivery
 from agent.errors import InternalError
+from agent.record import dataclass
 from agent.store.aside import Aside
 from agent.store.known import KnownRows
 from agent.store.past import Past

@@ -14,10 +14,11 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.core.moment import Moment
 from agent.core.money.journal import Record
+from agent.record import dataclass
 from agent.store import tombstones
 from agent.store.journal import Journal
 from agent.store.past import implied

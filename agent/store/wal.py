@@ -13,8 +13,9 @@ A new round counts the first salt up by one and draws the second: an old frame s
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent.record import dataclass
 
 _HEADER = struct.Struct(">IIIIIIII")
 _FRAME = struct.Struct(">IIIIII")

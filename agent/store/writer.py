@@ -16,12 +16,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.clock import Clock
 from agent.errors import AgentError, StoreError
+from agent.record import dataclass
 from agent.store import opening
 from agent.store.checkpoint import LogBound
 from agent.store.chores import Chores

@@ -10,13 +10,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
 from agent.link.contact import Told
+from agent.record import dataclass
 
 #: Host, port and time in seconds -> a connected socket, and the names of its channel and interface.
 Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]

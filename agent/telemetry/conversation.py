@@ -13,7 +13,7 @@ import random
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from agent.core.fleet.session import (
 )
 from agent.errors import AgentError, StoreError
 from agent.link.contact import Told
+from agent.record import dataclass
 from agent.telemetry.attempt import (
     Attempt,
     BrokerTime,

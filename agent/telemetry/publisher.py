@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
 
 from agent.clock import Clock
 from agent.core.fleet.messages import Identity
+from agent.record import dataclass
 from agent.telemetry.conversation import Conversation, Figures, Line
 from agent.telemetry.ports import Counters, HealthView, Outbox, Timers
 from agent.telemetry.recorder import Recorder, Sources

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from agent import config
 from agent.clock import Clock
@@ -27,6 +26,7 @@ from agent.core.health.reading import Value
 from agent.core.moment import Moment
 from agent.core.money.journal import Backlog
 from agent.errors import StoreError
+from agent.record import dataclass
 from agent.telemetry.ports import HealthView, Outbox
 from agent.wire import mqtt
 

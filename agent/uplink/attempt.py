@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent.clock import Clock
@@ -38,6 +37,7 @@ from agent.core.money.delivery import (
 from agent.core.money.journal import Change, Event, IllegalMoveError, Record, State
 from agent.core.money.transaction import Payload
 from agent.errors import CallerError, InternalError, StoreError
+from agent.record import dataclass
 from agent.uplink.aftermath import Reverse, outcome_of, overtaken, taken_back
 from agent.uplink.memory import Memory
 

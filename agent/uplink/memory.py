@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from agent.core.moment import Moment
 from agent.core.money.delivery import Trouble
 from agent.core.money.journal import Record
+from agent.record import dataclass
 
 T = TypeVar("T")
 

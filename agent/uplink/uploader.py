@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.core.moment import Moment
 from agent.core.money.abandoning import Asking
@@ -22,6 +22,7 @@ from agent.core.money.journal import Record, State
 from agent.core.money.lanes import TERMINAL_LANES
 from agent.core.money.transaction import Payload
 from agent.errors import StoreError
+from agent.record import dataclass
 from agent.uplink.attempt import STORE_RETRY_S, Attempts, Due, Ports, Uplink
 from agent.uplink.lapser import Lapser
 from agent.uplink.overdue import Overdue

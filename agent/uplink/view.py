@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.clock import Clock
@@ -11,6 +10,7 @@ from agent.core.moment import at_ms
 from agent.core.money.abandoning import Asking
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Record
+from agent.record import dataclass
 from agent.uplink.uploader import Runner, Uploader
 
 

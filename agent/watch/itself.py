@@ -18,7 +18,6 @@ from agent.core.money.deadlines import CUT_OFF
 from agent.core.money.journal import KEY_LOSS, Backlog, Record, State
 from agent.core.money.limits import Use
 from agent.core.terminal.rhythm import Gap, Rhythm
-from agent.core.why.checked import plain
 from agent.errors import StoreError
 
 #: How long a freeze or a sleep stays worth telling.
@@ -152,6 +151,8 @@ class QueueWatcher:
         use, reached = (None, False) if self._limits is None else await self._limits.fullest()
         if use is None:
             return {"limit_reached": False}
+        from agent.core.why.checked import plain  # where limits are configured
+
         limit, found = plain(use)
         return {
             "limit_reached": reached,

@@ -10,9 +10,11 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from agent.link import addresses
+from agent.record import dataclass
 from agent.watch.kernel_files import text as said
 
 #: Interface name -> its addresses as text.
@@ -175,14 +177,8 @@ def resolvers(root: Path) -> list[str]:
 
 
 def local_addresses() -> Addresses:
-    """The addresses of this machine's interfaces."""
-    import psutil
-
-    families = (socket.AF_INET, socket.AF_INET6)
-    return {
-        name: [one.address.partition("%")[0] for one in told if one.family in families]
-        for name, told in psutil.net_if_addrs().items()
-    }
+    """The addresses of this machine's interfaces; never raises."""
+    return addresses.local()
 
 
 def resolve(name: str) -> list[str]:

@@ -9,12 +9,12 @@ too, so both always agree. Called by `agent.hooks`, the push door, posagent-acti
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from agent.record import dataclass
 from agent.wire import hooks as contract
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
+
+from agent.record import dataclass
 
 
 class Role(StrEnum):

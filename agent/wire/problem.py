@@ -8,13 +8,13 @@ values: the value may be a card number.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from agent.core.money.limits import RefusedError
 from agent.errors import AgentError, CallerError, InternalError, OperatorError, StoreError
+from agent.record import dataclass
 from agent.wire.findings import CheckFinding, findings_out
 
 MEDIA_TYPE = "application/problem+json"

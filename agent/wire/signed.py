@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+
+from agent.record import dataclass
 
 S = TypeVar("S", bound=Struct)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.money.currencies import EXPONENT
+from agent.record import dataclass
 
 
 class Kind(StrEnum):

@@ -8,10 +8,11 @@ has a short keyed digest of each instead. Pure. Called by `agent.watch.configura
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.core.configuration.causes import CODES, Kind
 from agent.core.configuration.values import Canonical, Raw, Unit, canonical, same, shown, text_of
+from agent.record import dataclass
 
 #: Characters of a value in a finding.
 SHOWN_CHARS = 64

@@ -8,11 +8,12 @@ are checked by whoever has the keys before anything here is asked. Called by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from agent.core.configuration.compare import Issued
 from agent.core.moment import Moment
+from agent.record import dataclass
 
 
 class Standing(StrEnum):

@@ -8,12 +8,13 @@ or an uptime that counts is not news, a roll that ran out is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.core.fleet.messages import main_cause, oldest_age_s
 from agent.core.health.reading import Value
 from agent.core.moment import Moment
 from agent.core.money.journal import Backlog
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

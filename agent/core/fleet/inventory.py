@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
+from agent.record import dataclass
 
 Policy = Literal["full", "masked", "off"]
 

@@ -9,7 +9,7 @@ is ever in here: counts, sums, ages and cause codes only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -24,6 +24,7 @@ from agent.core.health.reading import (
 )
 from agent.core.moment import Moment, to_ms
 from agent.core.money.journal import Amounts, Backlog, State
+from agent.record import dataclass
 
 CONTRACT = 1
 

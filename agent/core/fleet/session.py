@@ -12,10 +12,11 @@ broker that accepts and drops would be stormed for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from agent.core.fleet.dialect import Dialect, Tongue
+from agent.record import dataclass
 
 
 class Phase(StrEnum):

@@ -9,10 +9,11 @@ and next steps are not here: they belong to the same code in the cause catalogue
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from agent.core.health.reading import Value
+from agent.record import dataclass
 
 Values = Mapping[str, Value]
 #: True: it holds. False: it does not. None: these values cannot tell.

@@ -7,7 +7,7 @@ feeds it and puts what it says into its reading.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

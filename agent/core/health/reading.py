@@ -7,7 +7,9 @@ downstream can turn a silent cable into an empty paper roll.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from agent.record import dataclass
 
 Value = str | int | float | bool | None
 

@@ -13,13 +13,14 @@ long enough to be shown began and ended, but is neither shown nor cleared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from agent.core.health.conditions import Catalogue, Condition, Severity
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import Moment, at_ms
+from agent.record import dataclass
 
 #: Nothing new is shown this soon after the start: watchers need one round to agree.
 START_GRACE_S = 5.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from agent.core.health.conditions import Catalogue, Severity
@@ -20,6 +20,7 @@ from agent.core.health.reading import (
     Unknown,
     Value,
 )
+from agent.record import dataclass
 
 #: A report is kept and sent: a value longer than this is evidence of nothing.
 VALUE_CHARS = 160

@@ -9,10 +9,10 @@ it does not know who may say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.money.journal import Change, Event, Record, State, Step
+from agent.record import dataclass
 
 #: Stays visible at the payment; with it a voided payment was given up, not withdrawn.
 CAUSE = "queue.held"

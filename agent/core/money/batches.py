@@ -8,8 +8,10 @@ terminals count batches round. It knows no rows. Called by the store.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
+
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

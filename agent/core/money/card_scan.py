@@ -14,8 +14,9 @@ from __future__ import annotations
 import functools
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, compress, pairwise
+
+from agent.record import dataclass
 
 #: A digit's lane: its value, whether it begins a group, whether it begins a row.
 _GROUP, _ROW = 0x10, 0x20

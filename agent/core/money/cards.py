@@ -15,13 +15,13 @@ import functools
 import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from heapq import merge
 from itertools import chain
 
 from agent.core.money import card_codes
 from agent.core.money.card_scan import Prefixes, places
+from agent.record import dataclass
 
 
 class Form(StrEnum):

@@ -8,7 +8,6 @@ channel again. It does not know sockets or time of its own. Called by the upload
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.moment import Moment
@@ -20,6 +19,7 @@ from agent.core.money.delivery import (
     Reply,
     full_jitter_ms,
 )
+from agent.record import dataclass
 
 
 class ChannelState(StrEnum):

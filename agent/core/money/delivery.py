@@ -11,7 +11,6 @@ away, nothing is sent late for a customer who has gone, and no answer is ever re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agent.core.moment import Moment, certain_ms, to_ms
@@ -21,6 +20,7 @@ from agent.core.money.journal import Change, Event, HostResult, Record, State
 from agent.core.money.qr import Windows
 from agent.core.money.reversing import automatic_reason, may_reverse
 from agent.core.money.transaction import Delivery, Kind, Posting
+from agent.record import dataclass, replace
 
 
 class Answer(StrEnum):

@@ -21,11 +21,11 @@ The annex contradicts itself and its editions one another; decided here, not ave
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.money.delivery import Answer
 from agent.core.money.journal import KEY_LOSS, Record
+from agent.record import dataclass
 
 
 class Side(StrEnum):

@@ -12,12 +12,12 @@ the reason, not an answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from agent.core.money.delivery import Answer, Reply
 from agent.core.money.field39 import Action, Nature, Side, Table
 from agent.core.money.journal import HostResult, Record
 from agent.core.money.transaction import Kind, Posting, Submission, Transaction
+from agent.record import dataclass
 
 #: Fields that hold what may not be stored in clear (money rule 10).
 CARD_FIELDS: Mapping[str, str] = {

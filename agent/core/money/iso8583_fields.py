@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from agent.record import dataclass
 
 NOTATION = r"^(n|z|a|an|as|ns|ans|xn|b|B)(\.{0,3})([0-9]{1,4})$"
 _PATTERN = re.compile(NOTATION)

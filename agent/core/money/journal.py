@@ -11,12 +11,13 @@ written (store). The diagram in docs/states.md is generated from the table below
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from agent.core.moment import Stamp
 from agent.core.money.transaction import Transaction
+from agent.record import dataclass
 
 #: Cause of what waits for the terminal to sign on at its host again (money rule 9).
 KEY_LOSS = "config.not_signed_on"

@@ -10,7 +10,7 @@ it maintains anyway. Sentences for people are made in `core.why.checked`. Called
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from agent.core.moment import Moment, at_ms, to_ms
 from agent.core.money.qr import Windows
 from agent.core.money.transaction import Delivery, Kind, Posting, Transaction
 from agent.errors import CallerError
+from agent.record import dataclass
 
 #: Kinds that take new money or give it out. The others complete, undo or close something: to
 #: refuse one of them for a limit would leave the money where it should not be.

@@ -15,12 +15,13 @@ same day in GMT+8 with 15 minutes of grace). Refunds at Alipay: as the contract 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from agent.core.moment import Moment, at_least_ms, certain_ms, to_ms
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Kind, Posting, Transaction
+from agent.record import dataclass
 
 AWAITING = "wallet.awaiting_customer"
 EXPIRED = "wallet.code_expired"

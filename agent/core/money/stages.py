@@ -10,13 +10,14 @@ what a person may settle. It sends nothing and knows no rows. Called by the stor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from agent.core.moment import Moment, at_least_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
 from agent.core.money.transaction import Delivery
+from agent.record import dataclass
 
 #: Flag of a record that was told two things that cannot both be true.
 CONTRADICTED = "stage.contradiction"

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from agent.core.moment import to_ms
+from agent.record import dataclass
 
 #: Largest amount: 2^53, so that every JSON reader between here and the host keeps it exact.
 MAX_AMOUNT_MINOR = 2**53

@@ -10,8 +10,9 @@ It does not know interfaces, sockets or time of its own. Called by `agent.link.c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from agent.record import dataclass
 
 #: A broken channel is probed less and less often: at most every 2 to the power of this times.
 RARER_MAX = 4

@@ -8,7 +8,8 @@ none. Called with every turn of an update that has changed nothing yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,14 @@ Nobody is told to update what cannot be read: *unknown* is neither behind nor fi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from agent.core.software.manifest import Wanted
 from agent.core.software.versions import Scheme, compare
+from agent.record import dataclass
+
+if TYPE_CHECKING:
+    from agent.core.software.wanted import Wanted
 
 #: A component's version, where it was never seen or is not there any more.
 NOTHING = ""

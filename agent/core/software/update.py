@@ -17,10 +17,11 @@ it. Called by `agent.watch.software.updates`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from agent.core.software.guard import Hold
+from agent.record import dataclass
 
 #: How often a step is asked for before it counts as failed.
 TRIES = 3

@@ -9,10 +9,11 @@ was and is trusted; otherwise running time stands in for them. Called by `agent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from agent.core.moment import SLACK_MS, Moment
+from agent.record import dataclass
 
 DAY_MS = 86_400_000
 #: Remembered at most; more within a day are one and the same trouble.

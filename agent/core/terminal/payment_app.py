@@ -8,8 +8,10 @@ or often enough. It finds no process and starts none. Called by `agent.watch.pay
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from agent.record import dataclass
 
 DAY_MS = 86_400_000
 #: Marks kept; a terminal that crashes more often in a day is told as "at least so often".

@@ -6,9 +6,8 @@ sleep, and the awake clock stands still then. Called by the watchers that tick a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agent.core.moment import Moment
+from agent.record import dataclass
 
 #: A wall clock that moved against boot time by this much was set by somebody.
 STEP_MS = 2_000

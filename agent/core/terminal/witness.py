@@ -10,11 +10,12 @@ collects what was said, every answer of a host being worth a look at what it is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from agent.core.moment import BUILD_CEILING_MS, BUILD_FLOOR_MS, Proof, at_ms, to_ms
+from agent.record import dataclass
 
 #: A crystal's error. A terminal's is 20 to 50 ppm at room temperature; heat and age double that.
 DRIFT_PPM = 200

@@ -8,7 +8,7 @@ not look like a healthy one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from agent.core.health.reading import NotObservable, Unknown, Value
@@ -18,6 +18,7 @@ from agent.core.money.batches import Batch
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog, Record, Step
 from agent.core.money.stages import Kept
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ uplink named no cause of its own; the code and the host's own words are always s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from agent.core.why.causes import Owner, Text
+from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from agent.core.money.currencies import EXPONENT
-from agent.core.why.reasons import in_chinese
+from agent.record import dataclass
 
 Language = Literal["zh", "en"]
 
@@ -194,7 +194,11 @@ def _read(fact: str, lang: Language) -> Arg:
             return datetime.fromisoformat(fact)
         except ValueError:
             return fact
-    return in_chinese(fact) if lang == "zh" else fact
+    if lang != "zh":
+        return fact
+    from agent.core.why.reasons import in_chinese  # a table; only for who reads Chinese
+
+    return in_chinese(fact)
 
 
 def _known(value: Arg) -> bool:

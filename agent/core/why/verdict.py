@@ -6,12 +6,13 @@ a finding. Sentences stay `Line`s, so that each reader chooses language and time
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from agent.core.why.causes import CATALOGUE, Cause, Owner
 from agent.core.why.text import Args, Line
+from agent.record import dataclass
 
 #: Nobody acts on a longer list; the rest is counted in `omitted`.
 MAX_FINDINGS = 5

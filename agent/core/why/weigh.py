@@ -8,13 +8,14 @@ Called by `explain`; it knows codes, not payments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum
 
 from agent.core.why.causes import CATALOGUE, Owner
 from agent.core.why.text import Arg, Line
 from agent.core.why.verdict import Finding
+from agent.record import dataclass
 
 
 class Tier(IntEnum):

@@ -9,8 +9,9 @@ back, because hosts use it to tell the terminal things of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from agent.record import dataclass
 
 #: An ISO 8583 message is below 2 KiB; a length beyond this is a host out of step.
 MAX_FRAME_BYTES = 8_192

@@ -14,11 +14,11 @@ import logging
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from agent.link.fault import DialError, cause_of
+from agent.record import dataclass
 from agent.uplink.iso8583.frame import Deframer, FrameError, Length
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from agent.core.money.field39 import Side, Table
 from agent.core.money.iso8583 import Message, differs, judge, side_of
 from agent.core.money.journal import Record
 from agent.core.money.transaction import Payload, Posting
+from agent.record import dataclass
 from agent.uplink.iso8583.codec import BrokenMessageError, Codec
 from agent.uplink.iso8583.frame import FrameError, Layout
 from agent.uplink.iso8583.line import Ending, Fate, Fits, Line

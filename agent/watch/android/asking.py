@@ -17,11 +17,11 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.blocking import Blocking
 from agent.clock import Clock
+from agent.record import dataclass
 
 #: The longest dump of a well device is a few megabytes; one without end is cut here.
 READ_BYTES = 16 * 1024 * 1024

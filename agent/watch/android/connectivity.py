@@ -8,8 +8,8 @@ for is not reached from everywhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from agent.record import dataclass
 from agent.watch.android.asking import Question
 
 QUESTION = Question(

@@ -7,8 +7,8 @@ all of them. Never passed on: numbers, operators' names, cells.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from agent.record import dataclass
 from agent.watch.android.asking import Question
 
 QUESTION = Question(

@@ -7,8 +7,9 @@ them: it is read past, never passed on. Addresses of access points are not passe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from agent.record import dataclass
 from agent.watch.android.asking import Question
 
 DUMP = Question(

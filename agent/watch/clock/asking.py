@@ -11,7 +11,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from agent.core.terminal.witness import AGAIN_MS
 from agent.errors import AgentError
 from agent.http.client import Answered, Client, Dial, Origin
 from agent.link.tls import timeless
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent.record import dataclass
 
 #: struct timex up to the time: modes, offset, freq, maxerror, esterror, status, constant,
 #: precision, tolerance, seconds, fraction. Native sizes and padding.

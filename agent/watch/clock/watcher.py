@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from agent.core.moment import Moment, at_ms
 from agent.core.terminal.rhythm import Rhythm, Step
 from agent.core.terminal.witness import State, Verdict
 from agent.errors import AgentError
+from agent.record import dataclass
 from agent.watch.clock.hearing import Hearing
 from agent.watch.clock.kernel import Kernel, keeper
 

@@ -12,11 +12,11 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Config
 from agent.core.configuration.compare import Finding
+from agent.record import dataclass
 
 _MODES = (("r", os.R_OK, "read"), ("w", os.W_OK, "write"), ("x", os.X_OK, "enter"))
 _CODE = "config.permission_denied"

@@ -12,13 +12,14 @@ import binascii
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from agent.config import Config
 from agent.core.configuration.compare import Digest, Finding
 from agent.core.moment import Moment
 from agent.link.x509 import in_pem
+from agent.record import dataclass
 from agent.watch.configuration.files import FileError, State, read
 
 DAY_S = 86_400

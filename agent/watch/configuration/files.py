@@ -12,13 +12,14 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TypeVar
 
 from agent.config.terminal import SettingsFile
 from agent.core.configuration.compare import Told
 from agent.core.configuration.values import Raw, Unit
+from agent.record import dataclass
 from agent.watch.configuration.formats import FormError, guess, parse
 
 T = TypeVar("T")

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from agent.core.configuration.values import Raw
+from agent.record import dataclass
 
 #: Names taken from one file; an export of a payment app has tens.
 MOST_NAMES = 2_000

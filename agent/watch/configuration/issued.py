@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config.terminal import Configuration
 from agent.core.configuration.profile import Profile, Standing, standing
 from agent.core.moment import Moment
 from agent.durable import replaced
+from agent.record import dataclass
 from agent.watch import toml
 from agent.watch.configuration.files import FileError, State, read
 from agent.watch.configuration.formats import FormError

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from agent.core.configuration.profile import Standing
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.health.standard import STANDARD
 from agent.core.moment import Moment
+from agent.record import dataclass
 from agent.watch.configuration import access, credentials
 from agent.watch.configuration.files import Export, State, export
 from agent.watch.configuration.issued import Issue, Read

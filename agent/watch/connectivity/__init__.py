@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from agent.blocking import Blocking
 from agent.clock import Clock
@@ -38,6 +37,7 @@ from agent.config import AnyUplink
 from agent.config.network import Connectivity
 from agent.link.bound import Hold, Resolve, Way
 from agent.link.dial import Dialer, Ways
+from agent.record import dataclass
 from agent.watch.connectivity.probes import Dial, Ports
 from agent.watch.connectivity.target import FAILED, NOT_NEEDED, NOT_TRIED, OK, Target, targets
 from agent.watch.connectivity.verdict import LAYERS

@@ -6,10 +6,10 @@ Costs nothing on the wire. Runs in a thread, because a driver may hang in sysfs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.link import netlink
+from agent.record import dataclass
 from agent.watch import layers
 from agent.watch.layers import Addresses, Interface, Route
 

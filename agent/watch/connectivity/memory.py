@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from agent.link.contact import Contact
+from agent.record import dataclass
 
 DAY_MS = 86_400_000
 #: How long a connection that held speaks for the layers below it.

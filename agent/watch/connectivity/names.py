@@ -11,8 +11,8 @@ import asyncio
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 
+from agent.record import dataclass
 from agent.watch.connectivity.sockets import bound
 
 ANSWERED, NO_ANSWER, REFUSED, SERVFAIL = "answered", "no_answer", "refused", "servfail"

@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,7 @@ from agent.link.contact import Contact, Told
 from agent.link.dial import DialError
 from agent.link.fault import TCP_WORDS, tls_fault
 from agent.link.tls import peer_expires_at
+from agent.record import dataclass
 from agent.watch import layers
 from agent.watch.connectivity import names, sockets
 from agent.watch.connectivity.target import FAILED, NOT_NEEDED, NOT_TRIED, OK, Reach, Target

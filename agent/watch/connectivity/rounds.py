@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from urllib.parse import urlsplit
 
 from agent.link.dial import DialError
+from agent.record import dataclass
 from agent.watch.connectivity import names as dns
 from agent.watch.connectivity import probes
 from agent.watch.connectivity.look import Look

@@ -6,12 +6,12 @@ Knows no socket. `files` are what a handshake needs, so that a host is greeted a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from agent.config import AnyUplink, Uplink
 from agent.config.network import Connectivity
+from agent.record import dataclass
 from agent.watch import layers
 
 OK, FAILED, NOT_TRIED, NOT_NEEDED = "ok", "failed", "not_tried", "not_needed"

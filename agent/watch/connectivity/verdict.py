@@ -8,8 +8,9 @@ needs is *not needed*. Called by the watcher once for each way out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from agent.record import dataclass
 from agent.watch.connectivity import names as dns
 from agent.watch.connectivity.names import Told
 from agent.watch.connectivity.target import FAILED, NOT_NEEDED, NOT_TRIED, OK, Reach

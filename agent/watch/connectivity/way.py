@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.config.network import Connectivity
+from agent.record import dataclass
 from agent.watch.connectivity.memory import Addresses, Budget, Drops, Told
 from agent.watch.connectivity.rounds import Found
 from agent.watch.connectivity.target import Target, parsed

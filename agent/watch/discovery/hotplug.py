@@ -14,12 +14,12 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from agent.link import uevents
 from agent.link.uevents import Uevent, UeventsError
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

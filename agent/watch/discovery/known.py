@@ -10,8 +10,9 @@ maker's identifier (`likely`) is used by printers and by other things alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from agent.record import dataclass
 
 Kind = Literal["printer", "scanner", "keypad", "adapter", "pinpad"]
 

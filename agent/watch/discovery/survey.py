@@ -11,9 +11,10 @@ is missing, for then it probably is that one. Called by the watcher `devices` an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from agent.record import dataclass
 from agent.watch.discovery import sysfs
 from agent.watch.discovery.known import Known, known
 from agent.watch.discovery.sysfs import Attached, Function, Input, SerialPort, UsbDevice

@@ -13,8 +13,9 @@ import platform
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent.record import dataclass
 
 #: USB-IF: class codes of a device or a function.
 AUDIO, CDC, HID, IMAGE, PRINTER, STORAGE, HUB, CDC_DATA, SMART_CARD, VIDEO = (

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from agent.record import dataclass
 from agent.watch.quality.facts import Registration, SimState
 
 #: More than this is no answer to any question asked here.

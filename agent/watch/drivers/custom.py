@@ -11,11 +11,11 @@ Sources: Custom TG02H, KPM150H, KPM210/216.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from agent.record import dataclass
 from agent.watch.drivers.escpos import Verdict
 
 QUERY = b"\x10\x04\x14"

@@ -13,10 +13,11 @@ between makers are noted beside the bits they concern.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
+
+from agent.record import dataclass
 
 #: The four real-time status queries every Epson-style printer answers, in the order asked.
 QUERIES = (1, 2, 3, 4)

@@ -10,8 +10,7 @@ Sources: Linux drivers/usb/class/usblp.c; USB printing class 1.1 (GET_PORT_STATU
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from agent.record import dataclass
 from agent.watch.drivers.identity import clean
 
 #: LPGETSTATUS, which asks the printer over the control pipe: no byte enters its buffer.

@@ -11,9 +11,9 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import dataclass
 from agent.watch.drivers.wireless import dbm
 
 FAMILY = "nl80211"

@@ -12,10 +12,10 @@ printers, not MICR.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from agent.record import dataclass
 from agent.watch.drivers.escpos import is_status
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
+
+from agent.record import dataclass
 
 #: What some scanners send for a try without a code, where that is switched on.
 NO_READ = b"NR"

@@ -11,8 +11,8 @@ two's complement of the sum of all these in two bytes, high byte first.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from agent.record import dataclass
 from agent.watch.drivers import scanning
 from agent.watch.drivers.scanning import About, Counts, Dialect, Judgement, Question, Verdict
 

@@ -12,9 +12,9 @@ length, header byte 2 the status version, both packed into bits 5, 3, 2 and 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from agent.record import dataclass
 from agent.watch.drivers.escpos import Fault, Verdict
 
 #: ESC ACK SOH: send the status now.

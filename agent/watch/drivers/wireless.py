@@ -10,7 +10,7 @@ possible signal in dBm (-110..-10) is not known: a positive number may be percen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from agent.record import dataclass
 
 #: What a receiver can hear, and what one beside the access point hears.
 LEAST_DBM, MOST_DBM = -110.0, -10.0

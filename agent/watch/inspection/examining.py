@@ -12,7 +12,6 @@ import os
 import ssl
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from agent.core.inspection.report import Looked, Trigger
 from agent.link.dial import DialError
 from agent.link.tls import peer_days_left
 from agent.link.x509 import Certificate, in_pem
+from agent.record import dataclass
 from agent.watch.inspection.running import Examined
 
 #: What the runner adds to a watcher's own deadline.

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.clock import Clock
 from agent.core.health.reading import Unknown
 from agent.core.health.standard import STANDARD
 from agent.core.inspection.report import Check, Looked, Report, Trigger, judged, related
 from agent.errors import AgentError
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from agent.record import dataclass
 from agent.watch.drivers.evdev import PRESSED, RELEASED, Key, KeyClass, class_of
 
 #: Let go and down again within this is the contact, not a finger (debouncers use 5 to 47 ms).

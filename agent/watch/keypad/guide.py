@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent.config.devices import Keypad
+from agent.record import dataclass
 from agent.watch.drivers.evdev import PRESSED, Key, KeyClass, class_of
 from agent.watch.keypad.node import Node
 from agent.watch.keypad.reader import Reader

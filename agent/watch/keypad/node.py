@@ -20,10 +20,10 @@ import stat
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config.devices import Keypad
+from agent.record import dataclass
 from agent.watch.drivers import evdev
 from agent.watch.kernel_files import text
 

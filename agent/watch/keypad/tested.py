@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from agent.record import dataclass
 from agent.watch.drivers.evdev import KeyClass
 
 FILE = "keypad-test.json"

@@ -6,13 +6,13 @@ that find processes and ask for restarts are not loaded for more than their name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
 from agent.config import App
 from agent.config.terminal import PaymentApp
+from agent.record import dataclass
 from agent.watch.payment_app.activity import Activity
 from agent.watch.payment_app.restarting import Marks, Restarting, by_hook
 from agent.watch.payment_app.watcher import PaymentAppWatcher, Reports

@@ -10,9 +10,9 @@ called by `presence` on a thread, except for the one small read of `started`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.head import head_of
 
 #: Of a command line; what is longer is cut.

@@ -9,12 +9,13 @@ import contextlib
 import logging
 import termios
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from agent.blocking import Blocking
 from agent.config.devices import Printer
 from agent.link.owners import Owner
+from agent.record import dataclass
 from agent.watch.printer.problems import Where
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ the links and by the exchange.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from agent.config.devices import Printer
 from agent.link.opening import number_of
 from agent.link.owners import Owner
+from agent.record import dataclass
 
 NOT_ANSWERING = "printer.not_answering"
 MISMATCH = "device.interface_mismatch"

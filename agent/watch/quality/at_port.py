@@ -18,7 +18,7 @@ import os
 import termios
 import tty
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from agent.clock import Clock
 from agent.config.radio import Cellular
 from agent.link.opening import Opening, number_of
 from agent.link.owners import owner_of, processes, sees_everybody
+from agent.record import dataclass
 from agent.watch.drivers import at
 from agent.watch.drivers.at import Answer, Signal
 from agent.watch.quality.facts import Kind, NotReadable, RadioFacts, Registration, SimState

@@ -8,9 +8,9 @@ What the modem only made of another figure (`mapped`) is never judged: no two ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.record import dataclass
 from agent.watch.quality.facts import Kind, RadioFacts
 
 

@@ -10,9 +10,10 @@ no source can hand them on; neither SSID nor BSSID is kept unless the configurat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from agent.record import dataclass
 
 
 class Kind(StrEnum):

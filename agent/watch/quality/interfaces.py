@@ -8,9 +8,9 @@ while they are read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch import layers
 from agent.watch.kernel_files import text
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from agent.config.radio import Cellular, Signal
 from agent.core.health.reading import Reading, Value
+from agent.record import dataclass
 from agent.watch.drivers.nl80211 import frequency_band
 from agent.watch.quality.bands import Band, Edges, judged
 from agent.watch.quality.facts import Kind, NotReadable, RadioFacts, Registration, SimState

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from agent.clock import Clock
 from agent.config.radio import Signal
 from agent.core.health.reading import NotFitted, Outcome, Reading, Value
 from agent.link.contact import Contact
+from agent.record import dataclass
 from agent.watch.layers import loopback
 from agent.watch.quality import interfaces, sockets
 from agent.watch.quality.interfaces import DROPS, Surroundings

@@ -8,9 +8,9 @@ ModemManager-enums.h; what it adds later is unknown, not a fault.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from agent.record import dataclass
 from agent.watch.drivers.at import rsrp_of, rssi_of
 from agent.watch.quality.facts import Kind, RadioFacts, Registration, SimState
 

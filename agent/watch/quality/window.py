@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from agent.record import dataclass
 
 HOUR_MS = 3_600_000
 #: More drops than this in an hour are counted, but not each remembered by its minute.

@@ -13,11 +13,11 @@ import contextlib
 import logging
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from agent.blocking import Blocking
 from agent.config.devices import Scanner
 from agent.link.opening import Opening
+from agent.record import dataclass
 from agent.watch.drivers.scanning import Counter, Counts, Dialect
 from agent.watch.scanner import dialects, line
 from agent.watch.scanner.line import Answer, NoAnswerError, Port

@@ -13,11 +13,12 @@ import errno
 import os
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from agent.config.devices import Scanner
 from agent.link.opening import number_of
+from agent.record import dataclass
 from agent.watch.drivers.scanning import About, Counts, Dialect, Judgement, Question, Verdict
 
 #: A long reply on a slow line may take this many answer timeouts, as long as it keeps coming.

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.discovery.sysfs import release
 
 #: /sys/class/NAME/… of the nodes a scanner can have.

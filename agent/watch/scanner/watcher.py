@@ -9,13 +9,14 @@ and that program tell is said. Otherwise it is asked. The watcher runner calls `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.devices import Scanner
 from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown, Value
 from agent.link.owners import owner_of, sees_everybody
+from agent.record import dataclass
 from agent.watch.drivers.scanning import About, Counts
 from agent.watch.scanner import asking, line, presence
 from agent.watch.scanner.line import Answer, NoAnswerError

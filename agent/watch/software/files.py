@@ -8,10 +8,10 @@ may wait.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.record import dataclass
 from agent.watch.head import head_of
 
 Signature = tuple[int, int, int, int, int]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +23,7 @@ from agent.core.software.standing import Installed
 from agent.core.software.update import Alarmed, Facts, Phase, Update, unwell
 from agent.core.software.versions import compare
 from agent.errors import StoreError
+from agent.record import dataclass
 from agent.watch.software.watcher import View
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +18,7 @@ from typing import Protocol
 import agent
 from agent.core.software.standing import Installed
 from agent.core.software.versions import MAX_CHARS, Scheme
+from agent.record import dataclass
 from agent.watch.head import head_of
 from agent.watch.software.files import Files, Told, text_of
 from agent.watch.software.packages import Packages

@@ -8,9 +8,9 @@ kinds; a word nobody knows is shown and judged by nobody.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.kernel_files import inside, text, whole
 
 #: Flags of <linux/watchdog.h> that say why the last reset was.

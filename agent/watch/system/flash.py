@@ -8,9 +8,9 @@ rights this daemon does not have; it is not told for them. An SD card has no suc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.kernel_files import inside, text, whole
 
 #: EXT_CSD and the UFS descriptor count in tenths: 1 is up to 10 %, 11 is more than rated.

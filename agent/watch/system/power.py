@@ -8,9 +8,9 @@ weak. A battery of a scanner or a mouse (scope Device) is not this terminal's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.kernel_files import inside, number, text
 
 STATUS = {

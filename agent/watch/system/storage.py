@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import dataclass
 from agent.watch.kernel_files import text, whole
 
 #: Cannot be written by design.

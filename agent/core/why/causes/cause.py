@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.why.text import Text
+from agent.record import dataclass
 
 
 class KnownBy(StrEnum):
