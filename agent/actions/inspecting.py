@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from agent.core.inspection.report import Report
+if TYPE_CHECKING:
+    from agent.core.inspection.report import Report
 
 
 class Inspections(Protocol):

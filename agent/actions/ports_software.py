@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from agent.core.software.manifest import Manifest, Wanted
-from agent.core.software.standing import Compared, Installed, Known, VersionChanged
-from agent.core.software.update import Update
+if TYPE_CHECKING:
+    from agent.core.software.standing import Compared, Installed, Known, VersionChanged
+    from agent.core.software.update import Update
+    from agent.core.software.wanted import Manifest, Wanted
 
 
 class Verdict(Protocol):

@@ -180,7 +180,8 @@ def _check(session: Session) -> int:
 def _verdict(where: Places, given: bytes, name: str) -> Any:
     """The manifest, or its Refusal, by this terminal's configuration and what it keeps."""
     from agent.clock import SystemClock
-    from agent.core.software.manifest import Manifest, Refusal, Terminal, refusal
+    from agent.core.software.manifest import Refusal, Terminal, refusal
+    from agent.core.software.wanted import Manifest
     from agent.identity import own_name
     from agent.watch.software.manifests import KEPT, Opener, known_of
 
@@ -245,7 +246,7 @@ def _sign(session: Session) -> int:
 
 
 def _read(path: Path) -> bytes:
-    from agent.wire.manifest import MAX_BYTES
+    from agent.core.software.manifest import MAX_BYTES
 
     try:
         with path.open("rb") as file:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -17,19 +16,25 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from agent.core.network.choosing import Link
-from agent.link.netlink import DONE, ERROR, MAX_BYTES, attributes, messages, opened, request
+from agent.link.netlink import (
+    GET_ADDRESS,
+    MAX_BYTES,
+    NEW_ADDRESS,
+    attributes,
+    dumped,
+    held_in,
+    messages,
+    opened,
+    request,
+)
 
-_NEW_LINK, _GET_LINK, _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE = 16, 18, 20, 22, 24, 26
+_NEW_LINK, _GET_LINK, _NEW_ROUTE, _GET_ROUTE = 16, 18, 24, 26
 _IFLA_NAME, _IFLA_OPERSTATE = 3, 16
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_MULTIPATH = 1, 2, 4, 9
 _IFF_UP, _IFF_LOOPBACK, _IFF_POINTOPOINT, _IFF_NOARP, _IFF_LOWER_UP = 0x1, 0x8, 0x10, 0x80, 0x10000
 _OPER_DORMANT = 5
-_TENTATIVE, _DAD_FAILED = 0x40, 0x08
 _UNICAST = 1
 _RTNH_DEAD = 0x1
-#: A terminal has a few dozen routes; a router's table is not read to its end.
-_PIECES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,9 @@ def wires(pieces: Iterable[bytes]) -> list[Wire]:
         try:
             if kind == _NEW_LINK and (wire := _link(body)) is not None:
                 links[wire.index] = wire
-            elif kind == _NEW_ADDRESS and (held := _address(body)) is not None:
-                addresses.setdefault(held[0], []).append(held[1])
+            elif kind == NEW_ADDRESS:
+                if (held := held_in(body)) is not None and held.settled:
+                    addresses.setdefault(held.interface, []).append(held.address)
             elif kind == _NEW_ROUTE:
                 for index, family in _defaults(body):
                     routes.setdefault(index, set()).add(family)
@@ -153,18 +159,6 @@ def _link(body: bytes) -> Wire | None:
     )
 
 
-def _address(body: bytes) -> tuple[int, str] | None:
-    family, _, flags, _, index = struct.unpack_from("=BBBBI", body)
-    told = attributes(body, 8)
-    # On point-to-point lines ADDRESS is the other end.
-    raw = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
-    if raw is None or family not in (socket.AF_INET, socket.AF_INET6):
-        return None
-    if family == socket.AF_INET6 and flags & (_TENTATIVE | _DAD_FAILED):
-        return None
-    return index, socket.inet_ntop(family, raw)
-
-
 def _defaults(body: bytes) -> Iterator[tuple[int, int]]:
     """Interface and family of each default route; VPNs lay two halves over the real one."""
     family, size, _, _, _, _, _, kind, flags = struct.unpack_from("=BBBBBBBBI", body)
@@ -190,7 +184,7 @@ def read() -> list[Wire]:
     """The interfaces as they are now; takes a fraction of a millisecond. Raises OSError."""
     asked = (
         (_GET_LINK, struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0)),
-        (_GET_ADDRESS, struct.pack("=BBBBI", 0, 0, 0, 0, 0)),
+        (GET_ADDRESS, struct.pack("=BBBBI", 0, 0, 0, 0, 0)),
         (_GET_ROUTE, struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)),
         (_GET_ROUTE, struct.pack("=BBBBBBBBI", socket.AF_INET6, 0, 0, 0, 0, 0, 0, 0, 0)),
     )
@@ -198,21 +192,8 @@ def read() -> list[Wire]:
     with opened() as s:
         for number, (kind, body) in enumerate(asked, start=1):
             s.send(request(kind, body, number))
-            pieces += _dumped(s)
+            pieces += dumped(s)
     return wires(pieces)
-
-
-def _dumped(s: socket.socket) -> Iterator[bytes]:
-    for _ in range(_PIECES_MAX):
-        piece = s.recv(MAX_BYTES)
-        yield piece
-        for kind, body in messages(piece):
-            if kind == DONE:
-                return
-            if kind == ERROR:
-                (number,) = struct.unpack_from("=i", body)
-                raise OSError(-number, os.strerror(-number))
-    raise OSError(errno.EMSGSIZE, "the routing table is too long to be read")
 
 
 def leaves_by(destination: str, source: str = "") -> int | None:

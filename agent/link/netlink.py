@@ -10,21 +10,28 @@ knows no IPv6.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ROUTE = 0  #: NETLINK_ROUTE
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
+_HELD = struct.Struct("=BxBxI")  # family, flags, interface
 _ATTRIBUTE = struct.Struct("=HH")
 ERROR, DONE = 2, 3
+NEW_ADDRESS, GET_ADDRESS = 20, 22
 _NEWNEIGH, _GETNEIGH = 28, 30
 _REQUEST, _DUMP = 0x1, 0x300
 #: Of an attribute's type, without the flags for nested and network byte order.
 _TYPE_MASK = 0x3FFF
 _NDA_DST = 1
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL = 1, 2, 3
+#: Of an IPv6 address: duplicate address detection is under way, or found another one.
+_TENTATIVE, _DAD_FAILED = 0x40, 0x08
 #: linux/rtnetlink.h: RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.
 CHANGES_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 _WORDS = {
@@ -44,6 +51,8 @@ NUD = {
 }
 #: A dump of a full table comes in pieces of at most this.
 MAX_BYTES = 65_536
+#: A terminal has a few dozen addresses and routes; a router's table is not read to its end.
+_PIECES_MAX = 64
 #: The kernel answers a dump within the call; this only bounds a kernel that does not.
 ANSWER_S = 0.5
 
@@ -55,6 +64,16 @@ class Neighbour:
     interface: int  #: its index
     address: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One address of this machine."""
+
+    interface: int  #: its index
+    address: str
+    label: str = ""  #: the interface's name, or an alias of it as `eth0:1`; IPv4 only
+    settled: bool = True  #: False: IPv6 does not let it be used, yet or at all
 
 
 class NetlinkError(OSError):
@@ -117,6 +136,51 @@ def _neighbour(body: bytes) -> Neighbour | None:
         return Neighbour(interface, socket.inet_ntop(family, raw), NUD[state])
     except (ValueError, OSError, OverflowError):
         return None
+
+
+def held_in(body: bytes) -> Held | None:
+    """The address an address message is about; None where the bytes tell of none."""
+    if len(body) < _HELD.size:
+        return None
+    family, flags, interface = _HELD.unpack_from(body)
+    told = attributes(body, _HELD.size)
+    # On point-to-point lines ADDRESS is the other end.
+    raw = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
+    if raw is None or family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    label = told.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "replace")
+    unsettled = family == socket.AF_INET6 and flags & (_TENTATIVE | _DAD_FAILED)
+    try:
+        return Held(interface, socket.inet_ntop(family, raw), label, not unsettled)
+    except (ValueError, OSError):
+        return None
+
+
+def addresses() -> list[Held]:
+    """All addresses of this machine. Raises NetlinkError where this process may not ask."""
+    question = _HELD.pack(socket.AF_UNSPEC, 0, 0)
+    try:
+        with opened() as asked:
+            asked.send(request(GET_ADDRESS, question))
+            told = [one for piece in dumped(asked) for one in messages(piece)]
+    except OSError as error:
+        raise NetlinkError(f"the kernel's addresses may not be read ({error})") from error
+    held = (held_in(body) for kind, body in told if kind == NEW_ADDRESS)
+    return [one for one in held if one is not None]
+
+
+def dumped(asked: socket.socket) -> Iterator[bytes]:
+    """The pieces of the answer to a dump. Raises OSError, for what the kernel refuses as well."""
+    for _ in range(_PIECES_MAX):
+        piece = asked.recv(MAX_BYTES)
+        yield piece
+        for kind, body in messages(piece):
+            if kind == DONE:
+                return
+            if kind == ERROR:
+                number = -int.from_bytes(body[:4], sys.byteorder, signed=True)
+                raise OSError(number, os.strerror(number))
+    raise OSError(errno.EMSGSIZE, "the kernel's table is too long to be read")
 
 
 def neighbours() -> list[Neighbour]:

@@ -11,15 +11,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.config import Api, Config
 from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
-from agent.core.inspection.report import Report
 from agent.core.money.journal import IllegalMoveError, Record
 from agent.core.money.transaction import Submission
-from agent.core.software.standing import VersionChanged
 from agent.errors import AgentError, StoreError
 from agent.http.message import Limits, Peer, Request, Response
 from agent.http.server import Server
@@ -40,6 +38,10 @@ from agent.wire.api import (
 from agent.wire.problem import RequestError
 from agent.wire.submit import decode_submission
 from agent.wire.views import BacklogOut, transaction_out
+
+if TYPE_CHECKING:
+    from agent.core.inspection.report import Report
+    from agent.core.software.standing import VersionChanged
 
 log = logging.getLogger(__name__)
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
 
 from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
-from agent.core.inspection.report import Report
 from agent.core.money.journal import Record
-from agent.core.software.standing import VersionChanged
 from agent.wire.api import Message, encode
 from agent.wire.events import HealthEvent, health_event
 from agent.wire.inspection import inspection_event
 from agent.wire.inventory import change_out
 from agent.wire.software import changes_out
 from agent.wire.views import BacklogOut, transaction_out
+
+if TYPE_CHECKING:
+    from agent.core.inspection.report import Report
+    from agent.core.software.standing import VersionChanged
 
 #: Proxies and phones drop silent connections after 30 s at the earliest.
 HEARTBEAT_S = 15.0

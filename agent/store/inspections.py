@@ -9,9 +9,10 @@ import json
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from agent.core.inspection.report import Report, Trigger, checks_from, to_plain
+if TYPE_CHECKING:
+    from agent.core.inspection.report import Report
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ class InspectionRows:
 
     async def add(self, report: Report, keep: int) -> None:
         """Keep a report that is over, and of all only the last `keep`."""
+        from agent.core.inspection.report import to_plain
+
         row = (
             report.number,
             report.trigger.value,
@@ -83,6 +86,9 @@ def latest(db: sqlite3.Connection, limit: int) -> list[Report]:
 
 
 def _report(row: Any) -> Report:
+    # Loaded with the first report: a terminal that starts has not made one yet.
+    from agent.core.inspection.report import Report, Trigger, checks_from
+
     number, trigger, actor, started_ms, ended_ms, body = row
     try:
         plain = json.loads(body)

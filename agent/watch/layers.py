@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.link import addresses
 from agent.watch.kernel_files import text as said
 
 #: Interface name -> its addresses as text.
@@ -175,14 +176,8 @@ def resolvers(root: Path) -> list[str]:
 
 
 def local_addresses() -> Addresses:
-    """The addresses of this machine's interfaces."""
-    import psutil
-
-    families = (socket.AF_INET, socket.AF_INET6)
-    return {
-        name: [one.address.partition("%")[0] for one in told if one.family in families]
-        for name, told in psutil.net_if_addrs().items()
-    }
+    """The addresses of this machine's interfaces; never raises."""
+    return addresses.local()
 
 
 def resolve(name: str) -> list[str]:

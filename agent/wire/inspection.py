@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta, Struct
 
 from agent.core.health.reading import Value
-from agent.core.inspection.report import Check, Report
 from agent.core.moment import at_ms
 from agent.wire.arguments import Nothing
 from agent.wire.operation import Operation, Role
 from agent.wire.views import Both, both
 
 if TYPE_CHECKING:
+    from agent.core.inspection.report import Check, Report
     from agent.core.why.causes import Cause
 
 #: Shorter than the server allows a handler.

@@ -13,11 +13,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from agent.core.moment import to_ms
-from agent.core.software.manifest import Manifest, Offer, Wanted
 from agent.core.software.versions import MAX_CHARS, Scheme
+from agent.core.software.wanted import Manifest, Offer, Wanted
 from agent.wire.signed import DocumentError, converted, parsed
-
-MAX_BYTES = 262_144
 
 Version = Annotated[str, Meta(max_length=MAX_CHARS)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
 from agent.core.moment import at_ms
-from agent.core.software.standing import VersionChanged
-from agent.core.software.update import Update
 from agent.wire.arguments import Nothing
 from agent.wire.operation import Operation, Role
+
+if TYPE_CHECKING:
+    from agent.core.software.standing import VersionChanged
+    from agent.core.software.update import Update
 
 
 class ManifestOut(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ ORDER: tuple[tuple[str, str], ...] = (
     ("sqlite3", "import sqlite3"),
     ("h11", "import h11"),
     ("msgspec", "import msgspec, msgspec.json"),
-    ("psutil", "import psutil"),
     ("pyserial", "import serial"),
     ("paho-mqtt", "import paho.mqtt.client"),
     ("all of agent.main", "import agent.main"),
@@ -28,6 +27,7 @@ ORDER: tuple[tuple[str, str], ...] = (
 #: Alternatives that were looked at, each on top of the first three lines.
 INSTEAD: tuple[tuple[str, str], ...] = (
     ("tenacity", "import tenacity"),
+    ("psutil", "import psutil"),
     ("pyiso8583", "import iso8583"),
     ("PyNaCl", "import nacl.secret, nacl.signing, nacl.public"),
     ("urllib3", "import urllib3"),

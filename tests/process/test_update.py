@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from agent.core.software.manifest import MAX_BYTES
 from agent.crypt import public_of, sign
 from agent.sim.host import HostOptions, HostThread
 from agent.sim.host_faults import Fault, Kind
-from agent.wire.manifest import MAX_BYTES
 from agent.wire.signed import Document, envelope, signed_bytes
 from tests.actions_service.test_service import Running
 from tests.process.daemon import Daemon, payment, wait_until

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from agent.core.software.manifest import Wanted
 from agent.core.software.versions import Scheme, compare
+
+if TYPE_CHECKING:
+    from agent.core.software.wanted import Wanted
 
 #: A component's version, where it was never seen or is not there any more.
 NOTHING = ""

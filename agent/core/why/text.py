@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from agent.core.money.currencies import EXPONENT
-from agent.core.why.reasons import in_chinese
 
 Language = Literal["zh", "en"]
 
@@ -194,7 +193,11 @@ def _read(fact: str, lang: Language) -> Arg:
             return datetime.fromisoformat(fact)
         except ValueError:
             return fact
-    return in_chinese(fact) if lang == "zh" else fact
+    if lang != "zh":
+        return fact
+    from agent.core.why.reasons import in_chinese  # a table; only for who reads Chinese
+
+    return in_chinese(fact)
 
 
 def _known(value: Arg) -> bool:

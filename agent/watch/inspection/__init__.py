@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from agent.clock import Clock
 from agent.config.inspection import Inspection
 from agent.core.health.reading import Outcome, Reading, Value
 from agent.core.inspection.due import due, overdue
-from agent.core.inspection.report import Report, Trigger, Verdict
 from agent.core.moment import Moment, at_ms
 from agent.errors import AgentError
 
 if TYPE_CHECKING:
+    from agent.core.inspection.report import Report, Trigger
     from agent.watch.inspection.running import Examined, Running
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ QUIET_MS = 60_000
 #: A clock nobody trusts says no hour: then once in a day of running.
 DAY_MS = 86_400_000
 
-Sink = Callable[[Report], None]
+Sink: TypeAlias = "Callable[[Report], None]"
 
 
 class Rows(Protocol):
@@ -103,7 +103,7 @@ class Inspections:
         values: dict[str, Value] = {}
         if kept:
             totals = kept[0].totals
-            values = {name: totals[name] for name in (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN)}
+            values = {name: totals[name] for name in ("fail", "warn", "unknown")}
             values["last_at"] = _last_at(kept[0]).isoformat(timespec="seconds")
         if now.trusted:
             last = _last_at(kept[0]) if kept else await self._born()
@@ -114,6 +114,8 @@ class Inspections:
 
     async def begin(self, actor: str) -> Report:
         """Inspect now; while one is under way, that one. Returns what is known so far."""
+        from agent.core.inspection.report import Trigger
+
         return await self._begin(Trigger.ASKED, actor)
 
     async def report(
@@ -142,6 +144,8 @@ class Inspections:
         """Begin the inspection of the day if it is due and nobody is disturbed. A timer's job."""
         if self._running is not None or not await self._due() or not await self._quiet():
             return
+        from agent.core.inspection.report import Trigger
+
         await self._begin(Trigger.SCHEDULE, "agent")
 
     async def _due(self) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent.watch.software.gathering import Health
     from agent.watch.software.history import Rows
     from agent.watch.software.room import Room
+    from agent.watch.software.updates import Updates
     from agent.wire.hooks import ActionDone, ActionFailed, ActionRefused
 
 
@@ -110,25 +111,33 @@ def room_of(
     blocking: Blocking,
 ) -> Room:
     """What others ask about software, with the part that installs updates."""
-    from agent.watch.software.gathering import Ports
+    from agent.watch.software.installing import Installing
     from agent.watch.software.room import Room
-    from agent.watch.software.updates import Updates
 
-    updates = Updates(
-        config.software,
-        Path(config.agent.state_dir),
-        Ports(
-            act=partial(_act, Path(config.hooks.actions_socket)),
-            backlog=backlog,
-            health=health,
-            versions=versions,
-            clock=clock,
-            blocking=blocking,
-        ),
-        signed=Opener(config.software).signed_only,
-    )
-    versions.updates = updates
-    return Room(versions, updates)
+    state_dir = Path(config.agent.state_dir)
+
+    def updates() -> Updates:
+        # Most terminals never install anything: 0.4 MB of a quiet daemon.
+        from agent.watch.software.gathering import Ports
+        from agent.watch.software.updates import Updates
+
+        return Updates(
+            config.software,
+            state_dir,
+            Ports(
+                act=partial(_act, Path(config.hooks.actions_socket)),
+                backlog=backlog,
+                health=health,
+                versions=versions,
+                clock=clock,
+                blocking=blocking,
+            ),
+            signed=Opener(config.software).signed_only,
+        )
+
+    installing = Installing(state_dir, blocking, updates)
+    versions.updates = installing
+    return Room(versions, installing)
 
 
 def _terminal(config: Config, device_id: str) -> Terminal:

@@ -16,10 +16,10 @@ from pathlib import Path
 from agent.core.software.guard import SENTENCES, Hold
 from agent.core.software.update import Phase, Update
 from agent.durable import replaced
+from agent.watch.software.ledger_file import FILE
 
 log = logging.getLogger(__name__)
 
-FILE = "updates.json"
 #: Ids of updates are remembered this long: none of them is ever begun again.
 KEEP = 500
 

@@ -15,11 +15,12 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.config.software import Software
 from agent.core.moment import Moment
 from agent.core.software.manifest import (
-    Manifest,
+    MAX_BYTES,
     Refusal,
     Standing,
     Terminal,
@@ -29,17 +30,10 @@ from agent.core.software.manifest import (
 )
 from agent.durable import replaced
 from agent.watch.head import head_of
-from agent.watch.software import plain
 from agent.watch.software.files import Files
-from agent.wire.manifest import MAX_BYTES, is_bare, manifest_from
-from agent.wire.signed import (
-    Document,
-    DocumentError,
-    envelope_in,
-    is_envelope,
-    parsed,
-    signed_bytes,
-)
+
+if TYPE_CHECKING:
+    from agent.core.software.wanted import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +66,11 @@ class Opener:
 
     def opened(self, given: bytes, name: str = "the manifest") -> Manifest | Refusal:
         """What these bytes say, if they may be believed. Never raises."""
+        # Loaded where there is a manifest: most terminals have none.
+        from agent.watch.software import plain
+        from agent.wire.manifest import is_bare, manifest_from
+        from agent.wire.signed import DocumentError, is_envelope, parsed
+
         if len(given) > MAX_BYTES:
             return Refusal(Standing.OVERSIZED, f"{len(given)} > {MAX_BYTES}")
         try:
@@ -92,6 +91,8 @@ class Opener:
 
     def _signed(self, whole: object) -> Manifest | Refusal:
         from agent.crypt import signed_by
+        from agent.wire.manifest import manifest_from
+        from agent.wire.signed import Document, envelope_in, signed_bytes
 
         sealed = envelope_in(Document.MANIFEST, whole)
         key = self._keys.get(sealed.key_id)
@@ -167,7 +168,7 @@ class Manifests:
             return b"", Refusal(Standing.OVERSIZED, what)
         opened = self._opener.opened(given, str(path))
         # What it says of versions is worth a look; what it would have installed is not.
-        if isinstance(opened, Manifest) and _installs_unsigned(opened) and _others_write(path):
+        if not isinstance(opened, Refusal) and _installs_unsigned(opened) and _others_write(path):
             what = f"{path} names updates, and others may write it"
             return b"", Refusal(Standing.UNSIGNED, what)
         return given, opened
@@ -214,7 +215,7 @@ class Manifests:
         except OSError:
             return
         opened = self._opener.opened(given)
-        if isinstance(opened, Manifest):
+        if not isinstance(opened, Refusal):
             refused = refusal(
                 opened, self._terminal, known=self._known, in_force=None, now=self._now()
             )

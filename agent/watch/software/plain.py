@@ -18,7 +18,7 @@ import json
 import re
 import tomllib
 
-from agent.core.software.manifest import Manifest, Wanted
+from agent.core.software.wanted import Manifest, Wanted
 from agent.watch import toml
 
 _KEYS = {"required", "installed_by", "package", "path"}

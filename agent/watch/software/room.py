@@ -7,18 +7,21 @@ Decides nothing. Called by `agent.actions.software` through its port.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from agent.core.software.standing import Known, VersionChanged
-from agent.core.software.update import Update
-from agent.watch.software.history import Sink
-from agent.watch.software.updates import Request, Updates
-from agent.watch.software.watcher import SoftwareWatcher, View
+if TYPE_CHECKING:
+    from agent.core.software.standing import Known, VersionChanged
+    from agent.core.software.update import Update
+    from agent.watch.software.history import Sink
+    from agent.watch.software.installing import Installing
+    from agent.watch.software.updates import Request
+    from agent.watch.software.watcher import SoftwareWatcher, View
 
 
 class Room:
     """The daemon's."""
 
-    def __init__(self, versions: SoftwareWatcher, updates: Updates) -> None:
+    def __init__(self, versions: SoftwareWatcher, updates: Installing) -> None:
         self.versions = versions
         self.part = updates
 

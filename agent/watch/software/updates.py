@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from agent.config.software import Software
 from agent.core.health.reading import Value
 from agent.core.money.journal import Record
-from agent.core.software.manifest import Offer, Standing
+from agent.core.software.manifest import Standing
 from agent.core.software.standing import Compared, behind
 from agent.core.software.update import (
     Facts,
@@ -31,6 +31,7 @@ from agent.core.software.update import (
     decide,
     resumed,
 )
+from agent.core.software.wanted import Offer
 from agent.watch.software import ledger
 from agent.watch.software.gathering import Gathering, Ports
 from agent.watch.software.watcher import View
@@ -87,6 +88,11 @@ class Updates:
         self._all: list[Update] | None = None  #: the oldest first; None: not read yet
         self._wake = asyncio.Event()
         self._beginning = asyncio.Lock()  #: between looking for one under way and having begun
+
+    def none_begun(self) -> None:
+        """There is no file: nothing has to be read before something is begun."""
+        if self._all is None:
+            self._all = []
 
     # -- what others see ------------------------------------------------------------------------
 

@@ -12,19 +12,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import agent
 from agent.blocking import Blocking
 from agent.config.software import Component, Software
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
-from agent.core.software.manifest import Manifest, Standing, Wanted
+from agent.core.software.manifest import Standing
 from agent.core.software.standing import Compared, Installed, behind, compared, counts
 from agent.core.software.standing import Standing as Stands
-from agent.core.software.update import Phase, Update
 from agent.watch.software.history import History
 from agent.watch.software.manifests import Manifests, Verdict
 from agent.watch.software.sources import Place, Sources
+
+if TYPE_CHECKING:
+    from agent.core.software.update import Update
+    from agent.core.software.wanted import Manifest, Wanted
 
 T = TypeVar("T")
 
@@ -169,6 +172,8 @@ class SoftwareWatcher:
         update = None if self.updates is None else self.updates.last(one.component)
         if update is None or one.standing is not Stands.BEHIND:
             return one
+        from agent.core.software.update import Phase  # there is one: it is loaded
+
         match update.phase:
             case Phase.FAILED:
                 return replace(one, standing=Stands.FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from agent.blocking import Blocking
@@ -11,7 +12,8 @@ from agent.config.system import Aging, System
 from agent.watch.system.load import hottest_c, uptime_s
 from agent.watch.system.power import battery_state
 from agent.watch.system.storage import read_only
-from agent.watch.system.watcher import Measure, Notes, Ports, SystemWatcher, Usage, measured
+from agent.watch.system.usage import Measure, Usage, measured
+from agent.watch.system.watcher import Notes, Ports, SystemWatcher
 
 __all__ = [
     "Notes", "SystemWatcher", "Usage", "battery_state", "build", "hottest_c", "measured",
@@ -32,10 +34,11 @@ def build(
     reserve_kb: int = 0,
 ) -> SystemWatcher:
     """The watcher of this machine; `state_dir` is watched unless a path is configured."""
+    root = root or Path(config.root)
     ports = Ports(
         blocking=blocking,
-        measure=measure or measured,
-        root=root or Path(config.root),
+        measure=measure or partial(measured, root=root),
+        root=root,
         clock=clock,
         notes=notes,
     )

@@ -9,7 +9,7 @@ component unknown and stops nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from agent.core.terminal.lifetime import (
 from agent.errors import AgentError
 from agent.watch.system import age, flash, load, power, storage
 from agent.watch.system.boot import Boot, boot, kind_of
+from agent.watch.system.usage import Measure, Usage
 
 log = logging.getLogger(__name__)
 
@@ -56,21 +57,6 @@ class AndroidWord(Protocol):
     def power(self) -> Mapping[str, Value]: ...
 
     def boot_reason(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What the operating system counts. CPU in seconds since boot."""
-
-    storage_total_bytes: int
-    storage_free_bytes: int
-    memory_total_bytes: int
-    memory_available_bytes: int
-    cpu_busy_s: float
-    cpu_idle_s: float
-
-
-Measure = Callable[[Path], Usage]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +133,7 @@ class SystemWatcher:
         usage = self._ports.measure(place)
         told: dict[str, Value] = {
             **self._stored(place, usage),
-            "memory_available_mb": usage.memory_available_bytes // _MB,
-            "memory_total_mb": usage.memory_total_bytes // _MB,
-            "memory_limit_mb": config.memory_low_mb,
+            **self._memory(usage),
             "memory_pressure_percent": load.stalled(root, "memory", "full"),
             "cpu_percent": self._cpu_percent(usage),
             "uptime_s": load.uptime_s(root),
@@ -175,6 +159,10 @@ class SystemWatcher:
         }
         evidence = {"mounts": str(told.pop("mounts"))}
         evidence |= {name: f"{value:g}" for name, value in busy.items() if value is not None}
+        if usage.memory_total_bytes is None:
+            evidence["memory"] = "unknown (/proc/meminfo may not be read)"
+        if usage.cpu_busy_s is None:
+            evidence["cpu"] = "unknown (/proc/stat may not be read)"
         return Reading({name: one for name, one in told.items() if one is not None}, evidence)
 
     def _stored(self, place: Path, usage: Usage) -> dict[str, Value]:
@@ -220,6 +208,16 @@ class SystemWatcher:
             "mounts": "; ".join(str(one) for one in volumes),
         }
 
+    def _memory(self, usage: Usage) -> dict[str, Value]:
+        total, available = usage.memory_total_bytes, usage.memory_available_bytes
+        if total is None or available is None:
+            return {}
+        return {
+            "memory_available_mb": available // _MB,
+            "memory_total_mb": total // _MB,
+            "memory_limit_mb": self._config.memory_low_mb,
+        }
+
     def _heat(self) -> dict[str, Value]:
         found = load.hottest(self._ports.root)
         if found is None:
@@ -251,6 +249,8 @@ class SystemWatcher:
 
     def _cpu_percent(self, usage: Usage) -> float | None:
         """Busy share since the last reading; the first one has nothing to compare with."""
+        if usage.cpu_busy_s is None or usage.cpu_idle_s is None:
+            return None
         past = self._past
         before, past.cpu = past.cpu, (usage.cpu_busy_s, usage.cpu_idle_s)
         if before is None:
@@ -319,23 +319,3 @@ class SystemWatcher:
             log.debug("event=life_unkept reason=%r", str(error))
             return
         past.life, past.kept_ms = life, now.boot_ms
-
-
-def measured(place: Path) -> Usage:
-    """Counted by psutil. Its `cpu_percent` remembers per thread, and ours are new each time."""
-    import psutil
-
-    disk = psutil.disk_usage(str(place))
-    memory = psutil.virtual_memory()
-    cpu = psutil.cpu_times()
-    idle_s = cpu.idle + getattr(cpu, "iowait", 0.0)
-    # Guest time is part of user time already.
-    counted = ("user", "nice", "system", "irq", "softirq", "steal")
-    return Usage(
-        storage_total_bytes=disk.total,
-        storage_free_bytes=disk.free,
-        memory_total_bytes=memory.total,
-        memory_available_bytes=memory.available,
-        cpu_busy_s=sum(getattr(cpu, name, 0.0) for name in counted),
-        cpu_idle_s=idle_s,
-    )

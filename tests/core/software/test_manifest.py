@@ -8,14 +8,13 @@ import pytest
 
 from agent.core.moment import BUILD_FLOOR_MS, Moment
 from agent.core.software.manifest import (
-    Manifest,
     Standing,
     Terminal,
-    Wanted,
     refusal,
     sentence,
     validity,
 )
+from agent.core.software.wanted import Manifest, Wanted
 
 NOW = Moment(wall_ms=BUILD_FLOOR_MS + 10**9, boot_ms=5, boot_id="b", trusted=True)
 HERE = Terminal(device_id="d1", model="A80", tenant="acme", groups=("north",), channel="stable")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.software.manifest import Wanted
 from agent.core.software.standing import (
     Installed,
     Known,
@@ -16,6 +15,7 @@ from agent.core.software.standing import (
     counts,
 )
 from agent.core.software.versions import Scheme
+from agent.core.software.wanted import Wanted
 
 
 def wanted(**more: object) -> Wanted:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from agent.config import Software
 from agent.core.moment import BUILD_FLOOR_MS, Moment
-from agent.core.software.manifest import Manifest, Refusal, Standing, Terminal
+from agent.core.software.manifest import MAX_BYTES, Refusal, Standing, Terminal
+from agent.core.software.wanted import Manifest
 from agent.crypt import public_of, sign, signed_by
 from agent.watch.software.manifests import KEPT, Manifests, Opener
-from agent.wire.manifest import MAX_BYTES, manifest_from
+from agent.wire.manifest import manifest_from
 from agent.wire.signed import Document, envelope, signed_bytes
 
 SEED = bytes(range(32))

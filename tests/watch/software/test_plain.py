@@ -10,8 +10,8 @@ import pytest
 import agent
 from agent.config import Software
 from agent.core.health.reading import Outcome, Reading, Unknown
+from agent.core.software.manifest import MAX_BYTES
 from agent.watch.software import build
-from agent.wire.manifest import MAX_BYTES
 from tests.fakes import Straight
 
 TERMINAL = Path(__file__).parents[2] / "fixtures" / "system" / "terminal"
