@@ -15,7 +15,7 @@ from agent.config import Config, Iso8583Uplink
 from agent.link.channel_ways import Maker
 from agent.link.channels import ChannelsPart, Ports, Select
 from agent.link.contact import Told
-from agent.link.dial import Dialer
+from agent.link.dial import Dialer, stays_here
 
 Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 
@@ -33,7 +33,7 @@ def build(
             draw=draw,
             dialer=Dialer(blocking, purpose="probe"),
             maker=Maker(config.channels.doubt_after_s),
-            targets=list(_hosts(config)),
+            targets=[each for each in _hosts(config) if not stays_here(each[0], "")],
             select=select,
             told=told,
         ),
@@ -45,6 +45,9 @@ def reaching(part: ChannelsPart, dialer: Dialer) -> Reach:
 
     async def reach(host: str, port: int, timeout_s: float) -> tuple[socket.socket, str, str]:
         way = part.way()
+        if stays_here(host, way.interface):
+            reached = await dialer.reach(host, port, timeout_s, None)
+            return reached.sock, "", ""
         async with way.dialling(timeout_s):
             reached = await dialer.reach(host, port, timeout_s, way)
         return reached.sock, way.channel, way.interface

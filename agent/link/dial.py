@@ -36,6 +36,7 @@ USER_TIMEOUT_MS = 30_000
 #: For the goodbye of TLS when closing; asyncio's 30 s would hold sockets of dead hosts.
 TLS_GOODBYE_S = 1.0
 SHORTEST_S = 0.01
+LOOPBACK = "lo"
 
 
 class Ways(Protocol):
@@ -77,7 +78,7 @@ class Dialer:
     ) -> tuple[StreamReader, StreamWriter]:
         """A connection ready for the first byte, TLS finished, within the time; else DialError."""
         way = None if self._ways is None else self._ways.way()
-        if way is None:
+        if way is None or stays_here(host, way.interface):
             return await self._opened(host, port, tls, timeout_s, None)
         async with way.dialling(timeout_s):
             reader, writer = await self._opened(host, port, tls, timeout_s, way)
@@ -229,6 +230,13 @@ async def _connect(address: Address, limit_s: float, way: Way | None) -> socket.
         sock.close()
         raise
     return sock
+
+
+def stays_here(host: str, interface: str) -> bool:
+    """Whether a connection never leaves this machine: a stunnel or proxy beside us, which a socket
+    bound to another interface would not find."""
+    at_home = host in ("localhost", "::1") or (host.startswith("127.") and host.count(".") == 3)
+    return at_home and interface != LOOPBACK
 
 
 def _literal(host: str, port: int) -> Address | None:

@@ -15,7 +15,7 @@ import pytest
 from agent.clock import SystemClock
 from agent.config.channels import Channel, Channels
 from agent.core.network.choosing import State, Switch
-from agent.link import channel_ways
+from agent.link import channel_ways, dial
 from agent.link.bound import Hold, Way
 from agent.link.channel_build import reaching
 from agent.link.channel_facts import Wire, fact
@@ -126,8 +126,12 @@ class World:
         return next(one.state for one in self.part.seen() if one.name == name)
 
 
-def test_a_lost_carrier_cuts_what_is_open_and_moves_the_rest() -> None:
+def test_a_lost_carrier_cuts_what_is_open_and_moves_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Connections and dials on the main end at once with the reason; new ones take the spare."""
+    # The only host there is in a test stands for one beyond the channel.
+    monkeypatch.setattr(dial, "stays_here", lambda _host, _interface: False)
 
     async def scene() -> None:
         world = World()
@@ -287,6 +291,31 @@ def test_a_new_address_ends_what_the_old_one_held_and_one_more_does_not() -> Non
             await world.until(lambda: part.way() is not old)
             assert old.given_up == "its network changed"
             assert part.switches == 0
+
+    asyncio.run(scene())
+
+
+def test_what_stays_on_this_machine_is_not_bound() -> None:
+    """A proxy beside the agent is reached whatever channel is in use, and blames none."""
+
+    async def scene() -> None:
+        way = Way(channel="main", interface="none0", hold=Hold.DEVICE)
+        heard: list[Contact] = []
+
+        class Ways:
+            def way(self) -> Way:
+                return way
+
+        async with listening() as port:
+            dialer = Dialer(Threads(), ways=Ways(), told=heard.append)
+            _, writer = await dialer.open("127.0.0.1", port, None, 5)
+            await left(writer)
+            part = World().part
+            part._way = way
+            sock, channel, interface = await reaching(part, dialer)("127.0.0.1", port, 5.0)
+            sock.close()
+            assert (channel, interface) == ("", "")
+        assert [one.channel for one in heard] == [""]
 
     asyncio.run(scene())
 

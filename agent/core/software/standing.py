@@ -16,6 +16,9 @@ from agent.record import dataclass
 if TYPE_CHECKING:
     from agent.core.software.wanted import Wanted
 
+if TYPE_CHECKING:
+    from agent.core.software.wanted import Wanted
+
 #: A component's version, where it was never seen or is not there any more.
 NOTHING = ""
 
