@@ -17,7 +17,6 @@ AGENT = ROOT / "agent"
 LEVEL = {
     "errors": 0,
     "record": 0,
-    "record": 0,
     "core": 1,
     "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
     "logs": 2, "identity": 2, "durable": 2, "blocking": 2,
