@@ -64,8 +64,9 @@ def _need_simulators(session: Session) -> None:
 
 
 def _run_printer(session: Session) -> int:
+    from agent.sim.language import serve
     from agent.sim.printers.lines import Line, PtyLine, TcpLine
-    from agent.sim.printers.orders import obey, serve_printer
+    from agent.sim.printers.orders import obey
     from agent.sim.printers.printer import Printer
 
     args = session.args
@@ -83,7 +84,7 @@ def _run_printer(session: Session) -> int:
         session.screen.line(f"printer {line.name}")
         session.screen.line(f"control {args.control}")
 
-    return _until_stopped(lambda stop: serve_printer(printer, args.control, stop, ready))
+    return _until_stopped(lambda stop: serve(printer, obey, args.control, stop, ready))
 
 
 def _run_keypad(session: Session) -> int:
@@ -108,7 +109,8 @@ def _run_keypad(session: Session) -> int:
 
 
 def _run_scanner(session: Session) -> int:
-    from agent.sim.scanners.language import serve
+    from agent.sim.language import serve
+    from agent.sim.scanners.language import obey
     from agent.sim.scanners.scanner import SimulatedScanner
 
     args = session.args
@@ -121,11 +123,12 @@ def _run_scanner(session: Session) -> int:
         session.screen.line(f"scanner {args.path}")
         session.screen.line(f"control {args.control}")
 
-    return _until_stopped(lambda stop: serve(scanner, args.control, stop, ready))
+    return _until_stopped(lambda stop: serve(scanner, obey, args.control, stop, ready))
 
 
 def _run_modem(session: Session) -> int:
-    from agent.sim.modem import SimulatedModem, serve
+    from agent.sim.language import serve
+    from agent.sim.modem import SimulatedModem, obey
 
     args = session.args
     if args.path is None:
@@ -136,7 +139,7 @@ def _run_modem(session: Session) -> int:
         session.screen.line(f"modem {args.path}")
         session.screen.line(f"control {args.control}")
 
-    return _until_stopped(lambda stop: serve(modem, args.control, stop, ready))
+    return _until_stopped(lambda stop: serve(modem, obey, args.control, stop, ready))
 
 
 def _order_device(session: Session) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import select
 import tty
@@ -21,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from agent.sim.orders import taken_at
+from agent.sim.language import Language
 
 #: Nobody's: test numbers with the form of real ones.
 IMEI, IMSI, ICCID = "860000000000017", "460000000000011", "89860000000000000013"
@@ -326,80 +325,34 @@ class SimulatedModem:
         self._timers.add(timer)
 
 
-#: The control language: `SUBJECT WORD` -> the conditions it switches.
-SWITCHES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
-    "sim": {word: {"sim": word} for word in ("ready", "absent", "pin", "puk", "failed", "busy")},
-    "network": {word: {"network": word} for word in _STATES},
-    "technology": {word: {"technology": word} for word in _ACCESS},
-    "power": {"on": {"silent": False}, "off": {"silent": True}},
-    "garbage": {"off": {"garbage": False}, "on": {"garbage": True}},
-    "chatter": {"off": {"chatter": False}, "on": {"chatter": True}},
-    "old": {"off": {"old": False}, "on": {"old": True}},
-}
-ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedModem], None]] = {
-    ("cable", "in"): SimulatedModem.plug,
-    ("cable", "out"): SimulatedModem.unplug,
-    ("reset", ""): SimulatedModem.reset,
-}
-#: Subjects that take a number: what it sets, least and most, and its type.
-NUMBERS: Mapping[str, tuple[str, float, float, type]] = {
-    "rsrp": ("rsrp_dbm", -140, -44, int),
-    "rsrq": ("rsrq_db", -20, -3, int),
-    "rssi": ("rssi_dbm", -113, -51, int),
-    "slow": ("slow_s", 0, 3_600, float),
-}
+def _status(modem: SimulatedModem) -> dict[str, object]:
+    about = {"maker": modem.brain.maker, "path": str(modem.path), "plugged": modem.plugged}
+    return about | {"asked": len(modem.asked)} | asdict(modem.conditions)
 
 
-def obey(modem: SimulatedModem, command: str) -> str:
-    """Carry out one line of the control language; the answer starts `ok`, `error` or is JSON."""
-    subject, _, word = command.strip().lower().partition(" ")
-    word = word.strip()
-    if (subject, word) in ACTIONS:
-        ACTIONS[subject, word](modem)
-        return "ok"
-    if word in SWITCHES.get(subject, {}):
-        modem.switch(**SWITCHES[subject][word])
-        return "ok"
-    if subject in NUMBERS:
-        name, least, most, kind = NUMBERS[subject]
-        try:
-            value = kind(word)
-        except ValueError:
-            value = most + 1
-        if not least <= value <= most:
-            return f"error: {subject} needs a number between {least:g} and {most:g}"
-        modem.switch(**{name: value})
-        return "ok"
-    match subject, word:
-        case "status", "":
-            about = {"maker": modem.brain.maker, "path": str(modem.path), "plugged": modem.plugged}
-            return json.dumps(about | {"asked": len(modem.asked)} | asdict(modem.conditions))
-        case "help", _:
-            return f"ok {_language()}"
-    return f"error: {command.strip()!r} is not one of: {_language()}"
-
-
-def _language() -> str:
-    words = {subject: list(switches) for subject, switches in SWITCHES.items()}
-    for subject, word in ACTIONS:
-        words.setdefault(subject, []).append(word)
-    listed = [
-        f"{subject} {'|'.join(filter(None, some))}".strip() for subject, some in words.items()
-    ]
-    return ", ".join([*listed, *(f"{subject} NUMBER" for subject in NUMBERS), "status", "help"])
-
-
-async def serve(
-    modem: SimulatedModem,
-    control_path: Path,
-    stop: asyncio.Event,
-    ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Run it, obeying orders given at `control_path`, until `stop` is set. Raises OSError."""
-
-    async def answer(order: str) -> str:
-        return obey(modem, order)
-
-    async with taken_at(control_path, answer), modem:
-        ready()
-        await stop.wait()
+LANGUAGE = Language[SimulatedModem](
+    switches={
+        "sim": {
+            word: {"sim": word} for word in ("ready", "absent", "pin", "puk", "failed", "busy")
+        },
+        "network": {word: {"network": word} for word in _STATES},
+        "technology": {word: {"technology": word} for word in _ACCESS},
+        "power": {"on": {"silent": False}, "off": {"silent": True}},
+        "garbage": {"off": {"garbage": False}, "on": {"garbage": True}},
+        "chatter": {"off": {"chatter": False}, "on": {"chatter": True}},
+        "old": {"off": {"old": False}, "on": {"old": True}},
+    },
+    actions={
+        ("cable", "in"): SimulatedModem.plug,
+        ("cable", "out"): SimulatedModem.unplug,
+        ("reset", ""): SimulatedModem.reset,
+    },
+    numbers={
+        "rsrp": ("rsrp_dbm", -140, -44, int),
+        "rsrq": ("rsrq_db", -20, -3, int),
+        "rssi": ("rssi_dbm", -113, -51, int),
+        "slow": ("slow_s", 0, 3_600, float),
+    },
+    status=_status,
+)
+obey = LANGUAGE.obey

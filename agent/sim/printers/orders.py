@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.sim.orders import clear, taken_at
+from agent.sim.language import Language
+from agent.sim.language import serve as serve_device
 from agent.sim.printers.printer import Printer, SimulatedPrinter
 
 #: The control language: `SUBJECT WORD` -> the conditions it switches.
@@ -52,37 +53,6 @@ ACTIONS: Mapping[tuple[str, str], Callable[[Printer], None]] = {
 }
 
 
-def obey(printer: Printer, command: str) -> str:
-    """Carry out one line of the control language; the answer starts `ok`, `error` or is JSON."""
-    subject, _, word = command.strip().lower().partition(" ")
-    word = word.strip()
-    if (subject, word) in ACTIONS:
-        ACTIONS[subject, word](printer)
-        return "ok"
-    if word in SWITCHES.get(subject, {}):
-        printer.switch(**SWITCHES[subject][word])
-        return "ok"
-    match subject, word:
-        case "status", "":
-            about = {
-                "dialect": printer.dialect,
-                "path": printer.line.name,
-                "plugged": printer.plugged,
-            }
-            return json.dumps(about | asdict(printer.conditions))
-        case "receipt", "":
-            return json.dumps({"printed": printer.printed}, ensure_ascii=False)
-        case "bytes", "":
-            return json.dumps({"receipt": printer.receipt.hex(), "cuts": printer.paper.cuts})
-        case "slow", _:
-            return _slow(printer, word)
-        case "baud", _:
-            return _baud(printer, word)
-        case "help", _:
-            return f"ok {_language()}"
-    return f"error: {command.strip()!r} is not one of: {_language()}"
-
-
 def _slow(printer: Printer, word: str) -> str:
     try:
         delay_s = 0.0 if word == "off" else float(word)
@@ -101,41 +71,35 @@ def _baud(printer: Printer, word: str) -> str:
     return "ok"
 
 
-def _language() -> str:
-    words = {subject: list(switches) for subject, switches in SWITCHES.items()}
-    for subject, word in ACTIONS:
-        words.setdefault(subject, []).append(word)
-    listed = [
-        f"{subject} {'|'.join(filter(None, some))}".strip() for subject, some in words.items()
-    ]
-    return ", ".join(
-        [*listed, "slow SECONDS|off", "baud SPEED|any", "status", "receipt", "bytes", "help"]
-    )
+def _status(printer: Printer) -> dict[str, object]:
+    about = {"dialect": printer.dialect, "path": printer.line.name, "plugged": printer.plugged}
+    return about | asdict(printer.conditions)
+
+
+def _receipt(printer: Printer, _word: str) -> str:
+    return json.dumps({"printed": printer.printed}, ensure_ascii=False)
+
+
+def _bytes(printer: Printer, _word: str) -> str:
+    return json.dumps({"receipt": printer.receipt.hex(), "cuts": printer.paper.cuts})
+
+
+LANGUAGE = Language[Printer](
+    switches=SWITCHES,
+    actions=ACTIONS,
+    others={
+        "slow": ("slow SECONDS|off", _slow),
+        "baud": ("baud SPEED|any", _baud),
+        "receipt": ("receipt", _receipt),
+        "bytes": ("bytes", _bytes),
+    },
+    status=_status,
+)
+obey = LANGUAGE.obey
 
 
 async def serve(
     path: Path, control_path: Path, stop: asyncio.Event, receipt_file: Path | None = None
 ) -> None:
     """A printer on a serial port at `path`, obeying orders at `control_path`, until `stop`."""
-    await serve_printer(SimulatedPrinter(path, receipt_file), control_path, stop)
-
-
-async def serve_printer(
-    printer: Printer,
-    control_path: Path,
-    stop: asyncio.Event,
-    ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Run `printer`, obeying orders at `control_path`, until `stop` is set.
-
-    Calls `ready` once it can be talked to. Raises OSError when another simulator already listens
-    at `control_path`, or a port is taken.
-    """
-
-    async def obeyed(command: str) -> str:
-        return obey(printer, command)
-
-    clear(control_path)  # before the port is taken from whom it belongs to
-    async with printer, taken_at(control_path, obeyed):
-        ready()
-        await stop.wait()
+    await serve_device(SimulatedPrinter(path, receipt_file), obey, control_path, stop)

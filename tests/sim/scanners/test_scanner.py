@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.sim.language import serve
 from agent.sim.orders import give
 from agent.sim.scanners.brains import VENDORS
-from agent.sim.scanners.language import obey, serve
+from agent.sim.scanners.language import obey
 from agent.sim.scanners.scanner import GARBAGE, SimulatedScanner
 
 QUESTIONS = {
@@ -200,7 +201,7 @@ def test_another_process_gives_orders(tmp_path: Path) -> None:
     async def run() -> None:
         stop, ready = asyncio.Event(), asyncio.Event()
         sim = SimulatedScanner(path, "ssi")
-        serving = asyncio.create_task(serve(sim, control, stop, ready.set))
+        serving = asyncio.create_task(serve(sim, obey, control, stop, ready.set))
         await ready.wait()
         assert await give(control, "cable out") == "ok"
         assert json.loads(await give(control, "status"))["plugged"] is False
