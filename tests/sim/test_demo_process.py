@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,14 @@ STORY_S = 150.0
 END_S = 20.0
 
 
-def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short name: the path of a unix socket has 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="pd-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "agent", "demo", *arguments],
         stdin=subprocess.DEVNULL,
@@ -26,7 +35,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(place)},
     )
 
 
@@ -43,9 +52,9 @@ def started_by(directory: Path) -> list[str]:
     return found
 
 
-def test_the_story_ends_well(tmp_path: Path) -> None:
+def test_the_story_ends_well(place: Path) -> None:
     """Every act comes to its end, the books agree, the exit code says so, nothing is left."""
-    demo = start(tmp_path, "--once", "--lang", "zh")
+    demo = start(place, "--once", "--lang", "zh")
     try:
         said, _ = demo.communicate(timeout=STORY_S)
     finally:
@@ -54,13 +63,13 @@ def test_the_story_ends_well(tmp_path: Path) -> None:
     assert "✗" not in said
     assert "network.host_unreachable" in said
     assert '"code":"printer.paper_out"' in said
-    assert started_by(tmp_path) == []
-    assert list(tmp_path.glob("posagent-*")) == []
+    assert started_by(place) == []
+    assert list(place.glob("posagent-*")) == []
 
 
-def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+def test_ctrl_c_ends_everything(place: Path) -> None:
     """In the middle of the story: the agent and the simulators go, the directory too."""
-    demo = start(tmp_path, "--lang", "en")
+    demo = start(place, "--lang", "en")
     try:
         assert demo.stdout is not None
         deadline = time.monotonic() + STORY_S
@@ -70,20 +79,20 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
             assert line, said
             said += line
             assert time.monotonic() < deadline, said
-        assert any("agent run" in line for line in started_by(tmp_path))
+        assert any("agent run" in line for line in started_by(place))
         demo.send_signal(signal.SIGINT)
         rest, _ = demo.communicate(timeout=END_S)
     finally:
         demo.kill()
         demo.wait()
     assert demo.returncode == 0, said + rest
-    assert started_by(tmp_path) == []
-    assert list(tmp_path.glob("posagent-*")) == []
+    assert started_by(place) == []
+    assert list(place.glob("posagent-*")) == []
 
 
-def test_a_killed_agent_is_brought_back(tmp_path: Path) -> None:
+def test_a_killed_agent_is_brought_back(place: Path) -> None:
     """kill -9 in the middle of the story: restarted, said so, and the books still agree."""
-    demo = start(tmp_path, "--once", "--lang", "en")
+    demo = start(place, "--once", "--lang", "en")
     try:
         assert demo.stdout is not None
         said = ""
@@ -91,7 +100,7 @@ def test_a_killed_agent_is_brought_back(tmp_path: Path) -> None:
             line = demo.stdout.readline()
             assert line, said
             said += line
-        (pid_file,) = tmp_path.glob("posagent-demo-*/agent.pid")
+        (pid_file,) = place.glob("posagent-demo-*/agent.pid")
         os.kill(int(pid_file.read_text("ascii")), signal.SIGKILL)
         rest, _ = demo.communicate(timeout=STORY_S)
     finally:
