@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable
 
-from agent import config
 from agent.clock import Clock
+from agent.config.telemetry import Telemetry
 from agent.core.fleet.messages import Identity
 from agent.core.money.journal import Backlog
 from agent.link.contact import Told
@@ -21,7 +21,7 @@ __all__ = ["BrokerTime", "Identity", "Publisher", "Terminals", "View", "build"]
 
 
 def build(
-    settings: config.Telemetry,
+    settings: Telemetry,
     *,
     clock: Clock,
     timers: Timers,

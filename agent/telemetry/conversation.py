@@ -17,8 +17,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import config
 from agent.clock import Clock
+from agent.config.telemetry import Telemetry
 from agent.core.fleet import messages
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.messages import Kind, StateMessage
@@ -71,7 +71,7 @@ CLOSE_S = 0.3
 class Line:
     """How to reach the fleet, as configured."""
 
-    settings: config.Telemetry
+    settings: Telemetry
     tenant: str
     device_id: str
     tls: Callable[[], ssl.SSLContext]
@@ -97,7 +97,7 @@ class Line:
 
     def topic(self, kind: str) -> str:
         """Where a message goes."""
-        return messages.topic(self.tenant, self.device_id, Kind(kind))
+        return messages.topic(self.tenant, self.device_id, kind)
 
     def password(self) -> str:
         """Read when needed: it may be rotated."""

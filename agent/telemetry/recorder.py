@@ -11,8 +11,8 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from agent import config
 from agent.clock import Clock
+from agent.config.telemetry import Telemetry
 from agent.core.fleet import messages
 from agent.core.fleet.deltas import BacklogEdges, Readings
 from agent.core.fleet.messages import (
@@ -77,7 +77,7 @@ class Recorder:
 
     def __init__(
         self,
-        settings: config.Telemetry,
+        settings: Telemetry,
         sources: Sources,
         outbox: Outbox,
         identity: Identity,

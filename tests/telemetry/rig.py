@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.clock import Clock, SystemClock
-from agent.config import Telemetry
+from agent.config.telemetry import Telemetry
 from agent.core.fleet.messages import Identity
 from agent.core.health.reading import Reading
 from agent.core.health.tracker import Alarm, Change, ComponentState, Severity, What

@@ -68,9 +68,12 @@ RULES: Mapping[Kind, Rule] = {
 }
 
 
-def topic(tenant: str, device_id: str, kind: Kind) -> str:
-    """Where a message of this kind goes. Both names match [A-Za-z0-9_-]{1,64} (configuration)."""
-    return f"pos/{CONTRACT}/{tenant}/{device_id}/{kind}"
+def topic(tenant: str, device_id: str, tail: str) -> str:
+    """Where a message goes; `tail` is its kind, with what belongs behind it (`res/4711`).
+
+    Both names match [A-Za-z0-9_-]{1,64} (configuration).
+    """
+    return f"pos/{CONTRACT}/{tenant}/{device_id}/{tail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,66 @@
+"""How one kind of fleet server wants to be spoken to: its topics and its bytes, and nothing else.
+
+A `Scheme` is asked by `telemetry.conversation`, which alone knows connections, windows and rows. It
+holds no message back and sends none by itself: a row that a server has no place for is answered
+with no packets and counts as told. The contract's own scheme is `native`; servers with rules of
+their own get theirs by configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from agent.core.fleet.messages import StateMessage
+from agent.record import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One PUBLISH, QoS 1."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandIn:
+    """A signed command arrived for this terminal; not yet believed."""
+
+    cmd_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredIn:
+    """A signed statement of how this terminal should be arrived; not yet believed."""
+
+    payload: bytes
+
+
+class Scheme(Protocol):
+    """Topics and bytes of one kind of server. One per connection's line; may remember."""
+
+    @property
+    def subscriptions(self) -> Sequence[str]:
+        """Topic filters to subscribe to (QoS 1) after every CONNACK; none: nothing is taken."""
+        ...
+
+    def will(self, lost: StateMessage) -> Packet:
+        """What the broker says for us when we vanish."""
+        ...
+
+    def state(self, message: StateMessage) -> Sequence[Packet]:
+        """Our own state, after CONNACK and before DISCONNECT."""
+        ...
+
+    def packets(
+        self, kind: str, body: bytes, *, seq: int, outbox_id: str, retained: bool
+    ) -> Sequence[Packet]:
+        """A row of the outbox. `kind` is the tail of the native topic: `health`, `res/4711`."""
+        ...
+
+    def heard(self, topic: str, payload: bytes) -> CommandIn | DesiredIn | None:
+        """What arrived on a subscription; None: nothing of ours."""
+        ...
