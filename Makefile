@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once \
-	exactly-once-long confusion rig bench bench-quick bench-million hardware-day docs contracts clean
+	exactly-once-long confusion storm fleet-kills rig bench bench-quick bench-million hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -20,6 +20,7 @@ run: $(RUN_STAMP) ## the real agent with a simulated terminal, host and broker; 
 
 test: $(DEV_STAMP) ## all tests; says what this machine could not run
 	@sh packaging/ci/broker.sh
+	@sh packaging/ci/rabbitmq.sh
 	@sh packaging/ci/network.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
@@ -64,6 +65,15 @@ confusion: $(DEV_STAMP) ## 60 faults in network namespaces: what was done, what 
 	@sh packaging/ci/broker.sh
 	@sh packaging/ci/network.sh
 	$(BIN)/python -m tests.network --report docs/reports/confusion.md $(CONFUSION)
+
+storm: $(DEV_STAMP) ## 5,000 terminals come back after a broker was killed, 30 min; writes docs/reports/storm.md (STORM=--quick: a look)
+	@sh packaging/ci/broker.sh
+	$(BIN)/python -m tests.fleet_rig.storm $(or $(STORM),--report docs/reports/storm.md)
+
+fleet-kills: $(DEV_STAMP) ## 10,000 messages while brokers, line and agent are killed; writes docs/reports/fleet-kills.md
+	@sh packaging/ci/broker.sh
+	@sh packaging/ci/rabbitmq.sh
+	$(BIN)/python -m tests.fleet_rig.kills --report docs/reports/fleet-kills.md $(KILLS)
 
 rig: $(DEV_STAMP) ## the daemon in a virtual machine with kernel USB devices (root, qemu); writes docs/reports/rig.md
 	@sh packaging/ci/rig.sh

@@ -64,6 +64,11 @@ class SystemClock:
             suspended_ms=max(0, boot_ms - awake_ns // 1_000_000),
         )
 
+    @property
+    def last_seen_ms(self) -> int:
+        """The newest wall time this terminal is known to have lived through."""
+        return self._last_seen_ms
+
     def seen(self, wall_ms: int) -> None:
         """Raise the newest wall time known, for example from the journal after it was opened."""
         self._last_seen_ms = max(self._last_seen_ms, wall_ms)

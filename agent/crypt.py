@@ -105,6 +105,26 @@ def public_of(seed: bytes) -> bytes:
     return _signing_pair(seed)[0]
 
 
+#: Of the salt that a passphrase is stretched with.
+SALT_BYTES = 16
+
+
+def stretched(passphrase: bytes, salt: bytes, passes: int, memory_bytes: int) -> bytes:
+    """A key made of a passphrase (Argon2id). ValueError where libsodium cannot; never in a daemon.
+
+    It takes as much memory and time as asked for: that is its point.
+    """
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    key = _new("unsigned char[]", KEY_BYTES)
+    kind = lib.crypto_pwhash_alg_argon2id13()
+    if lib.crypto_pwhash(
+        key, KEY_BYTES, passphrase, len(passphrase), salt, passes, memory_bytes, kind
+    ):
+        raise ValueError("libsodium cannot stretch this passphrase: is there memory?")
+    return bytes(_buffer(key, KEY_BYTES))
+
+
 def _signing_pair(seed: bytes) -> tuple[bytes, bytes]:
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a signing seed has {SEED_BYTES} bytes")

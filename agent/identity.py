@@ -30,6 +30,7 @@ def identity_of(config: Config, counters: Counters) -> Identity:
         site=config.agent.site,
         os=_os(),
         uplinks=tuple(profile.name for profile in config.uplink),
+        config_version=_fingerprint(config),
     )
 
 
@@ -48,6 +49,13 @@ def _derived(counters: Counters | None) -> str:
         seed = ""
     seed = seed or ("" if counters is None else counters.outbox_id())
     return "pos-" + hashlib.blake2b(seed.encode(), digest_size=6, person=b"pos/device").hexdigest()
+
+
+def _fingerprint(config: Config) -> str:
+    """Equal on terminals that are configured alike: all but who and where the terminal is."""
+    parts = (name for name in config.__struct_fields__ if name != "agent")
+    told = "\n".join(f"{name}={getattr(config, name)!r}" for name in parts)
+    return hashlib.blake2b(told.encode(), digest_size=6, person=b"pos/config").hexdigest()
 
 
 def _os() -> str:

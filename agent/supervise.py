@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -33,6 +34,7 @@ RECENT_MS = 3_600_000
 EXIT_OK = 0
 EXIT_FATAL_PART = 70  # EX_SOFTWARE
 EXIT_STORE = 74  # EX_IOERR
+EXIT_AGAIN = 75  # EX_TEMPFAIL: the process replaces itself, or whoever watches it starts it anew
 
 
 class Part(Protocol):
@@ -224,10 +226,16 @@ class Supervisor:
                 if self._notify.watchdog_s:
                     self._timers.every(self._notify.watchdog_s / 3, "watchdog", self._tick)
                 await self._stopping.wait()
-            self._notify.send("STOPPING=1")
+            self._notify.send(self._farewell())
         finally:
             await self._stop(tasks)
         return self._exit_code
+
+    def _farewell(self) -> str:
+        """systemd ends for good what says it stops."""
+        if self._exit_code != EXIT_AGAIN:
+            return "STOPPING=1"
+        return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
     async def _ready(self, ready: Callable[[], Awaitable[Any]]) -> bool:
         """Whether it got ready before it had to stop: a part may fail, or a signal come, first."""

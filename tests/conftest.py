@@ -33,7 +33,19 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+def rabbitmq() -> str | None:
+    """Debian's RabbitMQ with what its recipe needs, or None where one of them is missing."""
+    program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    whole = program.exists() and shutil.which("erl") and shutil.which("openssl")
+    return str(program) if whole else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if rabbitmq() is None:
+        absent = pytest.mark.skip(reason="no RabbitMQ: its recipe was not tried")
+        for item in items:
+            if item.get_closest_marker("rabbitmq"):
+                item.add_marker(absent)
     if mosquitto() is None:
         absent = pytest.mark.skip(reason="no mosquitto: the real broker was not tried")
         for item in items:
@@ -77,5 +89,6 @@ def pytest_report_header() -> list[str]:
     """Say which of the real parts this run has."""
     return [
         f"real broker: {mosquitto() or 'not installed'}",
+        f"RabbitMQ: {rabbitmq() or 'not installed'}",
         f"root: {os.geteuid() == 0}, C compiler: {shutil.which('cc') or 'none'}",
     ]

@@ -17,6 +17,7 @@ from agent.wire.problem import CODES
 
 if TYPE_CHECKING:
     from agent.actions.inspecting import Inspecting, Inspections
+    from agent.actions.ports_audit import Noting, Read
     from agent.actions.ports_software import Installing, Software
     from agent.actions.rooms import (
         AppSeen,
@@ -77,6 +78,8 @@ class Ports:
     app: AppSeen | None = None  #: None: no daemon
     software: Software | None = None  #: None: not kept here
     installer: Installing | None = None  #: None: no daemon
+    trail: Read | None = None  #: None: not kept here
+    noting: Noting | None = None  #: None: no daemon
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
     checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed

@@ -1,20 +1,45 @@
-"""Keep one payment from being sent until somebody releases it. Nothing is lost by it."""
+"""Keep payments from being sent until somebody releases them. Nothing is lost by it.
+
+One by key, or all that wait for one cause: then what is being sent right now is left alone.
+"""
 
 from __future__ import annotations
 
 from agent.actions.finding import by_key, refusal
-from agent.actions.moving import Tally
+from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
-from agent.core.money.journal import Change, Event, State
+from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import HoldArgs
+from agent.wire.problem import RequestError
 from agent.wire.views import Moved
 
 HELD = "queue.held"
+_WAITING = frozenset({State.QUEUED, State.WAITING})
 
 
 async def run(ports: Ports, args: HoldArgs) -> Moved:
     """Holding what is held already changes nothing."""
     mover = ports.moving()
+    if (args.key is None) == (args.cause is None):
+        raise RequestError(
+            "request.missing_field",
+            "say which: key or cause, one of them",
+            field="key",
+            hint="posagent queue hold KEY, or --cause CODE.",
+        )
+
+    def hold(record: Record) -> Change:
+        return Change(
+            event=Event.HOLD,
+            cause=HELD,
+            note=args.reason or "held by a person",
+            not_found=record.not_found,
+            actor=ports.actor,
+        )
+
+    if args.key is None:
+        found = await move_all(ports, _WAITING, lambda record: record.cause == args.cause, hold)
+        return found.out()
     record = await by_key(ports, args.key)
     match record.state:
         case State.HELD:
@@ -24,11 +49,4 @@ async def run(ports: Ports, args: HoldArgs) -> Moved:
             raise refusal(record, "record.sending")
         case _ if record.final:
             raise refusal(record, "record.final")
-    change = Change(
-        event=Event.HOLD,
-        cause=HELD,
-        note=args.reason or "held by a person",
-        not_found=record.not_found,
-        actor=ports.actor,
-    )
-    return Tally(moved=[await mover.advance(record.seq, record.version, change)]).out()
+    return Tally(moved=[await mover.advance(record.seq, record.version, hold(record))]).out()

@@ -6,13 +6,20 @@ the same actions over different ports.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.actions.ports import Ports
-from agent.wire.api import Message
+from agent.core.audit import Deed
+from agent.core.money.journal import IllegalMoveError
+from agent.errors import AgentError
+from agent.wire.api import BY_NAME, Message
+
+if TYPE_CHECKING:
+    from agent.actions.ports_audit import Trail
 
 #: The arguments are those of the operation with the same name; the API table checks them.
 Run = Callable[[Ports, Any], Awaitable[Message]]
@@ -56,6 +63,8 @@ ACTIONS: Mapping[str, str] = {
     "key_rotate": "keys.rotate",
     "backup": "backup.begin",
     "backup_piece": "backup.piece",
+    "audit": "audit.run",
+    "alarm_acknowledge": "alarm_acknowledge.run",
 }
 
 
@@ -67,11 +76,43 @@ def action(name: str) -> Run:
 
 
 class Desk:
-    """Runs actions over one set of ports."""
+    """Runs actions over one set of ports; what is audited leaves a line, however it ends."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, trail: Trail | None = None) -> None:
         self._ports = ports
+        self._trail = trail
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def do(self, name: str, arguments: Message, actor: str) -> Message:
         """Run the action `name` on behalf of `actor`."""
-        return await action(name)(replace(self._ports, actor=actor), arguments)
+        run = action(name)(replace(self._ports, actor=actor), arguments)
+        if self._trail is None or not BY_NAME[name].audited:
+            return await run
+        outcome = "interrupted"  # unless it comes to an end before whoever asked gives up
+        try:
+            result = await run
+            outcome = "ok"
+        except AgentError as error:
+            outcome = error.code
+            raise
+        except IllegalMoveError:
+            outcome = "record.changed"
+            raise
+        finally:
+            # In a task of its own: who gives up waiting does not keep it from being written.
+            deed = Deed(actor=actor, op=name, target=_target(arguments), outcome=outcome)
+            writing = asyncio.create_task(self._trail.write(deed), name="audit")
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
+            if outcome != "interrupted":
+                await asyncio.shield(writing)
+        return result
+
+
+#: Which argument says what an operation is about; never what is in a payment.
+_TARGETS = ("key", "cause", "code", "uplink", "component", "update", "file")
+
+
+def _target(arguments: Message) -> str:
+    told = (getattr(arguments, name, None) for name in _TARGETS)
+    return next((one for one in told if isinstance(one, str) and one), "")

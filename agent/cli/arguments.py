@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import arguments_software
+from agent.cli import arguments_audit, arguments_fleet, arguments_simulated, arguments_software
 from agent.cli.texts import Words
 from agent.core.money.transaction import MAX_AMOUNT_MINOR
 
@@ -138,6 +138,8 @@ def _parser(t: Words) -> Parser:
     tree.json(keys("show", "help.keys.show"))
     tree.json(keys("rotate", "help.keys.rotate"))
     arguments_software.add(tree, command, t)
+    arguments_fleet.add(tree, command, t)
+    arguments_audit.add(tree, command, t)
     _conformance(tree, command("conformance", "help.conformance"), t)
     _hooks(tree, command("hooks", "help.hooks"), t)
     demo = command("demo", "help.demo")
@@ -181,12 +183,9 @@ def _queue(tree: _Tree, queue: Parser, t: Words) -> None:
     tree.json(abandon)
     for name in ("retry", "hold", "release"):
         order = command(name, f"help.queue.{name}")
-        if name == "hold":
-            order.add_argument("key", metavar="KEY", help=t("help.key"))
-        else:
-            which = order.add_mutually_exclusive_group(required=True)
-            which.add_argument("key", nargs="?", metavar="KEY", help=t("help.key"))
-        if name == "release":
+        which = order.add_mutually_exclusive_group(required=True)
+        which.add_argument("key", nargs="?", metavar="KEY", help=t("help.key"))
+        if name in ("hold", "release"):
             which.add_argument("--cause", metavar="CODE", help=t("help.queue.cause"))
         if name == "retry":
             which.add_argument("--all", action="store_true", help=t("help.queue.retry_all"))
@@ -346,6 +345,7 @@ def _sim(tree: _Tree, sim: Parser, t: Words) -> None:
     keypad.add_argument("orders", nargs="*", metavar="ORDER", help=t("help.sim.order"))
     broker = command("broker", "help.sim.broker")
     broker.add_argument("--port", type=_port, default=0, help=t("help.sim.port"))
+    arguments_simulated.add_fleet(command("fleet", "help.sim.fleet"), t)
 
 
 def _sim_modem(modem: Parser, t: Words) -> None:

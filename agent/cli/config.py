@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from agent import settings
 from agent.cli.session import Exit, Session
@@ -33,12 +34,20 @@ def _check(session: Session) -> int:
         return Exit.USAGE
     warnings = [warning[1 if session.words.lang == "zh" else 0] for warning in loaded.warnings]
     files = [str(file) for file in loaded.files]
+    _, version, conflict = _laid_over(loaded, references=True)
+    if conflict:
+        warnings.append(session.words("config.desired.conflict", version=version, key=conflict))
     if session.json:
-        session.print_json({"ok": True, "files": files, "warnings": warnings})
+        told = {"ok": True, "files": files, "warnings": warnings}
+        if version:
+            told["desired"] = {"version": version, "in_force": not conflict, "key": conflict}
+        session.print_json(told)
         return Exit.OK
     for warning in warnings:
         session.screen.line(session.words("config.warning", what=warning), "warn")
     _say_where(session, loaded)
+    if version and not conflict:
+        session.screen.line(session.words("config.desired", version=version))
     return Exit.OK
 
 
@@ -46,6 +55,7 @@ def _show(session: Session) -> int:
     from agent.settings.schema import effective
 
     loaded = settings.load(session.config_file, references=False)
+    loaded, version, conflict = _laid_over(loaded, references=False)
     if session.json:
         tables: dict[str, dict[str, str]] = {}
         for table, key, value in effective(loaded.config):
@@ -53,6 +63,9 @@ def _show(session: Session) -> int:
         session.print_json({"files": [str(file) for file in loaded.files], "tables": tables})
         return Exit.OK
     _say_where(session, loaded, comment="# ")
+    if version:
+        word = "config.desired.conflict" if conflict else "config.desired"
+        session.screen.line("# " + session.words(word, version=version, key=conflict))
     origins = _Origins(loaded)
     last = ""
     for table, key, value in effective(loaded.config):
@@ -65,8 +78,17 @@ def _show(session: Session) -> int:
     return Exit.OK
 
 
-#: The key each entry of an array of tables begins with.
-_FIRST = {"[[uplink]]": "type", "[[limit]]": "currency"}
+def _laid_over(loaded: settings.Loaded, *, references: bool) -> tuple[settings.Loaded, int, str]:
+    """With what the fleet set over the files, where it ever did."""
+    if not (Path(loaded.config.agent.state_dir) / "desired.json").exists():
+        return loaded, 0, ""
+    from agent.main.overlay import shown
+
+    return shown(loaded, references=references)
+
+
+#: The key each entry of an array of tables begins with, where it is not the first of its shape.
+_FIRST = {"[[uplink]]": "type"}
 
 
 class _Origins:
@@ -78,7 +100,11 @@ class _Origins:
 
     def next_entry(self, table: str, key: str) -> bool:
         """Whether `key` begins another entry of an array of tables."""
-        if not table.startswith("[[") or key != _FIRST[table]:
+        if not table.startswith("[["):
+            return False
+        from agent.settings.schema import tables
+
+        if key != (_FIRST.get(table) or tables()[table].fields[0].name):
             return False
         self._entries[table] = self._entries.get(table, -1) + 1
         return True

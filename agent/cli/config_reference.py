@@ -12,7 +12,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from agent.cli import (
+    config_adapter,
     config_channels,
+    config_fleet,
     config_inspection,
     config_software,
     config_system,
@@ -35,6 +37,8 @@ TABLES: Mapping[str, str] = {
     "[app]": "The payment app, where it sends payments itself and reports their stages.",
     "[store]": "How large the journal may become, and how long it remembers.",
     "[telemetry]": "The fleet's MQTT broker. Without an endpoint everything is kept locally.",
+    **config_adapter.TABLES,
+    **config_fleet.TABLES,
     "[printer]": "A receipt printer on a serial line, USB or the network. Without a device: not "
     "fitted. docs/hardware/printers.md says what is ever sent to it.",
     "[scanner]": "A barcode scanner on a serial line or USB, or built in. Without a device: not "
@@ -172,22 +176,38 @@ MEANINGS: Mapping[str, str] = {
     "store.verify_period_s": "Everything stored is checked once in this time, in quiet moments; 0: "
     "only by posagent verify.",
     "telemetry.endpoints": "Brokers, tried in order; mqtt:// only to loopback.",
+    **config_adapter.MEANINGS,
+    **config_fleet.MEANINGS,
     "telemetry.protocol": "MQTT version; auto: 5, then 3.1.1.",
     "telemetry.username": "MQTT user; empty: none.",
     "telemetry.password_file": "File holding the MQTT password, without a line end.",
     "telemetry.ca_file": "CA the broker's certificate must come from; empty: the system's.",
     "telemetry.cert_file": "Client certificate for mutual TLS.",
     "telemetry.key_file": "Its private key; only the agent's user should be able to read it.",
-    "telemetry.keepalive_s": "MQTT keep-alive.",
+    "telemetry.keepalive_s": "MQTT keep-alive; auto: 120 s, on cellular from 300 s up to 1200 s as "
+    "long as silence proves harmless (learnt per operator).",
+    "telemetry.spread_s": "Over how long the terminals of a fleet come back after their server "
+    "went away; 0: as after trouble of their own. A reconnect_cap_s below 60 caps it.",
+    "telemetry.proxy": "Proxy to the brokers: http://[user@]host:port or socks5://[user@]host:port.",
+    "telemetry.proxy_password_file": "File holding the proxy's password.",
     "telemetry.boot_delay_s": "Upper bound of the random wait before the first connection.",
     "telemetry.reconnect_base_s": "First wait after a lost connection; doubles, with jitter.",
     "telemetry.reconnect_cap_s": "Longest wait after a lost connection.",
     "telemetry.puback_timeout_s": "How long the broker may take to acknowledge.",
     "telemetry.will_delay_s": "How long the broker waits before it says `lost`; MQTT 5 only.",
     "telemetry.window": "Messages on their way at once.",
-    "telemetry.health_period_s": "How often health is reported without a change.",
-    "telemetry.full_period_s": "How often everything is reported.",
-    "telemetry.backlog_period_s": "How often unsent money is reported without a change.",
+    "telemetry.profile": "How often what is not urgent is told: every 15 min (`default`) or every "
+    "hour (`eco`), and a full report once a day.",
+    "telemetry.health_period_s": "How often readings that moved are reported; otherwise as the "
+    "profile says.",
+    "telemetry.full_period_s": "How often everything is reported; otherwise as the profile says.",
+    "telemetry.backlog_period_s": "How often unsent money is reported without a change; otherwise "
+    "as the profile says.",
+    "telemetry.daily_budget_kb": "What a day may cost on the wire, both directions; less is told "
+    "from 60 percent on, alarms and money always. 0: no budget.",
+    "telemetry.drain_messages_per_s": "How fast readings and history leave; alarms and money do "
+    "not wait for it.",
+    "telemetry.drain_bytes_per_s": "The same in bytes on the wire.",
     "telemetry.outbox_max_rows": "Messages kept while the broker is away.",
     "telemetry.outbox_max_bytes": "The same in bytes; the oldest readings are thinned first.",
     "printer.device": "Serial line /dev/ttyS1, USB /dev/usb/lp0 or tcp://host:9100; empty: not "
@@ -313,6 +333,7 @@ MEANINGS: Mapping[str, str] = {
 #: Examples for what must be given, so that the commented file can be uncommented as it is.
 _EXAMPLES: Mapping[str, str] = {
     **config_terminal.EXAMPLES,
+    **config_fleet.EXAMPLES,
     **config_software.EXAMPLES,
     **config_system.EXAMPLES,
     "channel.name": '"cable"',

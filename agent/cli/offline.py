@@ -17,6 +17,7 @@ from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState, Tracker
 from agent.core.inspection.report import Report
 from agent.store import health, inventory, software
+from agent.store.audit import Trail
 from agent.store.inspections import InspectionRows
 from agent.store.offline import OfflineStore
 from agent.watch.software import ledger
@@ -105,5 +106,6 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
             await store.state(partial(inventory.changes, limit=inventory.KEEP_ROWS)),
         ),
         inspections=LastInspections(InspectionRows(store)),
+        trail=Trail(store, clock, config.fleet.audit_days),
         actor="cli",
     )

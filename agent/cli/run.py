@@ -23,4 +23,4 @@ def run(session: Session) -> int:
         config = replace(config, agent=replace(config.agent, state_dir=str(state_dir.absolute())))
     from agent.main import run as run_daemon
 
-    return run_daemon(config)
+    return run_daemon(config, loaded.looked_for if loaded.files else None)

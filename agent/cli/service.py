@@ -32,7 +32,7 @@ def served(argv: Sequence[str]) -> int | None:
     from agent.main import run
 
     try:
-        return run(loaded.config)
+        return run(loaded.config, at)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - boundary: CLI top

@@ -52,6 +52,8 @@ def sim(session: Session) -> int:
             return _run_acquirer(session)
         case "host", False:
             return _run_host(session)
+        case "fleet", _:
+            return _run_fleet(session)
         case _:
             return _run_broker(session)
 
@@ -250,6 +252,12 @@ def _run_broker(session: Session) -> int:
             await stop.wait()
 
     return _until_stopped(serve)
+
+
+def _run_fleet(session: Session) -> int:
+    from agent.cli import sim_fleet
+
+    return _until_stopped(lambda stop: sim_fleet.run(session, stop))
 
 
 def _until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> int:

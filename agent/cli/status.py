@@ -190,6 +190,8 @@ class Page:
         blank = " " * self._label_width
         for alarm in self._told["alarms"]:
             title = f"{self._title(alarm)} ({alarm['code']})"
+            if alarm.get("acknowledged_by"):
+                title += t("status.noted", by=alarm["acknowledged_by"])
             if alarm["suppressed_by"]:
                 said = t("status.follows", title=title, root=alarm["suppressed_by"])
                 self._screen.text(said, indent=f"{blank}  ", first=label, style="dim")

@@ -12,9 +12,11 @@ from typing import Literal
 
 from agent.cli import (
     texts_android,
+    texts_audit,
     texts_care,
     texts_components,
     texts_discover,
+    texts_fleet,
     texts_hooks,
     texts_inspection,
     texts_keypad,
@@ -28,9 +30,11 @@ Language = Literal["zh", "en"]
 #: name -> (English, Chinese); `name.one` is used instead where `count` is 1
 TEXTS: Mapping[str, tuple[str, str]] = {
     **texts_android.TEXTS,
+    **texts_audit.TEXTS,
     **texts_care.TEXTS,
     **texts_components.TEXTS,
     **texts_discover.TEXTS,
+    **texts_fleet.TEXTS,
     **texts_hooks.TEXTS,
     **texts_inspection.TEXTS,
     **texts_keypad.TEXTS,
@@ -96,7 +100,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.queue.confirmed": ("what the host confirmed", "主机方确认的结果"),
     "help.queue.proof": ("where that can be looked up", "可供查证的单号或名单"),
     "help.queue.said_by": ("who confirmed it", "确认人"),
-    "help.queue.cause": ("all that are held for this cause", "因该原因暂停的全部交易"),
+    "help.queue.cause": ("all payments with this cause", "该原因的全部交易"),
     "help.key": ("key of the payment", "交易的键"),
     "help.reason": ("why, for the audit trail", "原因，记入审计"),
     "help.check": ("would this payment be taken now?", "现在能否收这笔款？"),

@@ -18,6 +18,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "component.payment_app": ("payment app", "收款应用"),
     "component.queue": ("queue", "交易队列"),
     "component.agent": ("agent", "监测程序"),
+    "component.fleet": ("fleet line", "远程管理"),
     "component.channels": ("ways out", "联网方式"),
     "status.way": ("{name} {state}", "{name} {state}"),
     "status.way_used": ("{name} in use ({state})", "正在使用{name}（{state}）"),

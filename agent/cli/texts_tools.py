@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.cli import texts_simulated
+
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
+    "config.desired": (
+        "the fleet's settings of version {version} are laid over it",
+        "已叠加平台下发的第 {version} 版设置",
+    ),
+    "config.desired.conflict": (
+        "the fleet's settings of version {version} are not in force: {key} no longer agrees with "
+        "these files",
+        "平台下发的第 {version} 版设置未生效：{key} 与本机配置文件不再相符",
+    ),
+    **texts_simulated.TEXTS,
     "component.configuration": ("settings", "参数"),
     "help.sim": (
-        "simulated printer, scanner, keypad, modem, host, acquirer or broker",
-        "模拟打印机、扫码枪、键盘、调制解调器、主机、收单机构或 MQTT 服务器",
+        "simulated printer, scanner, keypad, modem, host, acquirer, broker or fleet",
+        "模拟打印机、扫码枪、键盘、调制解调器、主机、收单机构、MQTT 服务器或终端群",
     ),
     "help.sim.scanner": ("run one, or give orders to one", "运行模拟扫码枪，或向其发出指令"),
     "help.sim.scanner.vendor": ("whose language it speaks", "扫码枪的厂家指令集"),

@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from agent.config.adapter import Adapter
 from agent.config.android import Android
 from agent.config.channels import Channel, Channels
 from agent.config.devices import Discovery, Inventory, Keypad, Printer, Scanner
+from agent.config.fleet import Fleet, FleetKey
 from agent.config.hooks import HookComponent, Hooks
 from agent.config.inspection import Inspection
 from agent.config.network import Connectivity
@@ -297,6 +299,9 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     payment_app: PaymentApp = field(default_factory=PaymentApp)
     store: Storage = field(default_factory=Storage)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    adapter: Adapter = field(default_factory=Adapter)
+    fleet: Fleet = field(default_factory=Fleet)
+    fleet_key: tuple[FleetKey, ...] = ()
     printer: Printer = field(default_factory=Printer)
     discovery: Discovery = field(default_factory=Discovery)
     inventory: Inventory = field(default_factory=Inventory)

@@ -20,11 +20,12 @@ from agent.main.floor import Ending, laid, wrapped
 from agent.main.house import house
 from agent.settings.checks import rules_of
 from agent.store import Store
+from agent.supervise import EXIT_AGAIN
 
 log = logging.getLogger(__name__)
 
 
-async def _daemon(config: Config) -> int:
+async def _daemon(config: Config, source: Path | None) -> int:
     clock = SystemClock(boot_id_file=Path(config.system.root + str(BOOT_ID)))
     ending = Ending()
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
@@ -34,17 +35,36 @@ async def _daemon(config: Config) -> int:
     )  # fmt: skip
     await store.start()
     try:
-        return await house(laid(config, clock, store, ending))
+        return await house(laid(config, clock, store, ending, source))
     finally:
         if not store.stop():
             log.error("event=store_hangs reason='a sync did not come back; the lock ends with us'")
 
 
-def run(config: Config) -> int:
-    """Run the daemon until it is told to stop. Returns the process's exit code."""
+def run(config: Config, source: Path | None = None) -> int:
+    """Run the daemon until it is told to stop. Returns the process's exit code.
+
+    `source`: the file the configuration came from, to be read again; None: the usual one.
+    """
     configure(config.agent.log_level)
+    wished = (Path(config.agent.state_dir) / "desired.json").exists()
+    if wished:
+        from agent.main.overlay import starting
+
+        config = starting(config, source)
+        configure(config.agent.log_level)
     try:
-        return asyncio.run(_daemon(config))
+        code = asyncio.run(_daemon(config, source))
     except AgentError as error:
         print(f"posagent: {error}", file=sys.stderr)
-        return 2
+        code = 2
+        wished = wished and error.code != "store.busy"  # the trial is another process's
+    if wished and code not in (0, EXIT_AGAIN):
+        from agent.main.overlay import ended
+
+        code = EXIT_AGAIN if ended(config) else code
+    if code == EXIT_AGAIN:
+        from agent.main.restart import anew
+
+        anew(SystemClock())
+    return code

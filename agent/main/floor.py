@@ -19,7 +19,7 @@ from agent.store.part import StorePart
 from agent.store.prepared import Prepared
 from agent.store.reports import Reports
 from agent.store.sealing import Sealing
-from agent.supervise import EXIT_STORE, DaemonThreads, Supervisor, Timers
+from agent.supervise import EXIT_AGAIN, EXIT_STORE, DaemonThreads, Supervisor, Timers
 from agent.watch.clock import Hearing
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Ending:
         if self.supervisor is not None:
             self.supervisor.end(EXIT_STORE, f"the store failed: {code}")
 
+    def again(self, reason: str) -> None:
+        """Stop, to be started anew."""
+        if self.supervisor is not None:
+            self.supervisor.end(EXIT_AGAIN, reason)
+
     def restarts(self) -> dict[str, int]:
         return {} if self.supervisor is None else self.supervisor.restarts()
 
@@ -65,9 +70,12 @@ class Floor:
     contacts: Contacts  #: what became of connections; whoever watches the network listens
     hearing: Hearing  #: what others say about the time
     ways: ChannelsPart | None  #: None: the system chooses which way connections leave
+    source: Path | None = None  #: the file the configuration came from; None: the usual one
 
 
-def laid(config: Config, clock: SystemClock, store: Store, ending: Ending) -> Floor:
+def laid(
+    config: Config, clock: SystemClock, store: Store, ending: Ending, source: Path | None = None
+) -> Floor:
     """The floor over an open store."""
     threads, contacts = DaemonThreads(), Contacts()
     keeper = StorePart(store)
@@ -86,6 +94,7 @@ def laid(config: Config, clock: SystemClock, store: Store, ending: Ending) -> Fl
         contacts=contacts,
         hearing=Hearing(config.clock, clock, clock, keeper.clock_proved),
         ways=_ways(config, clock, threads, contacts),
+        source=source,
     )
 
 

@@ -16,6 +16,7 @@ from agent.actions.table import Desk
 from agent.core.fleet.messages import Identity
 from agent.errors import StoreError
 from agent.identity import identity_of
+from agent.main.fleet import fleet_parts, inbox_of, trail_of
 from agent.main.floor import Floor
 from agent.main.outward import moving, publisher_of, uploader_of
 from agent.main.watching import Watching, equip, inventory_of, watching
@@ -34,10 +35,14 @@ async def house(floor: Floor) -> int:
     uploader = uploader_of(floor)
     channels = Channels(uploader, floor.clock)
     rooms = watching(floor, identity, uploader, channels)
-    publisher = publisher_of(floor, rooms.watch, channels, identity)
+    inbox, trail = inbox_of(floor), trail_of(floor)
+    publisher = publisher_of(floor, rooms.watch, channels, identity, inbox)
+    rooms.fleet.speaks(publisher.standing)
+    publisher.watch(rooms.fleet.changed)
     known = inventory_of(floor, rooms, publisher)
     equip(floor, rooms, channels, publisher)
-    desk = Desk(replace(_ports(floor, rooms, channels, identity, publisher), inventory=known))
+    ports = _ports(floor, rooms, channels, identity, publisher)
+    desk = Desk(replace(ports, inventory=known, trail=trail, noting=rooms.watch), trail)
     api = local.build(
         config,
         journal=store,
@@ -51,10 +56,11 @@ async def house(floor: Floor) -> int:
     )
     terminals = telemetry.Terminals(publisher)
     terminals.add(await floor.keeper.terminals())
-    for sink in (uploader.changed, terminals.heed):
+    for sink in (uploader.changed, terminals.heed, publisher.money):
         store.on_change(sink)
     parts: list[Part] = [floor.keeper, floor.timers, uploader, rooms.watch, publisher]
     parts += [*moving(floor, uploader, publisher), *rooms.parts(floor), api]
+    parts += fleet_parts(floor, inbox, desk, publisher, rooms=rooms, channels=channels, trail=trail)
     supervisor = Supervisor(parts, floor.clock, floor.timers, ServiceNotify())
     floor.ending.told_to(supervisor)
     return await supervisor.run(partial(_ready, floor, api.listening))

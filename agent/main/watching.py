@@ -25,6 +25,7 @@ from agent.uplink.view import Channels
 from agent.watch import software
 from agent.watch.connectivity import Around
 from agent.watch.discovery.watcher import DevicesWatcher, configured
+from agent.watch.fleet import FleetWatcher
 from agent.watch.inspection import LOOK_S, Inspections
 from agent.watch.inventory import Inventory
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
@@ -44,6 +45,7 @@ class Watching:
 
     watch: Watch
     devices: DevicesWatcher
+    fleet: FleetWatcher
     firmware: HooksPart | None  #: None: no hook is configured
     lapsed: Lapsed
     activity: Activity
@@ -67,6 +69,7 @@ def watching(
     config, clock, store, threads = floor.config, floor.clock, floor.store, floor.threads
     lapsed, activity = Lapsed(clock), Activity(clock)
     devices = watch.devices_watcher(config, threads)
+    fleet = FleetWatcher(clock)
     firmware = hooks.build(config, clock=clock, blocking=threads)
     inspections = _inspections(floor)
     versions = software.watcher_of(
@@ -82,6 +85,7 @@ def watching(
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
+            fleet,
             inspections,
             *watch.channels_watchers(floor.ways),
         ),
@@ -103,6 +107,7 @@ def watching(
     return Watching(
         watch=watcher,
         devices=devices,
+        fleet=fleet,
         firmware=firmware,
         lapsed=lapsed,
         activity=activity,

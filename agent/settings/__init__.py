@@ -6,7 +6,8 @@ that guesses at half a configuration sends money to the wrong place. The bounds 
 cannot drift apart. What an uplink or a watcher does with a value is not known here.
 
 `<file>` and then `conf.d/*.toml` beside it, in the order of their names, are laid over each other:
-a later key wins, `[[uplink]]` entries add up.
+a later key wins, `[[uplink]]` entries add up. What the fleet wants comes last, as far as
+`agent.core.fleet.overlay` lets it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from agent.config import Agent, Config
+from agent.errors import OperatorError
 from agent.record import dataclass
 from agent.settings import file as config_file
 from agent.settings import rules, schema
@@ -47,15 +49,32 @@ class Loaded:
     warnings: tuple[Both, ...] = ()
 
 
-def load(file: Path | None = None, *, references: bool = True) -> Loaded:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """Tables laid over the files: what the fleet wants of this terminal."""
+
+    tables: Mapping[str, Any]
+    file: Path  #: where they are kept
+
+
+class NotAllowedError(OperatorError):
+    """A setting is not the fleet's to change, or not in this direction; `what` is the key."""
+
+
+def load(
+    file: Path | None = None, *, references: bool = True, overlay: Overlay | None = None
+) -> Loaded:
     """The configuration in `file`, or in the usual place; defaults where there is none.
 
     Raises ConfigError with every problem found. `references=False` leaves out whether files named
     in the configuration can be read: a technician's `status` needs no private keys.
+    With an `overlay`, NotAllowedError for what it may not touch.
     """
     reader = _Reader(references=references)
     looked_for = file or DEFAULT_FILE
     merged = reader.read(looked_for, must_exist=file is not None)
+    if overlay is not None and not reader.problems:
+        reader.lay(overlay)
     for trouble in rules.between_keys(merged, schema.defaults()):
         reader.complain(trouble.path, Kind.RULE, found=trouble.found, rule=trouble.rule)
     if reader.problems:
@@ -64,9 +83,15 @@ def load(file: Path | None = None, *, references: bool = True) -> Loaded:
         config=msgspec.convert(merged, Config),
         looked_for=looked_for,
         files=tuple(reader.files),
-        origins={path: f"{place.file}:{place.line}" for path, place in reader.places.items()},
+        origins={path: _origin(place) for path, place in reader.places.items()},
         warnings=tuple(rules.warnings(merged)) if references else (),
     )
+
+
+def kept_in(config: Config, state_dir: str) -> Config:
+    """With another `state_dir`: one given on the command line stands in no file."""
+    agent = msgspec.structs.replace(config.agent, state_dir=state_dir)
+    return msgspec.structs.replace(config, agent=agent)
 
 
 def agent_table(file: Path | None = None) -> Agent:
@@ -113,6 +138,26 @@ class _Reader:
         for part in more:
             self._file(part, must_exist=True)
         return self._merged
+
+    def lay(self, overlay: Overlay) -> None:
+        """Lay the fleet's tables over those of the files. Raises NotAllowedError."""
+        from agent.core.fleet.overlay import limits_over, named, refused
+
+        wish = dict(overlay.tables)
+        if isinstance(wish.get("health"), dict):
+            wish["health"] = _codes(wish["health"])
+        local = msgspec.to_builtins(msgspec.convert(self._merged, Config))
+        if key := refused(wish, local):
+            raise NotAllowedError("config.not_allowed", key)
+        # Without a line: nobody wrote these as text.
+        document = _Document(overlay.file, Lines(""), {})
+        checked = _Checker(self, document, self._references).check(wish)
+        if limits := checked.pop("limit", None):
+            self._merged["limit"] = limits_over(self._merged.get("limit", ()), limits)
+            for number, one in enumerate(self._merged["limit"]):
+                for key in (key for entry in limits if named(entry) == named(one) for key in entry):
+                    self.places[f"limit.{number}.{key}"] = _Place(overlay.file, 0)
+        self._lay_over(document, checked)
 
     def complain(self, path: str, kind: Kind, **args: str | Both) -> None:
         """A problem at a place in the merged configuration."""
@@ -310,6 +355,10 @@ def _codes(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _origin(place: _Place) -> str:
+    return f"{place.file}:{place.line}" if place.line else str(place.file)
+
+
 def _at(path: str, place: _Place, kind: Kind, args: Mapping[str, str | Both]) -> Problem:
     table, key = _place_words(path)
     return Problem(kind=kind, file=place.file, line=place.line, table=table, key=key, args=args)
@@ -327,4 +376,13 @@ def _place_words(path: str) -> tuple[str, str]:
     return f"[{parts[0]}]", re.sub(r"\.(\d+)$", r"[\1]", ".".join(parts[1:]))
 
 
-__all__ = ["DEFAULT_FILE", "ConfigError", "Loaded", "agent_table", "load"]
+__all__ = [
+    "DEFAULT_FILE",
+    "ConfigError",
+    "Loaded",
+    "NotAllowedError",
+    "Overlay",
+    "agent_table",
+    "kept_in",
+    "load",
+]

@@ -14,14 +14,16 @@ from typing import Any
 
 from agent.core.money.iso8583_fields import form_of
 from agent.record import dataclass
+from agent.settings.adapter_rules import adapter_rules
 from agent.settings.channel_rules import channel_rules
 from agent.settings.problems import Both, shown
+from agent.settings.proxy_rule import proxy_url
 from agent.settings.terminal_rules import terminal_rules, terminal_warnings
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
 _SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "api.sock"
-_FILES = ("ca_file", "cert_file", "key_file", "password_file")
+_FILES = ("ca_file", "cert_file", "key_file", "password_file", "username_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
     )
     yield from _ringing(merged.get("printer", {}))
     yield from _limits(merged)
-    for key, found, rule in (*channel_rules(merged), *terminal_rules(merged)):
+    for key, found, rule in (
+        *channel_rules(merged),
+        *terminal_rules(merged),
+        *adapter_rules(merged),
+    ):
         yield Trouble(key, shown(key.rpartition(".")[2], found), rule)
     yield from _ordered(merged.get("channels", {}), defaults, "channels", "quiet_s", "quiet_max_s")
     yield from _hooks(merged, defaults)
@@ -97,7 +103,7 @@ def warnings(merged: Mapping[str, Any]) -> Iterator[Both]:
             )
     tables = [(f"[[uplink]] {entry['name']}", entry) for entry in merged.get("uplink", ())]
     for table, entry in [*tables, ("[telemetry]", merged.get("telemetry", {}))]:
-        for key in ("key_file", "password_file"):
+        for key in ("key_file", "password_file", "username_file"):
             file = entry.get(key)
             if file and os.stat(file).st_mode & stat.S_IROTH:  # noqa: PTH116
                 yield (
@@ -403,6 +409,8 @@ _ALONE: Mapping[str, Callable[[str], Both | None]] = {
     "check.currencies": _currency,
     "limit.currency": _currency,
     "telemetry.endpoints": _broker_url,
+    "telemetry.proxy": proxy_url,
+    "telemetry.proxy_password_file": _absolute,
     "connectivity.hosts": _probe_target,
     "connectivity.references": _probe_target,
     "system.storage_path": _absolute,

@@ -55,6 +55,10 @@ _PATTERNS: Mapping[str, Both] = {
         "字母、数字、. _ -，以字母开头，或留空",
     ),
     r"^[A-Za-z0-9._-]{1,64}$": ("1 to 64 letters, digits, . _ -", "1 至 64 个字母、数字、. _ -"),
+    r"^$|^(http|socks5)://[^/]+$": (
+        "http://[user@]host:port, socks5://[user@]host:port, or empty",
+        "http://[用户@]主机:端口、socks5://[用户@]主机:端口，或留空",
+    ),
     r"^[0-9a-f]{64}$": ("64 hexadecimal digits", "64 位十六进制数"),
     r"^[0-9a-f]{4}:[0-9a-f]{4}$": ("a USB id such as 1a86:7523", "USB 编号，如 1a86:7523"),
     r"^[A-Za-z0-9+/]{43}=$": ("32 bytes in base64", "32 字节的 base64"),
@@ -193,10 +197,12 @@ def allowed(shape: shapes.Type) -> Both:
 
 
 def present(shape: shapes.UnionType, value: object) -> shapes.Type:
-    """What a key holds when it is given: TOML has no null. Of a word and a table the one meant."""
+    """What a key holds when it is given: TOML has no null. Of a word and a table the one meant, of
+    a word and a number too."""
     given = [one for one in shape.types if not isinstance(one, shapes.NoneType)]
     meant = [one for one in given if _is_table(one) is isinstance(value, Mapping)]
-    return (meant or given)[0]
+    words = [one for one in meant if isinstance(one, shapes.LiteralType) is isinstance(value, str)]
+    return (words or meant or given)[0]
 
 
 def variants(shape: shapes.Type) -> Mapping[str, shapes.StructType]:

@@ -33,7 +33,8 @@ KEEP_ROWS = 50_000
 HISTORY_LIMIT = 5_000
 
 _PUT_ALARM = """
-INSERT INTO alarm (code, since_ms, shown_ms, flaps, args) VALUES (?, ?, ?, ?, ?)
+INSERT INTO alarm (code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _ADD_HISTORY = """
 INSERT INTO health_history (code, what, at_ms, boot_ms, args) VALUES (?, ?, ?, ?, ?)
@@ -102,12 +103,16 @@ class HealthRows:
 def open_alarms(connection: sqlite3.Connection) -> list[OpenAlarm]:
     """Every condition that is not plain fine, oldest first."""
     rows = connection.execute(
-        "SELECT code, since_ms, shown_ms, flaps, args FROM alarm ORDER BY since_ms, code"
+        "SELECT code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms "
+        "FROM alarm ORDER BY since_ms, code"
     )
     return [
-        OpenAlarm(code=code, since_ms=since, shown_ms=shown, flaps=flaps, args=_plain(args))
-        for code, since, shown, flaps, args in rows
-    ]
+        OpenAlarm(
+            code=code, since_ms=since, shown_ms=shown, flaps=flaps, args=_plain(args),
+            acknowledged_by=by, acknowledged_ms=noted,
+        )
+        for code, since, shown, flaps, args, by, noted in rows
+    ]  # fmt: skip
 
 
 def replace_alarms(connection: sqlite3.Connection, alarms: Sequence[OpenAlarm]) -> None:
@@ -115,7 +120,18 @@ def replace_alarms(connection: sqlite3.Connection, alarms: Sequence[OpenAlarm]) 
     connection.execute("DELETE FROM alarm")
     connection.executemany(
         _PUT_ALARM,
-        ((one.code, one.since_ms, one.shown_ms, one.flaps, _text(one.args)) for one in alarms),
+        (
+            (
+                one.code,
+                one.since_ms,
+                one.shown_ms,
+                one.flaps,
+                _text(one.args),
+                one.acknowledged_by,
+                one.acknowledged_ms,
+            )
+            for one in alarms
+        ),
     )
 
 

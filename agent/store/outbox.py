@@ -4,8 +4,9 @@ Decides what is sent next and what is given up when the space is used; refuses t
 message says and how it travels. `telemetry` puts, takes and deletes; rows survive a restart, what
 is in flight does not: it is sent again with the same number.
 
-Bounded: beyond its rows or bytes the oldest readings are thinned (every other one of the oldest
-stretch, so an outage keeps its outline), then the oldest of what is left. Every row given up is
+Bounded twice. Readings that wait longer than a day become hourly (`store.waiting`). Beyond its rows
+or bytes the oldest of the least important are thinned (every other one of the oldest stretch, so an
+outage keeps its outline), alarms and edges of the backlog last of all. Every row given up is
 counted. Counts live in `meta`, written in the same transaction: they are never scanned.
 """
 
@@ -17,12 +18,20 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from agent.record import dataclass
+from agent.store import waiting
+from agent.store.waiting import READING, STALE, Past, Row, Stats
+
+__all__ = ["Outbox", "Row", "Stats"]
 
 T = TypeVar("T")
 
 _COUNTS = "outbox.counts"
 _BIRTH = "outbox.birth"
+_TRIED = "outbox.tried"
+_ALL = "SELECT seq, kind, priority, retained, body FROM outbox "
+_URGENT = _ALL + "WHERE priority < ? ORDER BY priority, seq LIMIT ?"
+_LIVE = _ALL + "WHERE priority = ? AND seq > ? ORDER BY seq LIMIT ?"
+_LATER = _ALL + "WHERE priority > ? ORDER BY priority, seq LIMIT ?"
 
 
 class StateDb(Protocol):
@@ -51,34 +60,23 @@ class Item(Protocol):
     def supersedes(self) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A message to send."""
-
-    seq: int
-    kind: str
-    retained: bool
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """How full it is. `lost`: rows given up since the database was made."""
-
-    rows: int = 0
-    body_bytes: int = 0
-    lost: int = 0
-
-
 class Outbox:
     """The only user of the table. One per database."""
 
-    def __init__(self, db: StateDb, *, max_rows: int, max_bytes: int) -> None:
+    def __init__(
+        self, db: StateDb, *, max_rows: int, max_bytes: int, past: Past | None = None
+    ) -> None:
         self._db = db
         self._max_rows = max_rows
         self._max_bytes = max_bytes
+        self._past = past
         self._stats = Stats()
         self._flying: set[int] = set()
+        self._newest = 0
+        #: Readings up to this number waited for the connection: they are history.
+        self._history_to = 0
+        self._fresh = False  # the connection: nobody has looked yet whether it is worth it
+        self._gathered = 0
 
     @property
     def stats(self) -> Stats:
@@ -95,6 +93,11 @@ class Outbox:
         """Rows that are not in flight."""
         return max(0, self._stats.rows - len(self._flying))
 
+    @property
+    def gathered(self) -> int:
+        """Messages of history made since the start."""
+        return self._gathered
+
     async def identity(self, counters_id: str) -> str:
         """Within which name `seq` never repeats: changes when this file or the counters do.
 
@@ -102,15 +105,15 @@ class Outbox:
         a receiver that knew the name would take the new messages for repeats.
         """
 
-        def work(connection: sqlite3.Connection) -> tuple[str, Stats]:
-            found = connection.execute("SELECT value FROM meta WHERE name = ?", (_BIRTH,))
-            row = found.fetchone()
-            if row is None:
-                row = (secrets.token_hex(8),)
-                connection.execute("INSERT INTO meta VALUES (?, ?)", (_BIRTH, row[0]))
-            return row[0], _read(connection)
+        def work(connection: sqlite3.Connection) -> tuple[str, Stats, int]:
+            birth = waiting.meta(connection, _BIRTH)
+            if birth is None:
+                birth = secrets.token_hex(8)
+                waiting.note(connection, _BIRTH, birth)
+            (newest,) = connection.execute("SELECT max(seq) FROM outbox").fetchone()
+            return birth, _read(connection), newest or 0
 
-        birth, self._stats = await self._db.state(work)
+        birth, self._stats, self._newest = await self._db.state(work)
         return hashlib.blake2b(f"{counters_id} {birth}".encode(), digest_size=6).hexdigest()
 
     async def put(self, items: Sequence[Item]) -> list[int]:
@@ -122,39 +125,77 @@ class Outbox:
             numbers = []
             for item in items:
                 if item.supersedes is not None:
-                    stale = connection.execute(
-                        "SELECT seq FROM outbox WHERE kind = ? AND priority >= ?",
-                        (item.kind, item.supersedes),
-                    )
-                    old = [seq for (seq,) in stale if seq not in flying]
-                    stats = _delete(connection, stats, old, lost=False)
+                    stale = _stale(connection, item)
+                    gone = [seq for seq in stale if seq not in flying]
+                    stats = _delete(connection, stats, gone, lost=False)
                 numbers.append(_insert(connection, item))
-                stats = _plus(stats, rows=1, body_bytes=len(item.body))
+                if item.supersedes is not None:
+                    kept = [seq for seq in stale if seq in flying]
+                    kept += numbers[-1:] if item.priority >= item.supersedes else []
+                    waiting.note(connection, STALE + item.kind, _words(kept))
+                stats = stats.plus(rows=1, body_bytes=len(item.body))
+            if self._past is not None and items and items[-1].priority == READING:
+                untouched = flying | _tried(connection)
+                now_ms = items[-1].at_ms
+                stats = waiting.thin(connection, stats, self._past, now_ms, untouched)
             stats = self._bound(connection, stats, flying)
             _write(connection, stats)
             return numbers, stats
 
         numbers, self._stats = await self._db.state(work)
+        self._newest = max([self._newest, *numbers])
         return numbers
 
-    async def take(self, limit: int) -> list[Row]:
-        """The next messages to send, by priority, then age. They are in flight from now on."""
+    def reconnected(self) -> None:
+        """A connection stands: readings that wait now waited for it, and leave as history."""
+        self._history_to, self._fresh = self._newest, True
+
+    async def take(
+        self, limit: int, *, readings: int | None = None, history: bool = True, now_ms: int = 0
+    ) -> list[Row]:
+        """The next messages to send, by priority, then age. They are in flight from now on.
+
+        At most `readings` of them are no alarm and no money. History comes last, put together here
+        as far as it is needed; `now_ms` (UTC) is when that was. One piece of it at a time.
+        """
         flying = frozenset(self._flying)
+        least = limit if readings is None else readings
 
-        def work(connection: sqlite3.Connection) -> list[Row]:
-            # In-flight rows come first in this order too, hence the larger limit.
-            found = connection.execute(
-                "SELECT seq, kind, retained, body FROM outbox ORDER BY priority, seq LIMIT ?",
-                (limit + len(flying),),
-            )
-            rows = [
-                Row(seq=seq, kind=kind, retained=bool(retained), body=body)
-                for seq, kind, retained, body in found
-                if seq not in flying
-            ]
-            return rows[:limit]
+        def work(connection: sqlite3.Connection) -> tuple[list[Row], Stats, int, int]:
+            stats, boundary, made = _read(connection), 0, 0
+            tried = _tried(connection)
+            if self._past is not None:
+                enough = 2 if self._fresh else 1
+                boundary = waiting.boundary(connection, self._history_to, enough, flying | tried)
+            # In-flight rows come first in this order too, hence the larger limits.
+            found = connection.execute(_URGENT, (READING, limit + len(flying)))
+            rows = _rows(found, flying)[:limit]
+            room = min(limit - len(rows), least)
+            if room > 0:
+                rows += _read_now(connection, boundary, tried, flying, room)
+                fresh = {row.seq for row in rows if row.priority == READING}
+                if not fresh <= tried:
+                    waiting.note(connection, _TRIED, _words(sorted(tried | fresh)))
+                room -= sum(row.priority >= READING for row in rows)
+            if room > 0 and history:
+                later = _history(connection, flying, room)
+                if not later and boundary and self._past is not None:
+                    stats, made = waiting.gather(
+                        connection,
+                        stats,
+                        self._past,
+                        history_to=boundary,
+                        now_ms=now_ms,
+                        untouched=flying | tried,
+                    )
+                    _write(connection, stats)
+                    later = _history(connection, flying, room)
+                rows += later
+            return rows, stats, boundary, made
 
-        rows = await self._db.state(work)
+        rows, self._stats, self._history_to, made = await self._db.state(work)
+        self._fresh = False
+        self._gathered += made
         self._flying.update(row.seq for row in rows)
         return rows
 
@@ -166,6 +207,16 @@ class Outbox:
         """Nobody will ever take these: delete and count as lost."""
         await self._remove(seqs, lost=True)
 
+    async def lose(self, count: int) -> None:
+        """Messages that never came this far: count them as lost."""
+
+        def work(connection: sqlite3.Connection) -> Stats:
+            stats = _read(connection).plus(lost=count)
+            _write(connection, stats)
+            return stats
+
+        self._stats = await self._db.state(work)
+
     def release(self) -> None:
         """The connection is gone: everything in flight is to be sent again."""
         self._flying.clear()
@@ -174,6 +225,9 @@ class Outbox:
         def work(connection: sqlite3.Connection) -> Stats:
             stats = _delete(connection, _read(connection), seqs, lost=lost)
             _write(connection, stats)
+            tried = _tried(connection)
+            if not tried.isdisjoint(seqs):
+                waiting.note(connection, _TRIED, _words(sorted(tried.difference(seqs))))
             return stats
 
         self._stats = await self._db.state(work)
@@ -183,25 +237,52 @@ class Outbox:
         """Give up rows until the bounds hold."""
         while stats.rows > self._max_rows or stats.body_bytes > self._max_bytes:
             (least,) = connection.execute("SELECT max(priority) FROM outbox").fetchone()
-            stretch = max(64, stats.rows // 16)
             found = connection.execute(
                 "SELECT seq FROM outbox WHERE priority = ? ORDER BY seq LIMIT ?",
-                (least, stretch + len(flying)),
+                (least, waiting.PORTION + len(flying)),
             )
-            oldest = [seq for (seq,) in found if seq not in flying][:stretch]
+            oldest = [seq for (seq,) in found if seq not in flying][: waiting.PORTION]
             if not oldest:
                 break  # only what is on the wire is left of the least important: let it land
             stats = _delete(connection, stats, oldest[::2], lost=True)
         return stats
 
 
+def _rows(found: Iterable[tuple[int, str, int, int, bytes]], but: Iterable[int]) -> list[Row]:
+    return [
+        Row(seq=seq, kind=kind, priority=priority, retained=bool(retained), body=body)
+        for seq, kind, priority, retained, body in found
+        if seq not in but
+    ]
+
+
+def _read_now(
+    connection: sqlite3.Connection,
+    boundary: int,
+    tried: frozenset[int],
+    flying: frozenset[int],
+    room: int,
+) -> list[Row]:
+    """Readings that are not history; first those that were on the wire once.
+
+    They keep their own numbers: a reader may have them.
+    """
+    found: list[Row] = []
+    for seq in sorted(tried - flying):
+        found += _rows(connection.execute(_ALL + "WHERE seq = ?", (seq,)), ())
+    live = connection.execute(_LIVE, (READING, boundary, room + len(flying) + len(found)))
+    return (found + _rows(live, flying | {row.seq for row in found}))[:room]
+
+
+def _history(connection: sqlite3.Connection, flying: frozenset[int], room: int) -> list[Row]:
+    found = connection.execute(_LATER, (READING, room + len(flying)))
+    return _rows(found, flying)[:room]
+
+
 def _insert(connection: sqlite3.Connection, item: Item) -> int:
-    cursor = connection.execute(
-        "INSERT INTO outbox (kind, priority, retained, at_ms, body) VALUES (?, ?, ?, ?, ?)",
-        (item.kind, item.priority, item.retained, item.at_ms, item.body),
+    return waiting.insert(
+        connection, item.kind, item.priority, item.at_ms, item.body, retained=item.retained
     )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
 def _delete(
@@ -212,28 +293,39 @@ def _delete(
         row = found.fetchone()
         if row is not None:
             connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
-            stats = _plus(stats, rows=-1, body_bytes=-row[0], lost=int(lost))
+            stats = stats.plus(rows=-1, body_bytes=-row[0], lost=int(lost))
     return stats
 
 
-def _plus(stats: Stats, *, rows: int, body_bytes: int, lost: int = 0) -> Stats:
-    return Stats(
-        rows=stats.rows + rows, body_bytes=stats.body_bytes + body_bytes, lost=stats.lost + lost
+def _stale(connection: sqlite3.Connection, item: Item) -> list[int]:
+    """Queued rows that a new one of this kind replaces; known without looking at every row."""
+    known = waiting.meta(connection, STALE + item.kind)
+    if known is not None:
+        return [int(word) for word in known.split()]
+    found = connection.execute(
+        "SELECT seq FROM outbox WHERE kind = ? AND priority >= ?", (item.kind, item.supersedes)
     )
+    return [seq for (seq,) in found]
+
+
+def _tried(connection: sqlite3.Connection) -> frozenset[int]:
+    return frozenset(int(word) for word in (waiting.meta(connection, _TRIED) or "").split())
+
+
+def _words(seqs: Iterable[int]) -> str:
+    return " ".join(map(str, seqs))
 
 
 def _read(connection: sqlite3.Connection) -> Stats:
-    found = connection.execute("SELECT value FROM meta WHERE name = ?", (_COUNTS,)).fetchone()
+    found = waiting.meta(connection, _COUNTS)
     if found is not None:
-        rows, body_bytes, lost = (int(word) for word in found[0].split())
-        return Stats(rows=rows, body_bytes=body_bytes, lost=lost)
+        rows, body_bytes, lost, thinned, *_ = (int(word) for word in f"{found} 0".split())
+        return Stats(rows=rows, body_bytes=body_bytes, lost=lost, thinned=thinned)
     counted = connection.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox")
     rows, body_bytes = counted.fetchone()
     return Stats(rows=rows, body_bytes=body_bytes)
 
 
 def _write(connection: sqlite3.Connection, stats: Stats) -> None:
-    connection.execute(
-        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (_COUNTS, f"{stats.rows} {stats.body_bytes} {stats.lost}"),
-    )
+    counts = f"{stats.rows} {stats.body_bytes} {stats.lost} {stats.thinned}"
+    waiting.note(connection, _COUNTS, counts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.errors import OperatorError
 from agent.store.sql import QUERIES
 
-SCHEMA = 2
+SCHEMA = 3
 #: Those that are written in the table too; the first was not.
 KNOWN = tuple(str(version) for version in range(2, SCHEMA + 1))
 APPLICATION_ID = 0x504F5341  # "POSA"

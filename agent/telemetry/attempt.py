@@ -10,12 +10,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
 from agent.link.contact import Told
+from agent.link.meter import Meter
 from agent.record import dataclass
 
 #: Host, port and time in seconds -> a connected socket, and the names of its channel and interface.
@@ -49,6 +51,7 @@ class Will:
     topic: str
     payload: bytes
     delay_s: int
+    retained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,23 @@ class Attempt:
     endpoint: Endpoint
     dialect: Dialect
     client_id: str
-    keepalive_s: int
-    will: Will
+    keepalive_s: int  #: promised in CONNECT
+    will: Will | None
+    ping_s: int = 0  #: ask after so much silence, if sooner; 0: as promised
     username: str = ""
+    user: Callable[[], str] | None = None  #: the same where it is a secret; called in the thread
     password: Callable[[], str] | None = None  #: called in the thread: it may read a file
     trust: Trust | None = None  #: present for TLS endpoints
     #: Opens the TCP connection instead of paho: over the channel in use. On the event loop.
     reach: Reach | None = None
     told: Told | None = None  #: hears on the event loop what became of the attempt
     time: BrokerTime | None = None
+    meter: Meter = field(default_factory=Meter)  #: counts what the connection costs
+
+    def login(self) -> tuple[str, str | None]:
+        """User and password. Called in the thread."""
+        user = self.user() if self.user is not None else self.username
+        return user, self.password() if self.password is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,35 @@ class Closed:
     reason: str
 
 
-Heard = Greeted | Opened | Puback | Closed
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The broker sends something down; it waits for our word that it was taken."""
+
+    mid: int
+    qos: int
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker answered our SUBSCRIBE; 0x80 and above: refused."""
+
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """It was silent for so long that we ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """And it was answered."""
+
+
+Heard = Greeted | Opened | Puback | Delivered | Subscribed | Pinged | Ponged | Closed
 
 
 class Trust:

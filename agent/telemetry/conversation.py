@@ -10,19 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
-from agent.config.telemetry import Telemetry
-from agent.core.fleet import messages
-from agent.core.fleet.dialect import Dialect
-from agent.core.fleet.messages import Kind, StateMessage
+from agent.core.fleet.messages import StateMessage
 from agent.core.fleet.session import (
+    CREDENTIALS,
     MOVED_WHY,
     Acked,
     Action,
@@ -30,108 +27,85 @@ from agent.core.fleet.session import (
     Connect,
     Drop,
     Origin,
-    Policy,
     Raise,
     Refused,
     Release,
     Session,
 )
 from agent.errors import AgentError, StoreError
-from agent.link.contact import Told
 from agent.record import dataclass
 from agent.telemetry.attempt import (
-    Attempt,
-    BrokerTime,
     Closed,
+    Delivered,
     Endpoint,
     Greeted,
     Heard,
     Opened,
+    Pinged,
+    Ponged,
     Puback,
-    Reach,
+    Subscribed,
     Trust,
-    Will,
 )
+from agent.telemetry.incoming import Incoming
+from agent.telemetry.line import Figures, Line
 from agent.telemetry.loading import transport_class
-from agent.telemetry.ports import Counters, Outbox
-from agent.wire import mqtt
+from agent.telemetry.ports import Counters, Row, Waiting
+from agent.telemetry.sending import Sending
+from agent.telemetry.silence import Silence
+from agent.telemetry.twin import Twin
 
 if TYPE_CHECKING:
     from agent.telemetry.transport import Connection, Transport
+
+__all__ = ["Conversation", "Figures", "Line"]
 
 log = logging.getLogger(__name__)
 
 #: How long after a refusing store it is asked again.
 STORE_RETRY_S = 5.0
+#: Ends of an attempt that mean: not with this certificate.
+REFUSALS = ("broker.certificate", "broker.tls", "broker.configuration")
 GOODBYE_S = 0.6
 CLOSE_S = 0.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """How to reach the fleet, as configured."""
-
-    settings: Telemetry
-    tenant: str
-    device_id: str
-    tls: Callable[[], ssl.SSLContext]
-    reach: Reach | None = None  #: over the channel in use; None: as the system chooses
-    told: Told | None = None
-    time: BrokerTime | None = None  #: where the broker tells it
-
-    def policy(self) -> Policy:
-        """The session's numbers. A cap below a spread caps that too (tests, demos)."""
-        settings = self.settings
-        cap_s = settings.reconnect_cap_s
-        return Policy(
-            endpoints=len(settings.endpoints),
-            dialect=None if settings.protocol == "auto" else Dialect(settings.protocol),
-            window=settings.window,
-            boot_delay_s=settings.boot_delay_s,
-            base_s=settings.reconnect_base_s,
-            cap_s=cap_s,
-            puback_timeout_s=settings.puback_timeout_s,
-            server_close_s=min(60.0, cap_s),
-            busy_s=min(300.0, cap_s),
-        )
-
-    def topic(self, kind: str) -> str:
-        """Where a message goes."""
-        return messages.topic(self.tenant, self.device_id, kind)
-
-    def password(self) -> str:
-        """Read when needed: it may be rotated."""
-        return Path(self.settings.password_file).read_text("utf-8").strip()
-
-
-@dataclass(slots=True)
-class Figures:
-    """What `view` shows; survives a restart of the part."""
-
-    endpoint: str = ""
-    dialect: str = ""
-    connects: int = 0
-    last_error: str = ""
-    last_reason: str = ""
-    sent_messages: int = 0
-    sent_bytes: int = 0  #: topics and payloads; headers, TLS and TCP come on top
-    tls_resumed: bool = False
-    trust: Trust | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class _Wire:
     """What is there only during one run."""
 
+    sending: Sending
+    silence: Silence
+    twin: Twin
     transport: Transport | None = None
     connection: Connection | None = None
+    trust: Trust | None = None  #: what the attempt shows; None without TLS
     connects: int = 0
     failing: int = 0  #: attempts in a row that ended badly
     leaving: bool = False  #: the end that follows is ours
     moved: bool = False  #: onto another channel, and nothing done about it yet
     outbox_id: str = ""
+    forgotten: Callable[[], None] = lambda: None  #: introduce us again
+    said: set[int] = field(default_factory=set)  #: packet ids of our own state
     heard: deque[tuple[Connection, Heard]] = field(default_factory=deque)
     acked: list[int] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, connection: Connection, heard: Heard) -> None:
+        """A connection says something."""
+        self.heard.append((connection, heard))
+        self.news.set()
+
+    def ended(self, figures: Figures, word: str, reason: str, code: int = 0) -> None:
+        """An attempt or a connection ended; told, unless we left it."""
+        if not self.leaving:
+            figures.ended(word, reason, code, again=self.failing > 0)
+            self.failing += 1
+
+    def bidden(self, session: Session) -> bool:
+        """Whether the broker has our last state."""
+        waiting = any(session.unacknowledged(mid) for mid in self.said)
+        return self.sending.empty and not waiting
 
 
 class Conversation:
@@ -140,7 +114,7 @@ class Conversation:
     def __init__(
         self,
         line: Line,
-        outbox: Outbox,
+        outbox: Waiting,
         counters: Counters,
         clock: Clock,
         figures: Figures,
@@ -152,37 +126,53 @@ class Conversation:
         self._counters = counters
         self._clock = clock
         self._figures = figures
-        self._wake = asyncio.Event()
-        self._wire = _Wire()
+        self._wire = _Wire(Sending(), Silence(line), Twin(line.scheme))
+        self._incoming = Incoming(line.scheme, line.inbox, self._asked)
+
+    @property
+    def keepalive_s(self) -> int:
+        """After how much silence the broker is asked now; 0: not connected."""
+        return 0 if self.session.granted is None else self._wire.silence.machine.interval_s
 
     def wake(self) -> None:
         """Something new: a row in the outbox, a sign from the broker, the end."""
-        self._wake.set()
+        self._wire.news.set()
 
     def moved(self) -> None:
         """Another channel carries from now on: what stands on the old one is given up."""
         self._wire.moved = True
-        self._wake.set()
+        self._wire.news.set()
 
     async def run(
         self,
         stop: asyncio.Event,
         flush: Callable[[], Awaitable[bool]],
         forgotten: Callable[[], None],
+        *,
+        booting: bool = True,
     ) -> None:
         """Talk until `stop`. `flush` records pending events; `forgotten`: introduce us again."""
         self._wire.outbox_id = await self._outbox.identity(self._counters.outbox_id())
-        self.session.start(self._now(), random.random())
+        self._wire.forgotten = forgotten
+        await self._wire.silence.recall()
+        self.session.start(self._now(), random.random() if booting else 0.0)
+        taking = asyncio.create_task(self._incoming.run())
+        taking.add_done_callback(lambda _: self.wake())
         try:
             while not stop.is_set():
-                self._wake.clear()
+                self._wire.news.clear()
+                if taking.done():
+                    taking.result()  # raises: a fault in the inbox is not ours to hide
                 self.busy_since_ms = self._now()
-                well = await self._step(flush, forgotten)
+                well = await self._step(flush)
                 self.busy_since_ms = None
                 await self._sleep(None if well else STORE_RETRY_S)
             await self._goodbye()
         finally:
             self.busy_since_ms = None
+            taking.cancel()
+            with suppress(asyncio.CancelledError):
+                await taking
             if self._wire.connection is not None:
                 self._wire.connection.drop()
             self._outbox.release()
@@ -198,26 +188,26 @@ class Conversation:
         try:
             # Not wait_for: before Python 3.12 it swallows a cancellation that meets the wake-up.
             async with asyncio.timeout(at_most_s):
-                await self._wake.wait()
+                await self._wire.news.wait()
         except TimeoutError:
             return
 
-    async def _step(
-        self, flush: Callable[[], Awaitable[bool]], forgotten: Callable[[], None]
-    ) -> bool:
+    async def _step(self, flush: Callable[[], Awaitable[bool]]) -> bool:
         """Everything that can be done now; False if the store refused."""
         try:
             await flush()
             for action in self._listen():
-                await self._perform(action, forgotten)
+                await self._perform(action)
             if self._wire.moved:
                 self._wire.moved = False
                 for action in self.session.moved(self._now(), random.random()):
-                    await self._perform(action, forgotten)
+                    await self._perform(action)
             for action in self.session.tick(self._now(), random.random()):
-                await self._perform(action, forgotten)
+                await self._perform(action)
             await self._delete()
             await self._feed()
+            await self._wire.silence.remember()
+            self._figures.keepalive_s = self.keepalive_s
         except StoreError as error:
             # The rows stay; a repeat is recognised by its number. The store itself is loud.
             log.debug("event=telemetry_store_refused code=%s", error.code)
@@ -236,103 +226,157 @@ class Conversation:
                 case Greeted():
                     session.greeted(self._now())
                 case Opened(granted=granted):
-                    self._log_opened()
+                    if wire.trust is not None:
+                        self._figures.pairs(self._line).accepted(wire.trust)
+                    self._figures.stood(wire.failing)
+                    wire.failing = 0
+                    wire.silence.machine.connected(self._now(), granted.server_keepalive_s)
                     actions += session.connected(self._now(), granted)
                 case Puback(mid=mid, code=code):
+                    wire.silence.answered(connection, self._now())
                     actions += session.puback(mid, code, self._now(), random.random())
                 case Closed():
                     wire.connection = None
-                    self._log_closed(heard.word, heard.reason, heard.code)
-                    actions += session.closed(
-                        self._now(), heard.code, heard.origin, random.random()
-                    )
+                    actions += self._closed(heard)
+                case Delivered() if (twin := wire.twin.seen(heard)) is not None:
+                    connection.unsubscribe(heard.topic)
+                    self._incoming.put(connection, heard)
+                    actions += session.twin(self._now(), random.random()) if twin else ()
+                case _:
+                    self._heed(connection, heard)
         return actions
 
-    async def _perform(self, action: Action, forgotten: Callable[[], None]) -> None:
+    def _heed(self, connection: Connection, heard: Heard) -> None:
+        """What the machine does not act on."""
+        wire = self._wire
+        match heard:
+            case Delivered():
+                self._incoming.put(connection, heard)
+            case Subscribed(codes=codes):
+                count = len(self._line.scheme.subscriptions)
+                refused = [code for code in codes[:count] if code >= 0x80]
+                if any(code >= 0x80 for code in codes[count:]):
+                    wire.twin.refused()
+                self._figures.subscribed = not refused
+                if refused:
+                    log.warning("event=subscription_refused codes=%s", refused)
+                self._figures.changed()
+            case Pinged():
+                self.session.pinged(self._now())
+                wire.silence.machine.sent(self._now())
+            case Ponged():
+                self.session.ponged()
+                wire.silence.answered(connection, self._now())
+
+    def _closed(self, heard: Closed) -> tuple[Action, ...]:
+        """The end, as the machine should understand it."""
+        wire, code, origin = self._wire, heard.code, heard.origin
+        wire.silence.lost()
+        wire.twin.ended(heard, established=self.session.granted is not None)
+        self._wire.ended(self._figures, heard.word, heard.reason, code)
+        if wire.trust is not None and self.session.granted is None:
+            # What we could not verify of the broker says nothing about what we showed.
+            ours = heard.word in REFUSALS and "VERIFY_FAILED" not in heard.reason
+            refused = ours or code in CREDENTIALS
+            pairs = self._figures.pairs(self._line)
+            if pairs.ended(wire.trust, refused=refused, word=heard.word) and refused:
+                code, origin = 0, Origin.NETWORK  # the old pair is still to be tried, and soon
+        return self.session.closed(self._now(), code, origin, random.random())
+
+    async def _perform(self, action: Action) -> None:
         wire = self._wire
         match action:
             case Connect():
                 await self._connect(action)
             case Announce(session_present=present):
-                self._announce("online")
+                self._outbox.connected()
+                if wire.connection is not None:
+                    more = wire.twin.question()
+                    again = wire.connects > 1 and not more
+                    wire.connection.subscribe(
+                        [*self._line.scheme.subscriptions, *more], again=again
+                    )
+                self._say("online")
                 if not present and wire.connects > 1:
-                    forgotten()
+                    wire.forgotten()
             case Drop(why=why):
                 word = "broker.no_answer" if "timeout" in why else "broker.refused"
-                self._log_closed("broker.channel_changed" if why == MOVED_WHY else word, why)
+                self._wire.ended(
+                    self._figures, "broker.channel_changed" if why == MOVED_WHY else word, why
+                )
+                if why != MOVED_WHY:
+                    wire.silence.lost()
                 if wire.connection is not None:
                     wire.connection.drop()
                     wire.connection = None
             case Release():
                 # Deleted first: what was acknowledged must not be taken again.
                 await self._delete()
+                wire.sending.forget()
+                self._incoming.forget()
                 self._outbox.release()
             case Acked(seq=seq):
-                wire.acked.append(seq)
+                if wire.sending.acked(seq):
+                    wire.acked.append(seq)
             case Refused(seq=seq, code=code):
                 log.warning("event=message_refused seq=%d code=0x%02x", seq, code)
-                await self._outbox.refuse([seq])
+                if wire.sending.refused(seq):
+                    await self._outbox.refuse([seq])
             case Raise(code=code):
                 log.error("event=telemetry_alarm code=%s endpoint=%s", code, self._figures.endpoint)
+                self._figures.changed()
 
     async def _connect(self, order: Connect) -> None:
         wire, figures = self._wire, self._figures
-        endpoint = Endpoint.parse(self._line.settings.endpoints[order.endpoint])
+        endpoint = Endpoint.parse(self._line.endpoints[order.endpoint])
         figures.endpoint, figures.dialect = str(endpoint), str(order.dialect)
         wire.transport = wire.transport or transport_class()()
-        figures.trust = figures.trust or Trust(self._line.tls)
+        wire.trust = figures.pairs(self._line).choose() if endpoint.tls else None
+        wire.silence.machine.dialled(self._line.network())
+        figures.subscribed = None
         try:
             figures.connects = await self._counters.next_connect()
             wire.connects += 1
-            attempt = self._attempt(endpoint, order.dialect)
-            wire.connection = wire.transport.connect(attempt, self._hear)
+            attempt = self._line.attempt(
+                endpoint, order.dialect, figures.connects, wire.silence.machine, wire.trust
+            )
+            wire.connection = wire.transport.connect(attempt, wire.hear)
         except (AgentError, OSError) as error:
             code = error.code if isinstance(error, AgentError) else "broker.counters"
-            self._log_closed(code, str(error))
+            self._wire.ended(self._figures, code, str(error))
             self.session.closed(self._now(), 0, Origin.NETWORK, random.random())
 
-    def _attempt(self, endpoint: Endpoint, dialect: Dialect) -> Attempt:
-        line = self._line
-        lost = StateMessage(state="lost", connects=self._figures.connects)
-        return Attempt(
-            endpoint=endpoint,
-            dialect=dialect,
-            client_id=line.device_id,
-            keepalive_s=line.settings.keepalive_s,
-            will=Will(
-                topic=line.topic(Kind.STATE),
-                payload=mqtt.encode(lost),
-                delay_s=line.settings.will_delay_s,
-            ),
-            username=line.settings.username,
-            password=line.password if line.settings.password_file else None,
-            trust=self._figures.trust if endpoint.tls else None,
-            reach=line.reach,
-            told=line.told,
-            time=line.time,
-        )
+    def _asked(self) -> None:
+        """Somebody wants to hear again how we are."""
+        self._say("online")
+        self._wire.forgotten()
+        self.wake()
 
-    def _hear(self, connection: Connection, heard: Heard) -> None:
-        self._wire.heard.append((connection, heard))
-        self._wake.set()
-
-    def _announce(self, state: str) -> int:
-        """Publish our own state; returns its packet id, 0 if it could not be sent."""
+    def _say(self, state: str) -> None:
+        """Our own state, before everything else."""
         now = self._clock.now()
         message = StateMessage(state=state, connects=self._figures.connects, ts=now.wall_ms)
-        return self._publish(Kind.STATE, mqtt.encode(message), retained=True, seq=0)
+        self._wire.twin.said(message.connects, now.wall_ms)
+        self._wire.sending.urgent(self._line.scheme.state(message))
 
-    def _publish(self, kind: str, payload: bytes, *, retained: bool, seq: int) -> int:
-        connection = self._wire.connection
-        if connection is None:
-            return 0
-        topic = self._line.topic(kind)
-        mid = connection.publish(topic, payload, retained=retained)
-        if mid:
-            self.session.sent(mid, seq, self._now())
-            self._figures.sent_messages += 1
-            self._figures.sent_bytes += len(topic) + len(payload)
-        return mid
+    def _pump(self) -> None:
+        """Send what is waiting, as far as the window goes. paho would queue and burst more."""
+        wire, session, figures = self._wire, self.session, self._figures
+        while session.room > 0 and (waiting := wire.sending.next()) is not None:
+            seq, packet = waiting
+            connection = wire.connection
+            mid = 0
+            if connection is not None:
+                mid = connection.publish(packet.topic, packet.payload, retained=packet.retained)
+            if not mid:
+                return  # the connection is ending; `Closed` releases the row
+            wire.sending.sent()
+            session.sent(mid, seq, self._now())
+            wire.silence.machine.sent(self._now())
+            if not seq:
+                wire.said.add(mid)
+            figures.sent_messages += 1
+            figures.sent_bytes += len(packet.topic) + len(packet.payload)
 
     async def _delete(self) -> None:
         acked = self._wire.acked
@@ -341,21 +385,32 @@ class Conversation:
             acked.clear()
 
     async def _feed(self) -> None:
-        """Fill the window. paho would queue and burst whatever is more."""
-        room = self.session.room
+        """Fill the window."""
+        self._pump()
+        sending, session = self._wire.sending, self.session
+        while sending.empty and session.room > 0 and self._outbox.unsent:
+            rows = await self._outbox.take(session.room)
+            if not rows:
+                return
+            for row in rows:
+                await self._enter(row)
+            await self._delete()
+            self._pump()
+
+    async def _enter(self, row: Row) -> None:
+        """A row becomes packets."""
+        packets = self._line.scheme.packets(
+            row.kind, row.body, seq=row.seq, outbox_id=self._wire.outbox_id, retained=row.retained
+        )
         granted = self.session.granted
-        if granted is None or room <= 0 or not self._outbox.unsent:
-            return
-        for row in await self._outbox.take(room):
-            payload = mqtt.stamp(row.body, row.seq, self._wire.outbox_id)
-            # Fixed header 5, topic length 2, packet id 2, no properties 1.
-            packet_bytes = len(payload) + len(self._line.topic(row.kind)) + 10
-            if granted.max_packet_bytes and packet_bytes > granted.max_packet_bytes:
-                log.warning("event=message_too_large seq=%d bytes=%d", row.seq, len(payload))
-                await self._outbox.refuse([row.seq])
-                self.wake()
-            elif not self._publish(row.kind, payload, retained=row.retained, seq=row.seq):
-                return  # the connection is ending; `Closed` releases the row
+        limit = granted.max_packet_bytes if granted is not None else 0
+        # Fixed header 5, topic length 2, packet id 2, no properties 1.
+        largest = max((len(one.payload) + len(one.topic) + 10 for one in packets), default=0)
+        if limit and largest > limit:
+            log.warning("event=message_too_large seq=%d bytes=%d", row.seq, largest)
+            await self._outbox.refuse([row.seq])
+        elif not self._wire.sending.row(row.seq, packets):
+            self._wire.acked.append(row.seq)
 
     async def _goodbye(self) -> None:
         """Offline, then a clean end, each with its deadline: stopping waits for no broker."""
@@ -364,8 +419,11 @@ class Conversation:
             return
         # The window holds for the goodbye too: a strict broker would answer it with the Will.
         await self._until(lambda: self.session.room > 0, GOODBYE_S)
-        mid = self._announce("offline")
-        await self._until(lambda: not self.session.unacknowledged(mid), GOODBYE_S)
+        wire.sending.hold()
+        wire.said.clear()
+        self._say("offline")
+        self._pump()
+        await self._until(lambda: wire.bidden(self.session), GOODBYE_S)
         if wire.connection is not None:
             wire.leaving = True
             wire.connection.disconnect()
@@ -381,38 +439,11 @@ class Conversation:
         try:
             async with asyncio.timeout(within_s):
                 while not reached():
-                    await self._wake.wait()
-                    self._wake.clear()
+                    await self._wire.news.wait()
+                    self._wire.news.clear()
                     for action in self._listen():
-                        if isinstance(action, Acked):
+                        if isinstance(action, Acked) and self._wire.sending.acked(action.seq):
                             self._wire.acked.append(action.seq)
+                    self._pump()
         except TimeoutError:
             log.debug("event=goodbye_timeout")
-
-    def _log_opened(self) -> None:
-        wire, figures = self._wire, self._figures
-        log.info(
-            "event=telemetry_connected endpoint=%s protocol=%s connects=%d failures=%d",
-            figures.endpoint,
-            figures.dialect,
-            figures.connects,
-            wire.failing,
-        )
-        wire.failing = 0
-        figures.last_error = figures.last_reason = ""
-
-    def _log_closed(self, word: str, reason: str, code: int = 0) -> None:
-        wire, figures = self._wire, self._figures
-        if wire.leaving:
-            return
-        figures.last_error, figures.last_reason = word, reason
-        level = logging.DEBUG if wire.failing else logging.WARNING
-        wire.failing += 1
-        log.log(
-            level,
-            "event=telemetry_disconnected endpoint=%s error=%s code=0x%02x reason=%r",
-            figures.endpoint,
-            word,
-            code,
-            reason,
-        )

@@ -9,13 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from agent.clock import Clock
-from agent.core.fleet.messages import Identity
+from agent.core.fleet.budget import Step
+from agent.core.fleet.messages import Identity, Message
+from agent.core.fleet.pace import Pace
+from agent.core.fleet.session import DUPLICATE_ID, NOT_AUTHORISED
+from agent.core.health.reading import Value
 from agent.record import dataclass
 from agent.telemetry.conversation import Conversation, Figures, Line
+from agent.telemetry.feeder import Allowed, Feeder
 from agent.telemetry.ports import Counters, HealthView, Outbox, Timers
-from agent.telemetry.recorder import Recorder, Sources
+from agent.telemetry.recorder import Recorder
+from agent.telemetry.sources import Sources
+from agent.telemetry.spending import Spending
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +51,8 @@ class View:
     sent_messages: int
     sent_bytes: int
     tls_resumed: bool
+    keepalive_s: int = 0  #: silence after which the broker is asked; 0: not connected
+    new_certificate: str = ""  #: `trial`, `refused` or ""
 
 
 class Publisher:
@@ -66,7 +78,12 @@ class Publisher:
         self._figures = Figures()
         self._conversation: Conversation | None = None
         self._news = asyncio.Event()
-        self._recorder = Recorder(line.settings, sources, outbox, identity, self._woken)
+        self._turn = asyncio.Event()  # this run of the conversation is to end
+        self._spending = Spending(
+            line.settings, line.meter, self._figures, line.notes, self._keepalive_s
+        )
+        self._recorder = Recorder(self._spending, sources, outbox, identity, self._woken)
+        self._feeder = self._paced(sources)
         health: HealthView = sources.health
         health.subscribe(self._recorder.heed)
         timers.every(self._recorder.glance_s, "telemetry", self._recorder.report)
@@ -74,14 +91,21 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then says goodbye to the broker within two seconds."""
         waker = asyncio.create_task(self._wake_on(stop))
+        booting = True
         try:
-            if self._line.settings.endpoints:
-                await self._talk(stop)
-            else:
-                log.info("event=telemetry_local reason=no_endpoint_configured")
-                await self._record_only(stop)
+            while not stop.is_set():
+                self._turn.clear()
+                if self._line.endpoints:
+                    await self._talk(self._turn, booting=booting)
+                else:
+                    log.info("event=telemetry_local reason=no_endpoint_configured")
+                    await self._record_only(self._turn)
+                booting = False
             await self._recorder.flush()
+            await self._spending.look(self._clock.now())
+            await self._spending.write()
         finally:
+            self._recorder.stop()
             waker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await waker
@@ -96,9 +120,10 @@ class Publisher:
     def view(self) -> View:
         """For `status`."""
         figures, stats = self._figures, self._outbox.stats
-        session = self._conversation.session if self._conversation else None
+        conversation = self._conversation
+        session = conversation.session if conversation else None
         return View(
-            configured=bool(self._line.settings.endpoints),
+            configured=bool(self._line.endpoints),
             connected=session is not None and session.granted is not None,
             endpoint=figures.endpoint,
             protocol=figures.dialect,
@@ -111,8 +136,34 @@ class Publisher:
             connects=figures.connects,
             sent_messages=figures.sent_messages,
             sent_bytes=figures.sent_bytes,
-            tls_resumed=figures.trust is not None and figures.trust.reused,
+            tls_resumed=figures.pairs(self._line).resumed,
+            keepalive_s=self._keepalive_s(),
+            new_certificate=figures.pairs(self._line).state,
         )
+
+    def standing(self) -> Mapping[str, Value] | None:
+        """The line as the component `fleet` reads it; None: there is no line."""
+        if not self._line.endpoints:
+            return None
+        view, refused = self.view(), self._figures.subscribed is False
+        reason = view.last_reason or ("the subscription was refused" if refused else "")
+        return {
+            "connected": view.connected,
+            "endpoint": view.endpoint,
+            "protocol": view.protocol,
+            "duplicate_id": view.alarm == DUPLICATE_ID,
+            "not_authorised": refused or view.alarm == NOT_AUTHORISED,
+            "new_certificate": view.new_certificate or None,
+            "error": view.last_error or None,
+            "reason": reason or None,
+            "outbox_lost": view.lost,
+            "withheld": self._recorder.gate.withheld,
+            **self._spending.values(),
+        }
+
+    def watch(self, changed: Callable[[], object]) -> None:
+        """`changed` is called when `standing` has something new."""
+        self._figures.changed = changed
 
     @property
     def identity(self) -> Identity:
@@ -123,6 +174,15 @@ class Publisher:
         """Terminals, merchants, devices, versions or the site changed: tell the fleet."""
         self._recorder.introduce(identity)
 
+    def money(self, record: object = None) -> None:
+        """A payment moved on: whether that is news is looked at within a second."""
+        del record
+        self._recorder.money()
+
+    async def tell(self, message: Message) -> bool:
+        """Send any message, before all readings. True: it is kept until the broker has it."""
+        return await self._recorder.tell(message)
+
     def moved(self, switch: object = None) -> None:
         """Everything leaves by another channel from now on."""
         del switch
@@ -130,13 +190,50 @@ class Publisher:
             self._conversation.moved()
         self._recorder.moved()
 
-    async def _talk(self, stop: asyncio.Event) -> None:
+    def retarget(self, endpoints: Sequence[str]) -> None:
+        """Other brokers from now on, in this order; none: only record.
+
+        The whole fleet is told at once, so the change is spread like the return after a lost
+        server: until then the old line is kept. Survives until the process ends, no longer.
+        """
+        self._line = replace(self._line, endpoints=tuple(endpoints))
+        spread_s = self._line.policy().spread_s if self._conversation is not None else 0.0
+        asyncio.get_running_loop().call_later(spread_s * random.random(), self._turn_over)
+
+    def renewed(self) -> None:
+        """A new certificate lies beside the one in force: connect anew, with it."""
+        self._turn_over()
+
+    def _keepalive_s(self) -> int:
+        """0: no connection stands."""
+        return 0 if self._conversation is None else self._conversation.keepalive_s
+
+    def _paced(self, sources: Sources) -> Feeder:
+        settings, spending = self._line.settings, self._spending
+
+        def readings() -> bool:
+            return not sources.thrifty() and spending.step is not Step.ALARMS_AND_MONEY
+
+        def history() -> bool:
+            return spending.step is Step.FULL
+
+        pace = Pace(settings.drain_messages_per_s, settings.drain_bytes_per_s)
+        allowed = Allowed(readings=readings, history=history)
+        return Feeder(self._outbox, self._clock, pace, allowed, self._woken)
+
+    def _turn_over(self) -> None:
+        self._turn.set()
+        self._woken()
+
+    async def _talk(self, stop: asyncio.Event, *, booting: bool) -> None:
         conversation = Conversation(
-            self._line, self._outbox, self._counters, self._clock, self._figures
+            self._line, self._feeder, self._counters, self._clock, self._figures
         )
         self._conversation = conversation
         try:
-            await conversation.run(stop, self._recorder.flush, self._recorder.introduce)
+            await conversation.run(
+                stop, self._recorder.flush, self._recorder.introduce, booting=booting
+            )
         finally:
             self._conversation = None
 
@@ -148,7 +245,7 @@ class Publisher:
 
     async def _wake_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._woken()
+        self._turn_over()
 
     def _woken(self) -> None:
         self._news.set()

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
-from agent.clock import Clock
-from agent.config.telemetry import Telemetry
 from agent.core.fleet import messages
-from agent.core.fleet.deltas import BacklogEdges, Readings
+from agent.core.fleet.budget import Step
+from agent.core.fleet.deltas import Readings
 from agent.core.fleet.messages import (
     ChangeFacts,
+    EventMessage,
     HealthMessage,
     Identity,
     Message,
@@ -24,11 +24,17 @@ from agent.core.fleet.messages import (
 )
 from agent.core.health.reading import Value
 from agent.core.moment import Moment
-from agent.core.money.journal import Backlog
 from agent.errors import StoreError
 from agent.record import dataclass
-from agent.telemetry.ports import HealthView, Outbox
+from agent.telemetry.gate import Gate
+from agent.telemetry.keeping import Keeping
+from agent.telemetry.money import Money
+from agent.telemetry.ports import Outbox
+from agent.telemetry.sources import Sources
+from agent.telemetry.spending import Spending
 from agent.wire import mqtt
+
+__all__ = ["GLANCE_S", "MAX_PENDING", "Recorder", "Sources", "split"]
 
 log = logging.getLogger(__name__)
 
@@ -38,37 +44,14 @@ GLANCE_S = 60.0
 MAX_PENDING = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What is handed to the outbox."""
-
-    kind: str
-    priority: int
-    retained: bool
-    at_ms: int
-    body: bytes
-    supersedes: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Where the facts come from."""
-
-    clock: Clock
-    health: HealthView
-    backlog: Callable[[], Awaitable[Backlog]]
-    next_attempt_ms: Callable[[], int | None]
-    blocking_cause: Callable[[], str]  #: why the channels send nothing, or ""
-    thrifty: Callable[[], bool] = lambda: False  #: only money and alarms should leave now
-
-
 @dataclass(slots=True)
 class _Due:
     """What is due: boot times of the periodic reports (0: at the next look), and what changed."""
 
     health_ms: int = 0
-    backlog_ms: int = 0
     lost_told: int = 0
+    gathered: int = 0
+    dropped: int = 0  #: events given up while the store refused; not counted by it yet
     introduced: Identity | None = None
 
 
@@ -77,38 +60,52 @@ class Recorder:
 
     def __init__(
         self,
-        settings: Telemetry,
+        spending: Spending,
         sources: Sources,
         outbox: Outbox,
         identity: Identity,
         wake: Callable[[], None],
     ) -> None:
-        self._settings = settings
+        self._spending = spending
         self._sources = sources
-        self._outbox = outbox
-        self._wake = wake
+        self._keeping = Keeping(outbox, wake)
         self._identity: Identity = identity
         self._pending: deque[Message] = deque()
         self._flushing = asyncio.Lock()
         self._readings = Readings()
-        self._edges = BacklogEdges(min(GLANCE_S, settings.backlog_period_s))
+        stuck_after_s = min(GLANCE_S, spending.periods().backlog_s)
+        self._money = Money(sources, self._keeping, stuck_after_s, self._repeat_s)
         self._due = _Due()
+        self._tally = messages.Tally()
 
     @property
     def glance_s(self) -> float:
         """How often `report` wants to be called."""
-        return min(GLANCE_S, self._settings.health_period_s, self._settings.backlog_period_s)
+        periods = self._spending.periods()
+        return min(GLANCE_S, periods.health_s, periods.backlog_s)
+
+    @property
+    def gate(self) -> Gate:
+        """Looks at everything that is kept for sending."""
+        return self._keeping.gate
 
     def heed(self, changes: Sequence[ChangeFacts]) -> None:
         """Alarms changed. Called synchronously by the health tracker; must not fail."""
-        events = [message for change in changes if (message := messages.event(change))]
+        told = (messages.event(change, self._tally.count(change)) for change in changes)
+        events = [message for message in told if message]
         if not events:
             return
         self._pending.extend(events)
         while len(self._pending) > MAX_PENDING:
             self._pending.popleft()
+            self._due.dropped += 1
             log.debug("event=event_dropped reason=store_refuses")
-        self._wake()
+        self._money.changed()  # what an alarm is about may be what payments wait for
+        self._keeping.wake()
+
+    def money(self) -> None:
+        """A payment moved on. Called synchronously by the store's feed."""
+        self._money.changed()
 
     @property
     def identity(self) -> Identity:
@@ -124,6 +121,10 @@ class Recorder:
         """Another channel carries: what it is, and what waited for it, is told at the next look."""
         self._due.health_ms = min(self._due.health_ms, self._sources.clock.now().boot_ms)
 
+    def stop(self) -> None:
+        """No more wake-ups."""
+        self._money.stop()
+
     async def flush(self) -> bool:
         """Put what `heed` collected on disk; False while the store refuses."""
         # The timer and the conversation both come here: without a lock an event is put twice.
@@ -132,93 +133,101 @@ class Recorder:
                 batch = [self._pending.popleft() for _ in range(min(100, len(self._pending)))]
                 kept = False
                 try:
-                    kept = await self._put([self._item(message) for message in batch])
+                    kept = await self._keeping.put(*batch)
                 finally:
                     if not kept:
                         self._pending.extendleft(reversed(batch))
                 if not kept:
                     return False
+            if self._money.due:
+                await self._money.look(self._sources.clock.now())
         return True
+
+    async def tell(self, message: Message) -> bool:
+        """Any message, before all readings; True when it is kept, False while the store refuses.
+
+        Events keep their place behind those that came before them.
+        """
+        priority = None if isinstance(message, EventMessage) else Priority.NOW
+        return await self._keeping.put(message, priority=priority)
 
     async def report(self) -> None:
         """One look at everything periodic."""
-        await self.flush()
         at = self._sources.clock.now()
+        if (before := await self._spending.look(at)) is not None:
+            self._step_changed(before, at)
+        await self.flush()
+        await self._count_dropped()
         if self._due.introduced != self._identity:
             identity = self._identity
-            if await self._put([self._item(messages.info(identity, at))]):
+            if await self._keeping.put(messages.info(identity, at)):
                 self._due.introduced = identity
-        await self._report_backlog(at)
+        await self._money.look(at)
         await self._report_health(at)
 
-    async def _report_backlog(self, at: Moment) -> None:
+    def _step_changed(self, before: Step, at: Moment) -> None:
+        now = self._spending.step
+        if now is Step.FULL:
+            self._catch_up(at)
+        elif before is not Step.FULL:
+            self._pending.append(self._spending.event(at))
+        self._keeping.wake()  # what was held back may leave now
+
+    async def _count_dropped(self) -> None:
+        dropped = self._due.dropped
+        if not dropped:
+            return
         try:
-            facts = await self._sources.backlog()
-            facts = messages.blocked(facts, self._sources.blocking_cause())
+            await self._keeping.outbox.lose(dropped)
         except StoreError as error:
-            log.debug("event=backlog_unreadable code=%s", error.code)
+            log.debug("event=outbox_refused code=%s kind=count", error.code)
             return
-        edge = self._edges.edge(facts, at)
-        waiting = facts.total.count > 0 or facts.quarantined is None or facts.quarantined.count > 0
-        due = waiting and at.boot_ms >= self._due.backlog_ms and not self._sources.thrifty()
-        if not edge and not due:
-            return
-        message = messages.backlog(facts, at, self._sources.next_attempt_ms())
-        priority = Priority.NOW if edge else Priority.READING
-        if await self._put([self._item(message, priority)]):
-            self._edges.told(facts, at)
-            self._due.backlog_ms = at.boot_ms + round(self._settings.backlog_period_s * 1000)
+        self._due.dropped -= dropped
+
+    @property
+    def _silent(self) -> bool:
+        """Whether every byte is needed for alarms and money."""
+        return self._sources.thrifty() or self._spending.step is Step.ALARMS_AND_MONEY
+
+    def _repeat_s(self) -> float | None:
+        return None if self._silent else self._spending.periods().backlog_s
+
+    def _catch_up(self, at: Moment) -> None:
+        """Tell everything at this look: the fleet's picture is not of today."""
+        self._due.health_ms = min(self._due.health_ms, at.boot_ms)
+        self._readings.full_due_ms = 0
 
     async def _report_health(self, at: Moment) -> None:
-        due = self._due
+        due, outbox = self._due, self._keeping.outbox
         if not due.health_ms:
             # The watchers have just started as well: let them speak before the first full report.
             due.health_ms = at.boot_ms + round(self.glance_s * 1000)
             return
-        if self._sources.thrifty():
+        if self._silent:
             return  # every byte is paid for: they are told when the main channel is back
+        if outbox.gathered != due.gathered:
+            due.gathered = outbox.gathered
+            self._catch_up(at)  # readings went as history: what is true now is told at once
         now = messages.readings(self._sources.health.components())
         alarms = messages.root_alarms(self._sources.health.alarms())
         if at.boot_ms < due.health_ms or not (now or alarms):
             return
         # A thinned outbox has lost deltas: only a full report is true again.
-        lost = self._outbox.stats.lost
+        lost = outbox.stats.lost
         full = at.boot_ms >= self._readings.full_due_ms or lost != due.lost_told
         fields = now if full else self._readings.difference(now)
         news = alarms if full or alarms != self._readings.alarms else None
+        periods = self._spending.periods()
         if not full and not fields and news is None:
-            due.health_ms = at.boot_ms + round(self._settings.health_period_s * 1000)
+            due.health_ms = at.boot_ms + round(periods.health_s * 1000)
             return
-        bodies = split(at, full=full, alarms=news, fields=fields)
-        if not await self._put([self._item(each) for each in bodies]):
+        if not await self._keeping.put(*split(at, full=full, alarms=news, fields=fields)):
             return
         self._readings.told(fields, alarms, full=full)
-        due.health_ms = at.boot_ms + round(self._settings.health_period_s * 1000)
+        due.health_ms = at.boot_ms + round(periods.health_s * 1000)
         due.lost_told = lost
         if full:
-            self._readings.full_due_ms = at.boot_ms + round(self._settings.full_period_s * 1000)
-
-    def _item(self, message: Message, priority: Priority | None = None) -> Kept:
-        kind = mqtt.kind_of(message)
-        rule = messages.RULES[kind]
-        return Kept(
-            kind=kind,
-            priority=rule.priority if priority is None else priority,
-            retained=rule.retained,
-            at_ms=message.ts or 0,
-            body=mqtt.encode(message),
-            supersedes=rule.supersedes,
-        )
-
-    async def _put(self, items: Sequence[Kept]) -> bool:
-        try:
-            await self._outbox.put(items)
-        except StoreError as error:
-            # The store says loudly that it is ill; here it only means "try again later".
-            log.debug("event=outbox_refused code=%s kind=%s", error.code, items[0].kind)
-            return False
-        self._wake()
-        return True
+            self._readings.full_due_ms = at.boot_ms + round(periods.full_s * 1000)
 
 
 def split(

@@ -18,16 +18,18 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
@@ -35,24 +37,40 @@ from agent.errors import AgentError, RemoteError
 from agent.link.contact import Contact
 from agent.link.fault import DialError
 from agent.link.tls import expires_at
-from agent.telemetry.attempt import Attempt, Closed, Greeted, Heard, Opened, Puback, Trust
+from agent.telemetry.attempt import (
+    Attempt,
+    Closed,
+    Delivered,
+    Greeted,
+    Heard,
+    Opened,
+    Pinged,
+    Ponged,
+    Puback,
+    Subscribed,
+)
+from agent.telemetry.client import (
+    FLOOD,
+    LAYERS,
+    MAX_PACKET_BYTES,
+    PROTOCOL,
+    RECEIVE_MAXIMUM,
+    CheckedClient,
+    Room,
+    TrustingContext,
+    note_trouble,
+    opened,
+    remember,
+    word_of,
+    write_only_in_the_loop,
+)
 
 log = logging.getLogger(__name__)
 
-#: Half-open links: without it an unacknowledged publish is noticed after two keepalives.
-TCP_USER_TIMEOUT_MS = 60_000
 TCP_CONNECT_TIMEOUT_S = 20.0
 SESSION_EXPIRY_S = 3_600
 #: Attempts that still hang in DNS or TLS although given up; more would only pile up threads.
 MAX_HANGING = 3
-#: How far an attempt came that ended so.
-LAYERS = {
-    "broker.dns": "dns",
-    "broker.certificate": "tls",
-    "broker.tls": "tls",
-    "broker.timeout": "tcp",
-    "broker.unreachable": "tcp",
-}
 
 
 class Connection:
@@ -62,14 +80,15 @@ class Connection:
         self._attempt = attempt
         self._hear = hear
         self._loop = asyncio.get_running_loop()
-        self._client: Client | None = None
+        self._client: CheckedClient | None = None
         self._secured: ssl.SSLSocket | None = None
-        self._trouble = ""  #: paho's last error text; the only place a TLS alert is named
         self._over = False
         self._began_s = 0.0
         self._dropped = False
         self._way = ["", ""]  #: channel and interface it was opened over
         self._told_of = False
+        self._room = Room()
+        self._asking = False  #: a SUBSCRIBE waits for its answer
         self._thread = threading.Thread(target=self._run, name="telemetry-mqtt", daemon=True)
 
     @property
@@ -91,6 +110,43 @@ class Connection:
             return 0
         sent = client.publish(topic, payload, qos=1, retain=retained)
         return sent.mid if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else 0
+
+    def subscribe(self, filters: Sequence[str], *, again: bool) -> None:
+        """Ask for these with QoS 1; `Subscribed` follows.
+
+        `again`: we have what was retained there (MQTT 5 lets us say so, a wish costs kilobytes).
+        """
+        client = self._client
+        if client is None or self._over or self._dropped or not filters:
+            return
+        self._asking = True  # before it is sent: the answer is heard in the other thread
+        options: Any = 1
+        if self._attempt.dialect is Dialect.V5:
+            always, new = (
+                SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE,
+                SubscribeOptions.RETAIN_SEND_IF_NEW_SUB,
+            )
+            options = SubscribeOptions(qos=1, retainHandling=new if again else always)
+        client.subscribe([(each, options) for each in filters])
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of it."""
+        client = self._client
+        if client is not None and not (self._over or self._dropped):
+            client.unsubscribe(topic)
+
+    def taken(self, delivered: Delivered) -> None:
+        """A delivery has left the queue: the broker may forget it."""
+        self._room.empty(len(delivered.payload))
+        client = self._client
+        if client is not None and not (self._over or self._dropped) and delivered.qos:
+            client.ack(delivered.mid, delivered.qos)
+
+    def keep_alive(self, seconds: int) -> None:
+        """Ping after so much silence from now on; never less often than CONNECT promised."""
+        client = self._client
+        if client is not None:
+            client._keepalive = seconds  # noqa: SLF001  (paho offers no way to change it)
 
     def disconnect(self) -> None:
         """Say goodbye (the Will is discarded); `Closed` follows."""
@@ -124,11 +180,14 @@ class Connection:
             while not (self._over or self._dropped):
                 if client.loop(timeout=max(1.0, min(60.0, client.keepalive / 3))):
                     break
-            self._end(0, Origin.SERVER, "broker.closed", "connection lost")
+                if client.violation is not None:
+                    break
+            word, reason = client.violation or ("broker.closed", "connection lost")
+            self._end(0, Origin.SERVER, word, reason)
         except AgentError as error:
             self._end(0, Origin.NETWORK, "broker.configuration", str(error))
         except (OSError, ValueError) as error:
-            word = _word(error)
+            word = word_of(error)
             if word in LAYERS and not self._told_of:
                 self._note(LAYERS[word], str(error))
             self._end(0, Origin.NETWORK, word, f"{type(error).__name__}: {error}")
@@ -138,7 +197,8 @@ class Connection:
         finally:
             # The client holds our methods and we hold it: without this its sockets stay open
             # until the garbage collector comes by.
-            self._client = None
+            last, self._client = self._client, None
+            self._attempt.meter.ended(self._secured or (None if last is None else last.socket()))
             if self._secured is not None:
                 self._secured.close()  # paho leaves it open when the handshake fails
 
@@ -183,50 +243,57 @@ class Connection:
         with suppress(RuntimeError):  # a thread left behind by a stop
             self._loop.call_soon_threadsafe(told, contact)
 
-    def _keep(self, sock: ssl.SSLSocket) -> None:
-        self._secured = sock
-
-    def _connect(self) -> Client:
+    def _connect(self) -> CheckedClient:
         attempt = self._attempt
         five = attempt.dialect is Dialect.V5
-        client = _Client(
+        client = CheckedClient(
             CallbackAPIVersion.VERSION2,
             client_id=attempt.client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             clean_session=None if five else False,
             reconnect_on_failure=False,
+            manual_ack=True,
         )
+        client.pinged = lambda: self._tell(Pinged())
+        client.ponged = lambda: self._tell(Ponged())
         client.reached = None if attempt.reach is None else self._reached
         client.suppress_exceptions = True
         client.connect_timeout = TCP_CONNECT_TIMEOUT_S
-        client.on_log = self._on_log
+        client.on_log = note_trouble
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_socket_open = _on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = _write_only_in_the_loop
-        if attempt.username:
-            client.username_pw_set(
-                attempt.username, attempt.password() if attempt.password else None
-            )
+        client.on_publish = lambda _c, _u, mid, reason, _p: self._tell(Puback(mid, reason.value))
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_socket_open = partial(opened, attempt.meter)
+        client.on_socket_close = partial(remember, attempt.trust)
+        client.on_socket_register_write = write_only_in_the_loop
+        user, password = attempt.login()
+        if user:
+            client.username_pw_set(user, password)
         if attempt.endpoint.tls and attempt.trust is not None:
-            context = _Context(attempt.trust, self._keep)
+            context = TrustingContext(attempt.trust, partial(setattr, self, "_secured"))
             client.tls_set_context(cast("ssl.SSLContext", context))
         self._client = client
         options: dict[str, Any] = {}
-        will_properties = None
+        will, will_properties = attempt.will, None
         if five:
             connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             connect.SessionExpiryInterval = SESSION_EXPIRY_S
+            connect.MaximumPacketSize = MAX_PACKET_BYTES
+            connect.ReceiveMaximum = RECEIVE_MAXIMUM
             options = {"clean_start": False, "properties": connect}
-            will_properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-            will_properties.WillDelayInterval = attempt.will.delay_s
-        client.will_set(
-            attempt.will.topic, attempt.will.payload, 1, retain=True, properties=will_properties
-        )
+            if will is not None:
+                will_properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+                will_properties.WillDelayInterval = will.delay_s
+        if will is not None:
+            client.will_set(
+                will.topic, will.payload, 1, retain=will.retained, properties=will_properties
+            )
         # CONNECT is only written by loop(): an attempt dropped meanwhile never shows itself.
         client.connect(attempt.endpoint.host, attempt.endpoint.port, attempt.keepalive_s, **options)
+        if attempt.ping_s:
+            client._keepalive = attempt.ping_s  # noqa: SLF001  (CONNECT is packed by now)
         return client
 
     def _on_connect(
@@ -246,9 +313,9 @@ class Connection:
             max_packet_bytes=getattr(properties, "MaximumPacketSize", 0),
             session_present=bool(flags.session_present),
         )
-        if granted.server_keepalive_s and client.keepalive != granted.server_keepalive_s:
-            # paho before 2.2 ignores what the server asks for, and offers no way to obey.
-            client._keepalive = granted.server_keepalive_s  # noqa: SLF001
+        # paho before 2.2 ignores what the server asks for; 2.2 forgets what we ask of ourselves.
+        asked = [self._attempt.keepalive_s, self._attempt.ping_s, granted.server_keepalive_s]
+        self.keep_alive(min(each for each in asked if each))
         self._tell(Opened(granted))
         self._tell_time(properties)
 
@@ -265,21 +332,46 @@ class Connection:
                         wanted.told, self._attempt.endpoint.host, value, took_s
                     )
 
-    def _on_publish(
-        self, _client: Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
+    def _on_message(self, client: Client, _userdata: object, message: MQTTMessage) -> None:
+        assert isinstance(client, CheckedClient)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            client.violate(PROTOCOL, "a topic that is not UTF-8")
+            return
+        payload = bytes(message.payload)
+        if client.violation is not None:
+            return
+        if not self._room.fill(len(payload)):
+            client.violate(FLOOD, "more was sent than may wait")
+            return
+        self._tell(Delivered(message.mid, message.qos, topic, payload, bool(message.retain)))
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: object,
     ) -> None:
-        self._tell(Puback(mid, reason.value))
+        if self._asking:  # once: whatever else is answered was never asked
+            self._asking = False
+            self._tell(Subscribed(tuple(reason.value for reason in reasons)))
 
     def _on_disconnect(
         self,
-        _client: Client,
+        client: Client,
         _userdata: object,
         flags: DisconnectFlags,
         reason: ReasonCode,
         _properties: object,
     ) -> None:
-        text = self._trouble or str(reason)
-        if flags.is_disconnect_packet_from_server:
+        assert isinstance(client, CheckedClient)
+        text = client.trouble or str(reason)
+        if client.violation is not None:
+            self._end(0, Origin.SERVER, *client.violation)
+        elif flags.is_disconnect_packet_from_server:
             self._end(reason.value, Origin.SERVER, "broker.closed", str(reason))
         elif "SSL" in text:
             # A TLS 1.3 server judges our certificate only after the handshake has succeeded.
@@ -290,15 +382,6 @@ class Connection:
             self._end(reason.value, Origin.SERVER, "broker.protocol", text)
         else:
             self._end(0, Origin.SERVER, "broker.closed", text)
-
-    def _on_socket_close(self, _client: Client, _userdata: object, sock: object) -> None:
-        if isinstance(sock, ssl.SSLSocket) and self._attempt.trust is not None:
-            self._attempt.trust.remember(sock)
-
-    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:
-            self._trouble = text[:200]
-            log.debug("event=paho_error text=%r", self._trouble)
 
     def _end(self, code: int, origin: Origin, word: str, reason: str) -> None:
         """Report the end, once."""
@@ -314,36 +397,6 @@ class Connection:
         except RuntimeError:
             # The loop is closed: this is a thread left behind by a stop.
             self._dropped = True
-
-
-class _Client(Client):
-    """paho's client, over a connection that somebody else may have opened."""
-
-    reached: Callable[[], socket.socket] | None = None
-
-    def _create_socket_connection(self) -> socket.socket:
-        if self.reached is not None:
-            return self.reached()
-        return super()._create_socket_connection()
-
-
-class _Context:
-    """What paho takes for its TLS context: ours, with a session to resume."""
-
-    def __init__(self, trust: Trust, keep: Callable[[ssl.SSLSocket], None]) -> None:
-        self._trust = trust
-        self._keep = keep
-
-    @property
-    def check_hostname(self) -> bool:
-        """paho asks, to know whether it has to check the name itself."""
-        return self._trust.check_hostname
-
-    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:
-        """The socket before its handshake; kept, so that a hanging one can be cut and closed."""
-        wrapped = self._trust.wrap_socket(sock, **options)
-        self._keep(wrapped)
-        return wrapped
 
 
 class Transport:
@@ -365,28 +418,3 @@ class Transport:
         self._started.append(connection)
         connection.start()
         return connection
-
-
-def _on_socket_open(_client: Client, _userdata: object, sock: Any) -> None:
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
-
-
-def _write_only_in_the_loop(_client: Client, _userdata: object, _sock: object) -> None:
-    """With a callback here paho leaves the writing to loop(), which a socket pair wakes."""
-
-
-def _word(error: Exception) -> str:
-    match error:
-        case socket.gaierror():
-            return "broker.dns"
-        case ssl.SSLCertVerificationError():
-            return "broker.certificate"
-        case ssl.SSLError():
-            return "broker.tls"
-        case TimeoutError():
-            return "broker.timeout"
-        case FileNotFoundError() | PermissionError() | ValueError():
-            return "broker.configuration"
-        case _:
-            return "broker.unreachable"

@@ -131,7 +131,7 @@ class Watch:
                 period_s = asked.watcher.period_s
                 self._timers.every(period_s, f"watch.{name}", partial(self._round, name))
             self._timers.every(TICK_S, "watch.tick", self._tick)
-            self._timers.every(PRUNE_EVERY_S, "watch.prune", self._prune)
+            self._timers.every(PRUNE_EVERY_S, "watch.prune", self._ledger.prune)
         self._running = True
         try:
             await stop.wait()
@@ -171,6 +171,13 @@ class Watch:
     def alarms(self) -> list[Alarm]:
         """Visible roots, worst first, then their consequences."""
         return self._tracker.alarms()
+
+    async def acknowledge(self, code: str, by: str) -> Alarm | None:
+        """Somebody takes note of a visible alarm, on disk when this returns; None: not open."""
+        alarm = self._tracker.acknowledge(code, by, self._clock.now())
+        if alarm is not None:
+            await self._ledger.write(alarm.component)
+        return alarm
 
     def components(self) -> list[ComponentState]:
         """The last word of every component."""
@@ -256,9 +263,6 @@ class Watch:
         self._ledger.changed(changes)
         self._tell(changes)
         await self._ledger.write()
-
-    async def _prune(self) -> None:
-        await self._ledger.prune()
 
     def _tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -404,8 +408,9 @@ class _Ledger:
         """The daemon stops: write the last word of everybody."""
         self._due |= {one.component for one in self._tracker.components()}
 
-    async def write(self) -> None:
-        """Write what is due, in order, if anything is."""
+    async def write(self, also: str = "") -> None:
+        """Write what is due, in order, if anything is; `also` is."""
+        self._due |= {also} - {""}
         async with self._writing:
             if not self._unsaved and not self._due:
                 return

@@ -25,6 +25,7 @@ from agent.wire.arguments import (
     ShowArgs,
     WhyArgs,
 )
+from agent.wire.audit import AUDIT
 from agent.wire.card_check import check_metadata
 from agent.wire.care import CARE
 from agent.wire.check import CheckArgs, CheckOut
@@ -267,14 +268,15 @@ OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/v1/queue/hold",
         roles=_TECHNICIAN,
-        summary="Keep one payment from being sent until it is released.",
+        summary="Keep payments from being sent until they are released: one by key, or all that "
+        "wait for one cause.",
         arguments=HoldArgs,
         result=Moved,
         disruptive=True,
         audited=True,
         problems=(
-            "key.bad", "transaction.unknown", "record.final", "record.sending",
-            "record.changed", *_STORE,
+            "key.bad", "request.missing_field", "transaction.unknown", "record.final",
+            "record.sending", "record.changed", *_STORE,
         ),
     ),
     Operation(
@@ -373,6 +375,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *INSPECTION,
     *SOFTWARE,
     *KEEPING,
+    *AUDIT,
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}

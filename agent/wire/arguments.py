@@ -56,9 +56,10 @@ class RetryArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class HoldArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keep one payment from being sent until it is released."""
+    """Keep payments from being sent until they are released: one, or all that wait for a cause."""
 
-    key: Key
+    key: Key | None = None
+    cause: Code | None = None
     reason: Annotated[str, Meta(max_length=120)] = ""
 
 

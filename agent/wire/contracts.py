@@ -1,4 +1,4 @@
-"""Writes the contracts of the local API from the code: OpenAPI 3.1.
+"""Writes the contracts from the code: OpenAPI 3.1 of the local API, and those of the fleet.
 
 The operations table and the message types are the only source; `docs/contracts/openapi.json` is a
 print of them and a test says when it is stale. Run as `python -m agent.wire.contracts FOLDER`;
@@ -230,7 +230,13 @@ def _describe(components: dict[str, Any], shape: type[Struct]) -> None:
 
 def main(folder: str) -> None:
     """Write the contracts into a folder."""
-    Path(folder, "openapi.json").write_bytes(openapi())
+    # The daemon serves OpenAPI from this file and never loads the fleet's document.
+    from agent.wire import asyncapi
+
+    for name, content in {"openapi.json": openapi(), **asyncapi.files()}.items():
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,7 @@ CODES: Mapping[str, Code] = {
         409, "The payment is held", "A technician releases it first: posagent queue release."
     ),
     "record.not_held": Code(409, "The payment is not held"),
+    "alarm.not_open": Code(404, "No such alarm is open", "See posagent status for those that are."),
     "record.not_final": Code(
         409, "The payment is not final", "Acknowledge it once it is posted, declined or withdrawn."
     ),

@@ -28,6 +28,8 @@ class Document(StrEnum):
 
     MANIFEST = "manifest"
     PROFILE = "profile"
+    DESIRED = "desired"
+    COMMAND = "command"
 
 
 class DocumentError(ValueError):

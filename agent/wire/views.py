@@ -173,6 +173,9 @@ class AlarmOut(Struct, frozen=True, kw_only=True):
     known: bool
     """False: its component fell silent, so nobody knows whether it still holds."""
     args: dict[str, Value]
+    acknowledged_by: str = ""
+    """Who took note of it; empty: nobody."""
+    acknowledged_at: datetime | None = None
 
 
 class ComponentOut(Struct, frozen=True, kw_only=True):
@@ -376,6 +379,8 @@ def alarm_out(alarm: Alarm) -> AlarmOut:
         flaps=alarm.flaps,
         known=alarm.known,
         args=dict(alarm.args),
+        acknowledged_by=alarm.acknowledged_by,
+        acknowledged_at=alarm.acknowledged_at,
     )
 
 

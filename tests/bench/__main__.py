@@ -12,13 +12,25 @@ import argparse
 import sys
 import time
 
-from tests.bench import accept, crowd, detect, drain, flash, idle, million, network, peers, start
+from tests.bench import (
+    accept,
+    crowd,
+    detect,
+    drain,
+    flash,
+    fleet_bytes,
+    idle,
+    million,
+    network,
+    peers,
+    start,
+)
 from tests.bench.rig import Sims
 from tests.bench.table import Figure, as_json, as_text, machine
 
 PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle", "network")
 #: Only when asked for: it takes minutes and gigabytes.
-RARE = ("million",)
+RARE = ("million", "fleet-bytes")
 
 
 def main() -> int:
@@ -66,6 +78,8 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return million.measure(sims, count=count or million.COUNT)
         case "flash":
             return flash.figures(quick=quick)
+        case "fleet-bytes":
+            return fleet_bytes.measure()
         case "detect":
             polled, pushed = (4, 8) if quick else (24, 60)
             return detect.measure(sims, polled=polled, pushed=pushed)

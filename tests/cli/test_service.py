@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_usual_start_loads_no_command_line(file: Path) -> None:
     """Neither argparse nor a text for people: they are 1.3 MB for as long as the daemon runs."""
-    assert told("agent.main.run = lambda config: 7", file) == "7 []"
+    assert told("agent.main.run = lambda config, source: 7", file) == "7 []"
 
 
 def test_what_is_wrong_is_left_to_the_command_line(file: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_every_other_form_is_the_command_lines(argv: list[str]) -> None:
 
 def test_our_own_fault_is_kept_as_everywhere(file: Path) -> None:
     """A report in a file and exit code 70, not a traceback on the journal."""
-    faked = "def fail(config): raise ZeroDivisionError\nagent.main.run = fail"
+    faked = "def fail(config, source): raise ZeroDivisionError\nagent.main.run = fail"
     said = told(faked, file)
     assert said.startswith("70 ")
     assert "Traceback" not in said

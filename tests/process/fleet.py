@@ -13,7 +13,7 @@ import sqlite3
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ import jsonschema
 from agent.core.fleet.messages import Kind
 from agent.sim.broker import Broker, Heard, ServerTls, Watcher
 from agent.sim.printer import SimulatedPrinter
-from agent.wire import mqtt
+from agent.wire import asyncapi, mqtt
 from tests.process.daemon import PATIENCE_S, ROOT, Daemon, wait_until
 
 T = TypeVar("T")
@@ -47,12 +47,15 @@ COMPONENTS = (
     "queue",
     "agent",
     "payment_app",
+    "fleet",
 )
 #: Only spoken of where one is configured.
 OPTIONAL = ("keypad", "configuration", "channels")
 _VALIDATORS = {
-    kind: jsonschema.Draft202012Validator(schema) for kind, schema in mqtt.schemas().items()
+    kind: jsonschema.Draft202012Validator(schema) for kind, schema in asyncapi.schemas().items()
 }
+#: Sent by the test, not by the daemon.
+_DOWN = frozenset({"cmd", "desired"})
 
 
 class LoopThread:
@@ -137,7 +140,11 @@ class BrokerThread:
 
 
 class Reader:
-    """Somebody who reads the fleet's messages by docs/contracts/mqtt.md, and by nothing else."""
+    """Somebody who reads the fleet's messages by docs/contracts/mqtt.md, and by nothing else.
+
+    Every message heard is held against the generated schemas; a test in which one did not fit
+    fails at the end, whatever it was about.
+    """
 
     def __init__(
         self,
@@ -146,7 +153,12 @@ class Reader:
         host: str = "127.0.0.1",
         tls: ssl.SSLContext | None = None,
         v5: bool = True,
+        strict: bool = True,
+        components: tuple[str, ...] = (),
     ) -> None:
+        """`strict`: on leaving, fail for what broke the contract. `components`: a vendor's own."""
+        self.strict = strict
+        self._components = (*COMPONENTS, *OPTIONAL, *components)
         self.watcher = Watcher(port, host=host, tls=tls, v5=v5, topic="#")
 
     def __enter__(self) -> Self:
@@ -165,6 +177,8 @@ class Reader:
             print("--- messages heard")
             for each in self.heard[-60:]:
                 print(each.topic, "retained" if each.retained else "", each.payload.decode()[:400])
+        elif self.strict:
+            assert self.complaints() == []
 
     @property
     def heard(self) -> list[Heard]:
@@ -200,7 +214,7 @@ class Reader:
         """Everything from the outbox, repeats dropped as rule 1 says; a repeat says the same."""
         known: dict[tuple[str, int], bytes] = {}
         for each in self.heard:
-            if each.kind == Kind.STATE:
+            if each.kind == Kind.STATE or each.topic.split("/")[4] in _DOWN:
                 continue
             number = (each.fields["outbox_id"], each.fields["seq"])
             assert known.setdefault(number, each.payload) == each.payload, "another with its number"
@@ -208,23 +222,31 @@ class Reader:
 
     def complaints(self) -> list[str]:
         """Everything heard that the contract does not allow; empty: it was kept."""
-        return [f"{each.topic}: {what}" for each in self.heard for what in _complaints(each)]
+        return [
+            f"{each.topic}: {what}"
+            for each in self.heard
+            for what in _complaints(each, self._components)
+        ]
 
 
-def _complaints(heard: Heard) -> Iterator[str]:
-    *root, kind = heard.topic.split("/")
-    if root != ["pos", "1", TENANT, DEVICE] or kind not in _VALIDATORS:
+def _complaints(heard: Heard, components: Sequence[str]) -> Iterator[str]:
+    *root, tail = heard.topic.split("/", 4)
+    if tail.partition("/")[0] in _DOWN:
+        return  # what a test sends down may be meant to be wrong
+    kind = mqtt.kind_in(tail)
+    if root != ["pos", "1", TENANT, DEVICE] or kind is None:
         yield "not a topic of this terminal"
         return
-    yield from mqtt.problems(Kind(kind), heard.payload)
+    yield from mqtt.problems(kind, heard.payload)
+    if len(heard.payload) > (mqtt.MAX_HIST_BYTES if kind is Kind.HIST else mqtt.MAX_BYTES):
+        yield f"{len(heard.payload)} bytes are too many"
     yield from (error.message for error in _VALIDATORS[kind].iter_errors(heard.fields))
-    if kind == Kind.HEALTH:
-        fixed = set(mqtt.STRUCTS[Kind.HEALTH].__struct_fields__)
-        for name in heard.fields.keys() - fixed:
-            if not f"{name}_".startswith(
-                tuple(f"{component}_" for component in (*COMPONENTS, *OPTIONAL))
-            ):
-                yield f"{name} belongs to no component"
+    told = [heard.fields] if kind is Kind.HEALTH else []
+    told += [entry["values"] for entry in heard.fields.get("entries", ())]
+    fixed = set(mqtt.STRUCTS[Kind.HEALTH].__struct_fields__)
+    for name in sorted({name for fields in told for name in fields} - fixed):
+        if not f"{name}_".startswith(tuple(f"{component}_" for component in components)):
+            yield f"{name} belongs to no component"
 
 
 def retained(port: int, *kinds: str) -> dict[str, dict[str, Any]]:
@@ -307,11 +329,13 @@ class Row:
     seq: int
     kind: str
     priority: int
+    at_ms: int
 
     @property
     def kept_for_good(self) -> bool:
         """Whether no later message makes it stale (docs/contracts/mqtt.md: info, repeats)."""
-        return self.kind in ("event", "health") or (self.kind == "backlog" and self.priority == 0)
+        lasting = ("event", "health", "hist")
+        return self.kind in lasting or (self.kind == "backlog" and self.priority == 0)
 
 
 def outbox(daemon: Daemon) -> dict[int, Row]:
@@ -339,7 +363,7 @@ def _copied(daemon: Daemon) -> dict[int, Row] | None:
             if suffix != "-shm" and source.exists():
                 there.write_bytes(source.read_bytes())
         db = stack.enter_context(contextlib.closing(sqlite3.connect(copy)))
-        rows = [Row(*row) for row in db.execute("SELECT seq, kind, priority FROM outbox")]
+        rows = [Row(*row) for row in db.execute("SELECT seq, kind, priority, at_ms FROM outbox")]
         told = db.execute("SELECT value FROM meta WHERE name = 'outbox.counts'").fetchone()
     if told is not None and int(told[0].split()[0]) != len(rows):
         return None  # torn: the daemon wrote between our two reads

@@ -73,7 +73,7 @@ def test_changed_bytes_to_send_are_put_aside_and_never_sent(tmp_path: Path) -> N
     [
         "PRAGMA application_id = 1",
         "PRAGMA user_version = 0",
-        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 4",
         "UPDATE meta SET value = 'x' WHERE name = 'database_id'",
         "DELETE FROM meta WHERE name = 'born_ms'",
         "DROP TABLE boot",

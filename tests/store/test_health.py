@@ -44,6 +44,7 @@ class OneFile:
 def db(tmp_path: Path) -> Iterator[OneFile]:
     one = OneFile(tmp_path / "state.db")
     one.connection.executescript(migration("state_0001"))
+    one.connection.executescript(migration("state_0006"))
     yield one
     one.connection.close()
 
@@ -163,8 +164,12 @@ def test_the_last_word_of_a_component_comes_back_as_it_was(db: OneFile, outcome:
 
 def test_damaged_rows_are_left_out_not_raised(db: OneFile) -> None:
     """Garbage in the arguments or the body never keeps `status` from answering."""
-    db.connection.execute("INSERT INTO alarm VALUES ('a.b', 1, NULL, 0, '{broken')")
-    db.connection.execute("INSERT INTO alarm VALUES ('c.d', 2, NULL, 0, '[1]')")
+    db.connection.execute(
+        "INSERT INTO alarm (code, since_ms, flaps, args) VALUES ('a.b', 1, 0, '{broken')"
+    )
+    db.connection.execute(
+        "INSERT INTO alarm (code, since_ms, flaps, args) VALUES ('c.d', 2, 0, '[1]')"
+    )
     db.connection.execute("INSERT INTO reading VALUES ('printer', 1, 'hologram', '{}')")
     db.connection.execute("INSERT INTO reading VALUES ('system', 1, 'reading', '7')")
     assert [alarm.args for alarm in health.open_alarms(db.connection)] == [{}, {}]

@@ -20,6 +20,7 @@ from agent.core.health.tracker import Alarm, Change, ComponentState, Severity, W
 from agent.core.money.journal import Amounts, Backlog
 from agent.store.outbox import Outbox
 from agent.telemetry import Publisher, build
+from agent.wire.past import Readings
 
 T = TypeVar("T")
 SCHEMA = Path(__file__).parents[2] / "agent" / "store" / "migrations" / "state_0001.sql"
@@ -181,10 +182,16 @@ def rigged(
     db: StateDb | None = None,
     clock: Clock | None = None,
     device_id: str = "T-1",
+    **ports: Any,
 ) -> Rig:
-    """A part, not yet running."""
+    """A part, not yet running. `ports` go to `build` as they are."""
     db = db or StateDb()
-    outbox = Outbox(db, max_rows=settings.outbox_max_rows, max_bytes=settings.outbox_max_bytes)
+    outbox = Outbox(
+        db,
+        max_rows=settings.outbox_max_rows,
+        max_bytes=settings.outbox_max_bytes,
+        past=Readings(),
+    )
     counters, timers, health, clock = Counters(), Timers(), Health(), clock or SystemClock()
     rigs: list[Rig] = []
 
@@ -201,6 +208,7 @@ def rigged(
         backlog=backlog,
         identity=Identity(tenant="acme", device_id=device_id, agent_version="0.1.0", site="S7"),
         tls=tls,
+        **ports,
     )
     rigs.append(Rig(part, outbox, db, counters, timers, health, clock))
     return rigs[0]

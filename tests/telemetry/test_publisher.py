@@ -17,7 +17,7 @@ from agent.core.fleet.session import NOT_AUTHORISED, Policy
 from agent.core.health.tracker import What
 from agent.core.money.journal import Amounts, Backlog
 from agent.errors import OperatorError, StoreError
-from agent.telemetry import conversation
+from agent.telemetry import line
 from agent.telemetry.publisher import STUCK_MS
 from tests.fakes import FakeClock
 from tests.telemetry.rig import EMPTY, Rig, quick, rigged, running
@@ -144,7 +144,7 @@ def test_a_broker_that_never_answers_v5_is_spoken_to_in_3_1_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Silence after the CONNECT is a no as well, and is said as such."""
-    monkeypatch.setattr(conversation, "Policy", partial(Policy, connack_timeout_s=0.3))
+    monkeypatch.setattr(line, "Policy", partial(Policy, connack_timeout_s=0.3))
 
     async def story() -> None:
         async with strict(v311_only="silence") as broker:

@@ -52,6 +52,7 @@ class OneFile:
     def __init__(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.executescript(migration("state_0001"))
+        self.connection.executescript(migration("state_0006"))
         self.refuses = False
         self.writes = 0
 

@@ -12,10 +12,14 @@ from agent.core.fleet.messages import (
     BacklogMessage,
     EventMessage,
     HealthMessage,
+    HistEntry,
+    HistMessage,
     Identity,
     Kind,
+    ResMessage,
     StateMessage,
 )
+from agent.core.health.reading import Value
 from agent.wire import mqtt
 from tests.fakes import FakeClock
 
@@ -55,6 +59,16 @@ def a_backlog() -> BacklogMessage:
         next_attempt_ts=None,
         fields={"amount_minor_cny": 1_250},
     )
+
+
+def a_result(result: bytes | None, **changed: object) -> ResMessage:
+    fields: dict[str, object] = {"cmd_id": "4711", "op": "report", "status": "ok"} | changed
+    return ResMessage(ts=5, clock_suspect=None, result=result, **fields)  # type: ignore[arg-type]
+
+
+def a_history() -> HistMessage:
+    values: dict[str, Value] = {"printer": "ok", "printer_paper": None, "system_free_mb": 1.5}
+    return HistMessage(ts=9, entries=(HistEntry(ts=1, values=values), HistEntry(ts=2, values={})))
 
 
 def sent(message: messages.Message) -> bytes:
@@ -97,7 +111,10 @@ def test_dynamic_fields_cannot_replace_fixed_ones() -> None:
         HealthMessage(ts=5, clock_suspect=None, full=True, alarms=("a.b",), fields={"x_mb": 1.5}),
         HealthMessage(ts=5, clock_suspect=None, full=False, alarms=None, fields={"x": None}),
         a_backlog(),
-        an_event(flaps=3, suppressed_by="network.no_carrier"),
+        an_event(flaps=3, suppressed_by="network.no_carrier", count=2),
+        a_result(b'{"items":[{"key":"a"}]}', progress_percent=100, detail="done"),
+        a_result(None, status="rejected", code="unknown_op"),
+        a_history(),
     ],
 )
 def test_what_we_send_keeps_our_own_contract(message: messages.Message) -> None:
@@ -118,6 +135,8 @@ def test_what_we_send_keeps_our_own_contract(message: messages.Message) -> None:
             b'{"seq":1,"outbox_id":"a","ts":1,"full":true,"deep":{"a":1}}',
             "deep is not flat",
         ),
+        (Kind.RES, sent(a_result(None)).replace(b'"ok"', b'"done"'), "Invalid enum value"),
+        (Kind.HIST, sent(a_history()).replace(b"null", b"[]"), "Expected"),
     ],
 )
 def test_what_breaks_the_contract_is_named(kind: Kind, payload: bytes, problem: str) -> None:
@@ -143,3 +162,52 @@ def test_the_contract_page_names_every_field() -> None:
     for kind, struct in mqtt.STRUCTS.items():
         for name in struct.__struct_fields__:
             assert f"`{name}`" in page, f"{kind}: {name} is not documented"
+
+
+def test_a_result_is_nested_as_it_is_and_bounded() -> None:
+    """The one field that is not flat; what is too large or no JSON is told by its size."""
+    body = mqtt.encode(a_result(b'{"items": [1, 2]}'))
+    assert body.endswith(b'"status":"ok","result":{"items":[1,2]}}')
+    large = b'"' + b"x" * mqtt.MAX_RESULT_BYTES + b'"'
+    for result in (large, b"{", b"\xff", b"[" * 100_000):
+        told = mqtt.decode(mqtt.encode(a_result(result)))
+        assert "result" not in told
+        assert told["result_bytes"] == len(result)
+    assert "result_bytes" not in mqtt.decode(mqtt.encode(a_result(None)))
+
+
+def test_a_result_belongs_on_the_topic_of_its_command() -> None:
+    """Every other kind is its topic's end; and the end of a topic tells the kind."""
+    assert mqtt.tail_of(a_result(None)) == "res/4711"
+    assert mqtt.tail_of(an_event()) == "event"
+    tails = {"res/4711": Kind.RES, "event": Kind.EVENT, "hist": Kind.HIST}
+    assert {tail: mqtt.kind_in(tail) for tail in tails} == tails
+    for foreign in ("res", "res/", "res/a/b", "event/1", "cmd/4711", "desired", ""):
+        assert mqtt.kind_in(foreign) is None
+
+
+def test_old_readings_carry_their_own_times() -> None:
+    """`ts` of the message is when it was put together, each entry has its own."""
+    told = mqtt.decode(mqtt.encode(a_history()))
+    assert (told["ts"], [entry["ts"] for entry in told["entries"]]) == (9, [1, 2])
+    assert told["entries"][0]["values"]["printer_paper"] is None
+
+
+def test_the_largest_introduction_fits() -> None:
+    """As many terminals, merchants, ways and devices as are followed, with the longest names."""
+    identity = Identity(
+        tenant="a",
+        device_id="b",
+        site="店" * 500,
+        os="店" * 500,
+        model="店" * 500,
+        firmware="店" * 500,
+        terminal_ids=tuple(f"{number:016d}" for number in range(100)),
+        merchant_ids=tuple(f"{number:032d}" for number in range(100)),
+        uplinks=("u" * 64,) * 16,
+        capabilities=("collect_bundle",) * 20,
+        devices=tuple((f"device{number}_model", "店" * 200) for number in range(100)),
+    )
+    body = sent(messages.info(identity, FakeClock().now()))
+    assert len(body) <= mqtt.MAX_BYTES
+    assert mqtt.problems(Kind.INFO, body) == []

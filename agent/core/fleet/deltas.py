@@ -13,7 +13,7 @@ from dataclasses import field
 from agent.core.fleet.messages import main_cause, oldest_age_s
 from agent.core.health.reading import Value
 from agent.core.moment import Moment
-from agent.core.money.journal import Backlog
+from agent.core.money.journal import Amounts, Backlog, State
 from agent.record import dataclass
 
 
@@ -113,6 +113,11 @@ class BacklogEdges:
     stuck_after_s: float
     _last: _Known | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether the fleet was ever told."""
+        return self._last is not None
+
     def edge(self, facts: Backlog, at: Moment) -> bool:
         """Whether to tell the fleet now. The first time always: it may believe the past."""
         last = self._last
@@ -123,6 +128,13 @@ class BacklogEdges:
             return True
         return now.stuck and (now.cause != last.cause or self._far(now, last))
 
+    def crosses_in_s(self, facts: Backlog, at: Moment) -> float | None:
+        """How long until the oldest counts as stuck; None: it does, or nothing waits."""
+        age_s = oldest_age_s(facts, at)
+        if not facts.total.count or age_s is None or age_s >= self.stuck_after_s:
+            return None
+        return self.stuck_after_s - age_s
+
     def told(self, facts: Backlog, at: Moment) -> None:
         """A message with these was recorded: the new baseline."""
         self._last = self._know(facts, at)
@@ -131,13 +143,15 @@ class BacklogEdges:
         age_s = oldest_age_s(facts, at)
         # Without a clock to trust an age is unknown, and unsent money counts as stuck.
         waited = age_s is None or age_s >= self.stuck_after_s
+        # What is on its way to the host right now is in doubt only for that moment.
+        sending = facts.by_state.get(State.SENDING, Amounts()).count
         return _Known(
             stuck=facts.total.count > 0 and waited,
             count=facts.total.count,
             sums=facts.total.by_currency,
             apart=(
                 facts.held.count,
-                facts.in_doubt.count,
+                max(0, facts.in_doubt.count - sending),
                 -1 if facts.quarantined is None else facts.quarantined.count,
             ),
             cause=main_cause(facts)[0],

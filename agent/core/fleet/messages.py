@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+from agent.core.fleet import plain
 from agent.core.health.reading import (
     NotFitted,
     NotObservable,
@@ -27,6 +28,10 @@ from agent.core.money.journal import Amounts, Backlog, State
 from agent.record import dataclass
 
 CONTRACT = 1
+#: Of a list of words, and of each of them.
+MOST_WORDS, MOST_CHARS = 64, 64
+#: Everything that is told about the watched devices.
+MAX_DEVICES_BYTES = 6_144
 
 
 class Kind(StrEnum):
@@ -37,6 +42,8 @@ class Kind(StrEnum):
     HEALTH = "health"
     BACKLOG = "backlog"
     EVENT = "event"
+    HIST = "hist"
+    RES = "res"  #: with the command's id behind it: `res/4711`
 
 
 class Priority(IntEnum):
@@ -45,6 +52,7 @@ class Priority(IntEnum):
     NOW = 0  #: what the terminal is and what money is stuck
     EVENT = 1  #: alarms, oldest first
     READING = 2  #: periodic readings; thinned when the outbox is full
+    HISTORY = 3  #: readings that waited for a connection; nothing waits behind them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,9 @@ RULES: Mapping[Kind, Rule] = {
     # An edge of the backlog goes first (Priority.NOW); the periodic repeat is a reading.
     Kind.BACKLOG: Rule(priority=Priority.READING, supersedes=Priority.READING),
     Kind.EVENT: Rule(priority=Priority.EVENT),
+    Kind.HIST: Rule(priority=Priority.HISTORY),
+    # Somebody waits for it, and every step of a command is news of its own.
+    Kind.RES: Rule(priority=Priority.NOW),
 }
 
 
@@ -90,6 +101,14 @@ class Identity:
     terminal_ids: tuple[str, ...] = ()
     merchant_ids: tuple[str, ...] = ()
     uplinks: tuple[str, ...] = ()
+    #: What a signed command may ask of it; none: it takes no commands.
+    capabilities: tuple[str, ...] = ()
+    #: Which configuration it runs (a fingerprint, "" = not told), and the version of the fleet's
+    #: wish it follows (None: of none).
+    config_version: str = ""
+    desired_version: int | None = None
+    #: What may be spent on telemetry, as configured.
+    profile: str = ""
     #: The watched devices as `printer_model` and the like (`core.fleet.inventory.fields`).
     devices: tuple[tuple[str, Value], ...] = ()
 
@@ -159,6 +178,10 @@ class InfoMessage:
     terminal_ids: tuple[str, ...]
     merchant_ids: tuple[str, ...]
     uplinks: tuple[str, ...]
+    capabilities: tuple[str, ...] = ()
+    config_version: str | None = None
+    desired_version: int | None = None
+    profile: str | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -190,6 +213,7 @@ class BacklogMessage:
     cause: str | None
     cause_count: int | None
     next_attempt_ts: int | None
+    channel: str | None = None  #: by which way to the network payments leave now
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -206,10 +230,51 @@ class EventMessage:
     since_ts: int
     flaps: int | None
     suppressed_by: str | None
+    count: int | None = None  #: how often it became visible since the agent started
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
-Message = StateMessage | InfoMessage | HealthMessage | BacklogMessage | EventMessage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResMessage:
+    """What became of a command: taken, under way, done, or why not."""
+
+    ts: int
+    clock_suspect: bool | None
+    cmd_id: str
+    op: str
+    status: str  #: accepted, running, ok, failed, rejected or expired
+    code: str | None = None  #: the reason as a stable word
+    detail: str | None = None
+    progress_percent: int | None = None
+    result: bytes | None = None  #: JSON; the one thing in any message that is not flat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistEntry:
+    """What was read at one time in the past."""
+
+    ts: int
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistMessage:
+    """Readings of an outage, told afterwards, the oldest first."""
+
+    ts: int  #: when they were put together
+    entries: tuple[HistEntry, ...]
+    clock_suspect: bool | None = None
+
+
+Message = (
+    StateMessage
+    | InfoMessage
+    | HealthMessage
+    | BacklogMessage
+    | EventMessage
+    | ResMessage
+    | HistMessage
+)
 
 
 def info(identity: Identity, at: Moment) -> InfoMessage:
@@ -219,18 +284,35 @@ def info(identity: Identity, at: Moment) -> InfoMessage:
         clock_suspect=_suspect(at),
         contract=CONTRACT,
         agent_version=identity.agent_version,
-        site=identity.site,
-        os=identity.os,
-        model=identity.model,
-        firmware=identity.firmware,
-        terminal_ids=identity.terminal_ids,
-        merchant_ids=identity.merchant_ids,
-        uplinks=identity.uplinks,
-        fields=dict(identity.devices),
+        site=plain.text(identity.site),
+        os=plain.text(identity.os),
+        model=plain.text(identity.model),
+        firmware=plain.text(identity.firmware),
+        terminal_ids=_words(identity.terminal_ids),
+        merchant_ids=_words(identity.merchant_ids),
+        uplinks=_words(identity.uplinks),
+        capabilities=_words(identity.capabilities),
+        config_version=plain.text(identity.config_version, MOST_CHARS) or None,
+        desired_version=identity.desired_version,
+        profile=identity.profile or None,
+        fields=plain.fields(dict(identity.devices), most_bytes=MAX_DEVICES_BYTES),
     )
 
 
-def event(change: ChangeFacts) -> EventMessage | None:
+@dataclass(slots=True)
+class Tally:
+    """How often each alarm became visible since the agent started."""
+
+    shown: dict[str, int] = field(default_factory=dict)
+
+    def count(self, change: ChangeFacts) -> int | None:
+        """With this change; None for an alarm that was visible before the start."""
+        if change.what == "shown":
+            self.shown[change.code] = self.shown.get(change.code, 0) + 1
+        return self.shown.get(change.code)
+
+
+def event(change: ChangeFacts, count: int | None = None) -> EventMessage | None:
     """The fleet hears what a person at the terminal would see: shown and cleared, nothing else."""
     if change.what not in ("shown", "cleared"):
         return None
@@ -245,7 +327,8 @@ def event(change: ChangeFacts) -> EventMessage | None:
         since_ts=to_ms(alarm.since_at),
         flaps=alarm.flaps or None,
         suppressed_by=alarm.suppressed_by or None,
-        fields={f"arg_{name}": value for name, value in alarm.args.items()},
+        count=count,
+        fields=plain.fields(alarm.args, "arg_"),
     )
 
 
@@ -253,10 +336,15 @@ def readings(components: Sequence[ComponentFacts]) -> dict[str, Value]:
     """Every component as one word plus its values as `component_value`, flat."""
     fields: dict[str, Value] = {}
     for each in components:
+        if not plain.NAME.fullmatch(each.component):
+            continue
         match each.outcome:
             case Reading(values=values):
                 fields[each.component] = "ok"
-                fields |= {f"{each.component}_{name}": value for name, value in values.items()}
+                said = plain.fields(values, f"{each.component}_")
+                fields |= {
+                    name: one for name, one in said.items() if plain.worth_telling(name, one)
+                }
             case NotFitted():
                 fields[each.component] = "not_fitted"
             case NotObservable():
@@ -271,8 +359,10 @@ def root_alarms(alarms: Sequence[AlarmFacts]) -> tuple[str, ...]:
     return tuple(sorted(alarm.code for alarm in alarms if not alarm.suppressed_by))
 
 
-def backlog(facts: Backlog, at: Moment, next_attempt_ms: int | None = None) -> BacklogMessage:
-    """The unsent money in numbers."""
+def backlog(
+    facts: Backlog, at: Moment, next_attempt_ms: int | None = None, channel: str = ""
+) -> BacklogMessage:
+    """The unsent money in numbers. `channel`: by which way payments leave; "" = not chosen here."""
 
     def count(state: State) -> int:
         return facts.by_state.get(state, Amounts()).count
@@ -292,6 +382,7 @@ def backlog(facts: Backlog, at: Moment, next_attempt_ms: int | None = None) -> B
         cause=cause or None,
         cause_count=cause_count or None,
         next_attempt_ts=next_attempt_ms if facts.total.count else None,
+        channel=plain.text(channel, MOST_CHARS) or None,
         fields=_sums("", facts.total)
         | _sums("held_", facts.held)
         | _sums("in_doubt_", facts.in_doubt),
@@ -330,6 +421,10 @@ def _sums(prefix: str, amounts: Amounts) -> dict[str, Value]:
         f"{prefix}amount_minor_{currency.lower()}": total
         for currency, total in sorted(amounts.by_currency.items())
     }
+
+
+def _words(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(plain.text(name, MOST_CHARS) for name in names[:MOST_WORDS])
 
 
 def _suspect(at: Moment) -> bool | None:

@@ -5,9 +5,11 @@ when silence means the connection is dead, and how long to stay away after each 
 Refuses to know sockets, threads, rows and messages: `telemetry.publisher` performs the actions,
 brings the time and draws the jitter (a float in [0, 1)).
 
-Why the waits are random over their whole length: after a broker restart a million terminals come
-back spread over a minute instead of at once (full jitter). Why a CONNACK does not reset them: a
-broker that accepts and drops would be stormed for ever.
+Why the waits are random over their whole length (full jitter): a street whose power returns must
+not come at once. After a server ended connections all its terminals wait, so that spread is a
+number of its own, set by the fleet: the first retry is drawn from its whole length, each later one
+waits that length at least, or the retries of all would add up to more than one per terminal and
+spread. Why a CONNACK resets nothing: a broker that accepts and drops would be stormed for ever.
 """
 
 from __future__ import annotations
@@ -43,12 +45,15 @@ CREDENTIALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
 OTHER_VERSION = frozenset({0x01, 0x84})
 BROKEN_PROTOCOL = frozenset({0x81, 0x82})
 TAKEN_OVER = 0x8E
+#: How much later than the spread a further retry may be: keeps those drawn together apart.
+LATER = 0.2
 #: Refusals of one message that would be the same for ever: topic, format, size.
 POISON = frozenset({0x90, 0x95, 0x99})
 
 NOT_AUTHORISED = "broker.not_authorised"
 DUPLICATE_ID = "broker.duplicate_id"
 MOVED_WHY = "channel changed"
+TWIN_WHY = "another client uses this id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,7 @@ class Policy:
     connect_timeout_s: float = 60.0  #: DNS + TCP + TLS + CONNACK; weak links need 30 s for TLS
     connack_timeout_s: float = 20.0  #: where it is not known whether the broker understands us
     steady_s: float = 60.0
-    server_close_s: float = 60.0
+    spread_s: float = 600.0  #: over how long a fleet comes back after its server went away
     busy_s: float = 300.0
     long_s: float = 1_800.0  #: after wrong credentials or a twin: half to the whole of twice this
 
@@ -146,6 +151,7 @@ class _Live:
     window: int
     granted: Connected
     acks: int = 0
+    asked_ms: int | None = None  #: when a PINGREQ left that is not answered yet
     flying: dict[int, _Flight] = field(default_factory=dict)
 
 
@@ -160,6 +166,7 @@ class Session:
         self._tongues = [Tongue(policy.dialect) for _ in range(policy.endpoints)]
         self._greeted = False  # CONNECTING, and the CONNECT is on its way
         self._failures = 0
+        self._spreading = False  # the server ended a connection, and none was steady since
         self._due_ms = 0
         self._live: _Live | None = None
 
@@ -198,10 +205,12 @@ class Session:
         """When `tick` will next have something to do by itself; None: not before an event."""
         if self.phase in (Phase.WAITING, Phase.CONNECTING):
             return self._due_ms
-        if self._live is not None and self._live.flying:
-            oldest = next(iter(self._live.flying.values()))
-            return oldest.sent_ms + _ms(self._policy.puback_timeout_s)
-        return None
+        if self._live is None:
+            return None
+        oldest = next(iter(self._live.flying.values()), None)
+        asked = [] if self._live.asked_ms is None else [self._live.asked_ms]
+        asked += [] if oldest is None else [oldest.sent_ms]
+        return min(asked) + _ms(self._policy.puback_timeout_s) if asked else None
 
     # Events
 
@@ -221,6 +230,8 @@ class Session:
             self._due_ms = now_ms + _ms(self._policy.connect_timeout_s)
             return (Connect(self._endpoint, self._tongues[self._endpoint].choose(now_ms)),)
         why, origin = "puback timeout", Origin.NETWORK
+        if self._live is not None and not self._live.flying:
+            why = "ping timeout"
         if self.phase is Phase.CONNECTING and self._greeted:
             why, origin = "connack timeout", Origin.SILENCE
         elif self.phase is Phase.CONNECTING:
@@ -252,6 +263,16 @@ class Session:
         """A message went out as packet `mid`; `seq` is its outbox row, 0 for none."""
         if self._live is not None:
             self._live.flying[mid] = _Flight(seq, now_ms)
+
+    def pinged(self, now_ms: int) -> None:
+        """The broker was asked whether it is there."""
+        if self._live is not None and self._live.asked_ms is None:
+            self._live.asked_ms = now_ms
+
+    def ponged(self) -> None:
+        """It is."""
+        if self._live is not None:
+            self._live.asked_ms = None
 
     def puback(self, mid: int, code: int, now_ms: int, jitter: float) -> tuple[Action, ...]:
         """The broker acknowledged a packet, or (v5, code >= 0x80) refused it."""
@@ -306,9 +327,15 @@ class Session:
         actions: tuple[Action, ...] = ()
         if self.phase in (Phase.CONNECTING, Phase.CONNECTED):
             actions = (Drop(MOVED_WHY), *self.closed(now_ms, 0, Origin.NETWORK, jitter))
-        if self.phase is Phase.WAITING and not self.alarm:
+        if self.phase is Phase.WAITING and not self.alarm and not self._spreading:
             self._due_ms = min(self._due_ms, now_ms + _ms(self._policy.base_s * jitter))
         return actions
+
+    def twin(self, now_ms: int, jitter: float) -> tuple[Action, ...]:
+        """Somebody else has spoken with our id: as a takeover that the broker did not name."""
+        if self.phase is not Phase.CONNECTED:
+            return ()
+        return (Drop(TWIN_WHY), *self.closed(now_ms, TAKEN_OVER, Origin.SERVER, jitter))
 
     # How
 
@@ -317,6 +344,7 @@ class Session:
         live = self._live
         if live and live.acks and now_ms - live.since_ms >= _ms(self._policy.steady_s):
             self._failures = 0
+            self._spreading = False
             self.alarm = ""
 
     def _raise(self, alarm: str) -> list[Action]:
@@ -333,8 +361,11 @@ class Session:
         ceiling_s = min(policy.cap_s, policy.base_s * 2.0 ** min(self._failures - 1, 30))
         if code in BUSY:
             ceiling_s = max(ceiling_s, policy.busy_s)
-        elif established and origin is Origin.SERVER:
-            ceiling_s = max(ceiling_s, policy.server_close_s)
+        if self._spreading:
+            return max(ceiling_s, policy.spread_s) * (1 + LATER * jitter)
+        if established and origin is Origin.SERVER:
+            self._spreading = policy.spread_s > 0
+            ceiling_s = max(ceiling_s, policy.spread_s)
         return ceiling_s * jitter
 
     @staticmethod

@@ -3,7 +3,7 @@
 One entry per cause code that something on the terminal can observe. Delays follow one rule: long
 enough that doing it properly (changing a roll, a router's restart, one lost packet) is never
 shown, short enough that a cashier learns of it before the next customer. Values and their names
-are those of the watchers; `uplink`, `queue` and `agent` report what the agent knows of itself.
+are those of the watchers; `uplink`, `queue`, `fleet` and `agent` tell of the agent itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agent.core.health.conditions import (
 )
 from agent.core.health.standard_channels import CHANNELS
 from agent.core.health.standard_configuration import CONFIGURATION, PAYMENT_APP, joined
+from agent.core.health.standard_fleet import FLEET
 from agent.core.health.standard_inspection import INSPECTION
 from agent.core.health.standard_keypad import KEYPAD
 from agent.core.health.standard_network import NETWORK, TLS, UPLINK
@@ -148,6 +149,7 @@ STANDARD = Catalogue(
         *CLOCK,
         *AGENT,
         *INSPECTION,
+        *FLEET,
     ),
     silent=DEGRADED,
 )

@@ -52,6 +52,8 @@ class Alarm:
     flaps: int  #: how often it went away and came back
     suppressed_by: str  #: code of the root it follows from; "" = it is a root itself
     known: bool = True  #: False: its component fell silent; neither confirmed nor over
+    acknowledged_by: str = ""  #: who took note of it; that hides nothing
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class OpenAlarm:
     shown_ms: int | None
     flaps: int
     args: Mapping[str, Value]
+    acknowledged_by: str = ""
+    acknowledged_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,8 @@ class _Open:
     said: dict[str, _Said] = field(default_factory=dict)
     shown_ms: int | None = None  #: wall time
     flaps: int = 0
+    acknowledged_by: str = ""
+    acknowledged_ms: int | None = None  #: wall time
     #: Since when it is true and nobody else's consequence, without a break (boot time).
     steady_since_ms: int | None = None
     #: Since when it is no longer true.
@@ -194,6 +200,15 @@ class Tracker:
             ),
         )
 
+    def acknowledge(self, code: str, by: str, now: Moment) -> Alarm | None:
+        """Somebody takes note of a visible alarm; the first who did stays. None: there is none."""
+        one = self._open.get(code)
+        if one is None or not self._visible(one):
+            return None
+        if one.acknowledged_ms is None:
+            one.acknowledged_by, one.acknowledged_ms = by, now.wall_ms
+        return self._alarm(one)
+
     def components(self) -> list[ComponentState]:
         """The last word of every component heard since the start."""
         return list(self._components.values())
@@ -207,6 +222,8 @@ class Tracker:
                 shown_ms=one.shown_ms,
                 flaps=one.flaps,
                 args=one.args,
+                acknowledged_by=one.acknowledged_by,
+                acknowledged_ms=one.acknowledged_ms,
             )
             for code, one in self._open.items()
         ]
@@ -237,6 +254,8 @@ class Tracker:
                 said={name: _Said(None) for name in told_by & present},
                 shown_ms=old.shown_ms,
                 flaps=old.flaps,
+                acknowledged_by=old.acknowledged_by,
+                acknowledged_ms=old.acknowledged_ms,
             )
             if not told_by & present:
                 changes += self._end(old.code, now, now)
@@ -393,6 +412,8 @@ class Tracker:
             flaps=one.flaps,
             suppressed_by=self._root(one.condition),
             known=one.truth is not None,
+            acknowledged_by=one.acknowledged_by,
+            acknowledged_at=None if one.acknowledged_ms is None else at_ms(one.acknowledged_ms),
         )
 
 

@@ -86,6 +86,7 @@ _WORDS: Mapping[tuple[str, str], Text] = {
     ("component", "clock"): Text("时钟监测", "clock"),
     ("component", "configuration"): Text("参数核对", "settings"),
     ("component", "connectivity"): Text("网络监测", "connectivity"),
+    ("component", "fleet"): Text("远程管理连接", "line to the fleet"),
     ("component", "inspection"): Text("自检", "self-inspection"),
     ("component", "keypad"): Text("键盘", "keypad"),
     ("component", "link"): Text("网络质量监测", "link quality"),

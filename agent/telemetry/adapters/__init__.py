@@ -30,6 +30,9 @@ class CommandIn:
 
     cmd_id: str
     payload: bytes
+    #: This server keeps commands as retained messages: being one is no reason to refuse it. What
+    #: guards against old ones is inside the signature (number, expiry, stored result).
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,14 @@ class DesiredIn:
     """A signed statement of how this terminal should be arrived; not yet believed."""
 
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateAsked:
+    """Somebody wants to hear again who and how we are: `state("online")`, and our introduction."""
+
+
+Heard = CommandIn | DesiredIn | StateAsked
 
 
 class Scheme(Protocol):
@@ -47,20 +58,24 @@ class Scheme(Protocol):
         """Topic filters to subscribe to (QoS 1) after every CONNACK; none: nothing is taken."""
         ...
 
-    def will(self, lost: StateMessage) -> Packet:
-        """What the broker says for us when we vanish."""
+    def will(self, lost: StateMessage) -> Packet | None:
+        """What the broker says for us when we vanish; None: this server knows no Will."""
         ...
 
     def state(self, message: StateMessage) -> Sequence[Packet]:
-        """Our own state, after CONNACK and before DISCONNECT."""
+        """Our own state, after CONNACK (SUBSCRIBE goes first) and before DISCONNECT."""
         ...
 
     def packets(
         self, kind: str, body: bytes, *, seq: int, outbox_id: str, retained: bool
     ) -> Sequence[Packet]:
-        """A row of the outbox. `kind` is the tail of the native topic: `health`, `res/4711`."""
+        """A row of the outbox. `kind` is the tail of the native topic: `health`, `res/4711`.
+
+        Told when all its packets are acknowledged, at once when there are none. May be asked for
+        the same row again (on the next connection): the answer must not grow by it.
+        """
         ...
 
-    def heard(self, topic: str, payload: bytes) -> CommandIn | DesiredIn | None:
-        """What arrived on a subscription; None: nothing of ours."""
+    def heard(self, topic: str, payload: bytes) -> Heard | None:
+        """What arrived on a subscription; None: nothing of ours. Never raises."""
         ...

@@ -89,6 +89,23 @@ class Opener:
         except (DocumentError, plain.PlainError) as error:
             return Refusal(Standing.GARBAGE, str(error))
 
+    def offered(self, given: bytes, vouched: str) -> Manifest | Refusal:
+        """As `opened`, for what came over the network: never believed without a signature."""
+        from agent.wire.manifest import is_bare, manifest_from
+        from agent.wire.signed import DocumentError, is_envelope, parsed
+
+        if len(given) > MAX_BYTES:
+            return Refusal(Standing.OVERSIZED, f"{len(given)} > {MAX_BYTES}")
+        try:
+            whole = parsed(given)
+            if is_envelope(whole):
+                return self._signed(whole)
+            if not is_bare(whole):
+                return Refusal(Standing.GARBAGE, "it is not a manifest")
+            return manifest_from(given, vouched) if vouched else Refusal(Standing.UNSIGNED)
+        except DocumentError as error:
+            return Refusal(Standing.GARBAGE, str(error))
+
     def _signed(self, whole: object) -> Manifest | Refusal:
         from agent.crypt import signed_by
         from agent.wire.manifest import manifest_from
@@ -124,7 +141,7 @@ class Manifests:
         self._now = now
         self._files = Files()
         self._in_force: Manifest | None = None
-        self._offered: bytes | None = None  #: by the fleet, since the start
+        self._offered: tuple[bytes, str] | None = None  #: by the fleet, since the start
         self._taken_up = not config.manifest and not config.keys
         self._told: Standing | None = None
 
@@ -144,16 +161,19 @@ class Manifests:
             )
         return verdict
 
-    def offer(self, given: bytes) -> Verdict:
-        """A manifest from elsewhere than the file: the fleet's `desired`."""
+    def offer(self, given: bytes, vouched: str = "") -> Verdict:
+        """A manifest that came over the network. Without a signature of its own it is believed
+        only if `vouched` names the key of the fleet that signed the statement it stood in."""
         self._take_up()
-        self._offered = given
-        return self._with(given, self._opener.opened(given))
+        self._offered = given, vouched
+        return self._with(given, self._opener.offered(given, vouched), kept=not vouched)
 
     def _judged(self) -> Verdict:
         if self._file is None:
             if self._offered is not None:
-                return self._with(self._offered, self._opener.opened(self._offered))
+                given, vouched = self._offered
+                opened = self._opener.offered(given, vouched)
+                return self._with(given, opened, kept=not vouched)
             return self._unchanged()
         told = self._files.read(self._file, self._read)
         if told.value is None:
@@ -173,8 +193,8 @@ class Manifests:
             return b"", Refusal(Standing.UNSIGNED, what)
         return given, opened
 
-    def _with(self, given: bytes, opened: Manifest | Refusal) -> Verdict:
-        """Judge what was opened; put it in force if it may be."""
+    def _with(self, given: bytes, opened: Manifest | Refusal, *, kept: bool = True) -> Verdict:
+        """Judge what was opened; put it in force if it may be; `kept` for the next start."""
         if isinstance(opened, Refusal):
             return Verdict(self._in_force, opened.standing, opened.what)
         current = self._in_force
@@ -184,7 +204,7 @@ class Manifests:
         if refused is not None:
             return Verdict(current, refused.standing, refused.what)
         if current is None or current.digest != opened.digest:
-            if opened.sequence and self._kept is not None:
+            if kept and opened.sequence and self._kept is not None:
                 try:
                     replaced(self._kept, given)
                 except OSError as error:

@@ -139,10 +139,10 @@ class SoftwareWatcher:
         """One component as it is at this moment; None if nothing reads it."""
         return (await self._on_thread(self._collect)).found.get(component)
 
-    async def offer(self, given: bytes) -> Verdict:
-        """A manifest that came over the network (the fleet's `desired`). Never raises for what is
-        in it; the verdict says what became of it."""
-        verdict = await self._on_thread(lambda: self.manifests.offer(given))
+    async def offer(self, given: bytes, vouched: str = "") -> Verdict:
+        """A manifest that came over the network (the fleet's `desired`, signed by `vouched`). Never
+        raises for what is in it; the verdict says what became of it."""
+        verdict = await self._on_thread(lambda: self.manifests.offer(given, vouched))
         self.look_again()
         return verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from agent.core.fleet.deltas import BacklogEdges, Readings, moved
 from agent.core.health.reading import Value
 from agent.core.moment import Moment
-from agent.core.money.journal import Amounts, Backlog
+from agent.core.money.journal import Amounts, Backlog, State
 from tests.fakes import FakeClock
 
 AT = FakeClock().now()
@@ -134,3 +135,31 @@ def test_without_a_clock_unsent_money_counts_as_stuck() -> None:
     """An age nobody can know is not taken for short."""
     edges = told(facts(0))
     assert edges.edge(facts(1, 3.0), SUSPECT)
+
+
+def test_a_retry_under_way_is_not_news() -> None:
+    """Each attempt would be two messages: in doubt while it lasts, and not any more."""
+    edges = told(facts(3))
+    sending = replace(
+        facts(3), in_doubt=Amounts(count=1), by_state={State.SENDING: Amounts(count=1)}
+    )
+    assert not edges.edge(sending, AT)
+    assert edges.edge(replace(sending, by_state={}), AT)
+
+
+def test_when_the_oldest_becomes_stuck_is_known_beforehand() -> None:
+    """Nobody has to look every second for the moment a payment has waited a minute."""
+    edges = BacklogEdges(60.0)
+    assert not edges.known
+    clock = FakeClock()
+    young = replace(facts(0), total=Amounts(count=1), oldest_at=clock.now().at)
+    assert edges.crosses_in_s(facts(0), clock.now()) is None
+    clock.advance(20)
+    assert edges.crosses_in_s(young, clock.now()) == 40
+    edges.told(young, clock.now())
+    assert edges.known
+    clock.advance(40)
+    assert edges.crosses_in_s(young, clock.now()) is None
+    assert edges.edge(young, clock.now())
+    clock.trusted = False
+    assert edges.crosses_in_s(young, clock.now()) is None

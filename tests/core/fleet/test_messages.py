@@ -184,3 +184,73 @@ def test_an_age_is_never_negative() -> None:
     """A clock set back a little does not make a payment from the future."""
     facts = a_backlog(oldest_at=AT.at + timedelta(seconds=30))
     assert messages.backlog(facts, AT).oldest_age_s == 0
+
+
+def test_info_says_what_the_terminal_takes_and_follows() -> None:
+    """Commands, configuration, the wish it follows, the profile; absent if nobody said."""
+    bare = messages.info(Identity(tenant="a", device_id="b"), AT)
+    assert (bare.capabilities, bare.config_version, bare.desired_version, bare.profile) == (
+        (),
+        None,
+        None,
+        None,
+    )
+    identity = Identity(
+        tenant="a",
+        device_id="b",
+        site="x" * 5_000,
+        capabilities=("report",) * 100,
+        config_version="c0ffee",
+        desired_version=7,
+        profile="eco",
+        devices=(("printer_model", "Q\x00"), ("No Name", 1)),
+    )
+    message = messages.info(identity, AT)
+    assert len(message.site) == 200
+    assert message.capabilities == ("report",) * 64
+    assert (message.config_version, message.desired_version, message.profile) == (
+        "c0ffee",
+        7,
+        "eco",
+    )
+    assert message.fields == {"printer_model": "Q "}
+
+
+def test_an_alarm_is_counted_each_time_it_becomes_visible() -> None:
+    """Its clearing carries the count it was shown with; one from before the start has none."""
+    tally = messages.Tally()
+
+    def change(code: str, what: What) -> Change:
+        return Change(code=code, what=what, at=AT, alarm=an_alarm(code))
+
+    assert tally.count(change("old", What.CLEARED)) is None
+    assert [tally.count(change("a", what)) for what in (What.SHOWN, What.CLEARED)] == [1, 1]
+    assert tally.count(change("a", What.SHOWN)) == 2
+    message = messages.event(change("a", What.SHOWN), 2)
+    assert message is not None
+    assert message.count == 2
+
+
+def test_backlog_names_the_channel_payments_leave_by() -> None:
+    """Where channels are configured; absent where the system chooses."""
+    assert messages.backlog(a_backlog(), AT).channel is None
+    assert messages.backlog(a_backlog(), AT, channel="cellular").channel == "cellular"
+
+
+def test_a_component_without_a_name_is_left_out() -> None:
+    """Whatever pushes readings cannot break a message."""
+    said = [Said("Bad Name", Reading({"a": 1})), Said("till", Reading({"x": float("nan")}))]
+    assert messages.readings(said) == {"till": "ok"}
+
+
+def test_readings_that_say_nothing_cost_nothing() -> None:
+    """Empty, not known and merely configured is left out; false and zero are answers."""
+    values: dict[str, Value] = {
+        "reason": "", "gone": None, "free_limit_mb": 100, "slow_ms": 3_000, "warn_days": 30,
+        "limit": 3, "limit_reached": False, "count": 0,
+    }  # fmt: skip
+    assert messages.readings([Said("queue", Reading(values))]) == {
+        "queue": "ok",
+        "queue_limit_reached": False,
+        "queue_count": 0,
+    }

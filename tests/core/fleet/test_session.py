@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 from agent.core.fleet.dialect import AT_MOST_EVERY_MS, DAY_MS, PATIENCE, Dialect
@@ -194,24 +197,82 @@ def test_connack_alone_does_not_reset_the_backoff() -> None:
     assert round(wait_s(session, now_ms + 60_000)) == 2
 
 
-def test_server_side_close_spreads_over_a_minute() -> None:
-    """When a broker restarts, all its terminals come back within 60 s, evenly."""
-    session = started()
+def test_after_a_server_ended_it_a_fleet_comes_back_spread() -> None:
+    """The first retry is U(0, spread), each later one waits at least the spread, until steady."""
+    session = started(spread_s=600)
     online(session)
     session.closed(0, 0, Origin.SERVER, ALMOST_ONE)
-    assert round(wait_s(session, 0)) == 60
+    assert round(wait_s(session, 0)) == 600
+    session.moved(0, 0.5)
+    assert round(wait_s(session, 0)) == 600, "another channel does not help a server that is gone"
+    now_ms = session.wake_at_ms() or 0
+    dialled(session)
+    session.closed(now_ms, 0, Origin.NETWORK, 0.0)
+    assert wait_s(session, now_ms) == 600
+    now_ms = session.wake_at_ms() or 0
+    online(session, now_ms)
+    session.closed(now_ms, 0, Origin.SERVER, 0.5)
+    assert wait_s(session, now_ms) == 660, "a CONNACK is not steady"
+    now_ms = session.wake_at_ms() or 0
+    online(session, now_ms)
+    session.sent(1, 1, now_ms + 60_000)
+    session.puback(1, 0, now_ms + 60_001, 0.0)
+    session.closed(now_ms + 60_002, 0, Origin.NETWORK, ALMOST_ONE)
+    assert round(wait_s(session, now_ms + 60_002)) == 2, "the own link's trouble after that"
+
+
+@pytest.mark.parametrize("dead_s", [0.0, 45.0, 1_500.0])
+def test_a_killed_broker_is_never_met_by_more_than_its_share(dead_s: float) -> None:
+    """4,000 terminals, spread 600 s: at most 1.3 * N / spread tries in any second-long average."""
+    count, spread_s = 4_000, 600
+    draw = random.Random(6).random
+    tries: list[float] = []
+    for _ in range(count):
+        session = started(spread_s=spread_s)
+        online(session)
+        session.closed(0, 0, Origin.SERVER, draw())
+        while (at_ms := session.wake_at_ms() or 0) < 3_600_000:
+            tries.append(at_ms / 1000)
+            dialled(session)
+            if at_ms >= dead_s * 1000:
+                break
+            session.closed(at_ms, 0, Origin.NETWORK, draw())
+    assert len(tries) >= count
+    window_s = 30
+    slots = Counter(int(at // window_s) for at in tries)
+    assert max(slots.values()) / window_s <= 1.3 * count / spread_s
+
+
+def test_an_unanswered_ping_drops_the_socket() -> None:
+    """A ping is waited for as long as a PUBACK; one answer is enough."""
+    session = started(puback_timeout_s=60)
+    session.pinged(0)
+    session.ponged()
+    online(session)
+    assert session.wake_at_ms() is None
+    session.pinged(1_000)
+    session.pinged(5_000)
+    assert session.wake_at_ms() == 61_000
+    session.ponged()
+    assert session.wake_at_ms() is None
+    session.pinged(70_000)
+    session.sent(1, 1, 80_000)
+    assert session.wake_at_ms() == 130_000
+    session.puback(1, 0, 90_000, 0.0)
+    drop, *_ = session.tick(130_000, 0.0)
+    assert drop == Drop("ping timeout")
 
 
 @pytest.mark.parametrize("code", [0x88, 0x89, 0x8B, 0x97, 0x9F])
 def test_a_busy_broker_gets_five_minutes(code: int) -> None:
     """0x89 and its kin: U(0, 300 s), whether said in a CONNACK or a DISCONNECT."""
-    session = started()
+    session = started(spread_s=60)
     online(session)
     session.closed(0, code, Origin.SERVER, ALMOST_ONE)
     assert round(wait_s(session, 0)) == 300
     dialled(session)
     session.closed(0, code, Origin.REFUSED, ALMOST_ONE)
-    assert round(wait_s(session, 0)) == 300
+    assert round(wait_s(session, 0)) == 360, "not sooner than those who come for the first time"
 
 
 def test_wrong_credentials_stop_for_long_and_alarm_once() -> None:
@@ -244,6 +305,17 @@ def test_takeover_is_a_duplicate_id_alarm_with_long_backoff() -> None:
     assert session.alarm == DUPLICATE_ID
     session.puback(2, 0, now_ms + 60_000, 0.0)
     assert session.alarm == ""
+
+
+def test_a_twin_that_is_seen_is_a_takeover() -> None:
+    """The broker said nothing, what it keeps did: dropped, alarm, away for long."""
+    session = started(long_s=1_800)
+    assert session.twin(0, 0.0) == ()
+    online(session)
+    drop, *actions = session.twin(0, 0.0)
+    assert isinstance(drop, Drop)
+    assert actions == [Release(), Raise(DUPLICATE_ID)]
+    assert wait_s(session, 0) == 1_800
 
 
 @pytest.mark.parametrize("code", [0x90, 0x95, 0x99])
@@ -364,7 +436,7 @@ def test_a_version_that_has_worked_is_doubted_only_after_many_silences() -> None
 
 def test_v5_is_tried_again_after_the_broker_ended_a_connection() -> None:
     """It may have been updated: one try, and not again for an hour whatever it does."""
-    session = started()
+    session = started(spread_s=0)
     assert silent(session) is Dialect.V5
     now_ms = session.wake_at_ms() or 0
     assert served(session, now_ms) is Dialect.V311
@@ -438,3 +510,23 @@ def test_endpoints_are_tried_in_turn_and_the_first_is_preferred() -> None:
     online(session)
     session.closed(0, 0x9D, Origin.SERVER, 0.0)
     assert session.endpoint == 1
+
+
+def test_another_channel_shortens_the_wait_and_drops_what_stands() -> None:
+    """The own link's trouble: a second or two, whatever was being waited for; no alarm is cut."""
+    session = started(base_s=2)
+    online(session)
+    drop, *_ = session.moved(0, 0.5)
+    assert isinstance(drop, Drop)
+    assert wait_s(session, 0) == 1
+    for _ in range(6):
+        now_ms = session.wake_at_ms() or 0
+        dialled(session)
+        session.closed(now_ms, 0, Origin.NETWORK, ALMOST_ONE)
+    assert wait_s(session, now_ms) > 60
+    assert session.moved(now_ms, 0.5) == ()
+    assert wait_s(session, now_ms) == 1
+    dialled(session)
+    session.closed(now_ms + 1_000, 0x87, Origin.REFUSED, 0.0)
+    session.moved(now_ms + 1_000, 0.0)
+    assert wait_s(session, now_ms + 1_000) == 1_800

@@ -87,6 +87,14 @@ SOFTWARE: dict[str, Value] = {
     "update_waiting": "no",
 }
 AGENT: dict[str, Value] = {"clock_trusted": True, "part_restarts": 0, "frozen_s": 0}
+FLEET: dict[str, Value] = {
+    "connected": True,
+    "duplicate_id": False,
+    "not_authorised": False,
+    "budget_step": "full",
+    "desired_rejected": False,
+    "forged_recent": 0,
+}
 FINE = {
     "printer": PRINTER,
     "scanner": SCANNER,
@@ -100,6 +108,7 @@ FINE = {
     "security": {"tampered": False},
     "software": SOFTWARE,
     "agent": AGENT,
+    "fleet": FLEET,
     "inspection": {"overdue": False, "last_at": "2026-12-01T04:10:00+00:00"},
 }
 
@@ -231,6 +240,12 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("agent", {"part_restarts": 3}, {"software.agent_degraded"}),
         ("agent", {"frozen_s": 600}, {"software.agent_frozen"}),
         ("inspection", {"overdue": True}, {"inspection.overdue"}),
+        ("fleet", {"duplicate_id": True}, {"fleet.duplicate_id"}),
+        ("fleet", {"not_authorised": True}, {"fleet.not_authorised"}),
+        ("fleet", {"budget_step": "no_history"}, {"fleet.data_budget"}),
+        ("fleet", {"desired_rejected": True}, {"fleet.desired_rejected"}),
+        ("fleet", {"forged_recent": 1}, {"fleet.forged_command"}),
+        ("fleet", {"connected": False}, set()),
     ],
 )  # fmt: skip
 def test_each_trouble_raises_its_own_condition(

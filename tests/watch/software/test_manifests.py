@@ -106,10 +106,40 @@ def test_unsigned_only_where_that_is_allowed(tmp_path: Path) -> None:
     ):
         folder = tmp_path / "-".join(config) / "x"
         folder.mkdir(parents=True)
-        assert manifests(folder, **config).offer(payload()).standing is standing
-    plain = b'{"pin": {"required": "1", "installed_by": "dpkg"}}'
-    assert manifests(tmp_path).offer(plain).standing is Standing.UNSIGNED
-    assert manifests(tmp_path, keys={}).offer(plain).standing is Standing.IN_FORCE
+        place = folder / "m.json"
+        place.write_bytes(payload())
+        assert manifests(folder, manifest=str(place), **config).look().standing is standing
+    plain = tmp_path / "plain.json"
+    plain.write_bytes(b'{"pin": {"required": "1", "installed_by": "dpkg"}}')
+    assert manifests(tmp_path, manifest=str(plain)).look().standing is Standing.UNSIGNED
+    unkeyed = manifests(tmp_path, manifest=str(plain), keys={})
+    assert unkeyed.look().standing is Standing.IN_FORCE
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"keys": {}}, {"keys": {}, "require_signature": False}], ids=str
+)
+def test_what_comes_over_the_network_is_never_believed_unsigned(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    """Whatever the configuration says of files: only its own signature, or that of the statement
+    it stood in."""
+    one = manifests(tmp_path, **config)
+    assert one.offer(payload()).standing is Standing.UNSIGNED
+    assert one.offer(b'{"pin": {"required": "1"}}').standing is Standing.GARBAGE
+    assert one.look().in_force is None
+    vouched = one.offer(payload(), "fleet-1")
+    assert vouched.in_force is not None
+    assert (vouched.standing, vouched.in_force.signed_by) == (Standing.IN_FORCE, "fleet-1")
+    assert one.look().in_force == vouched.in_force
+    assert not (tmp_path / KEPT).exists(), "whoever vouches says so again after the next start"
+    broken = signed(payload(5)).replace(b'"signature":"', b'"signature":"AA')
+    assert one.offer(broken, "fleet-1").standing in (
+        Standing.BAD_SIGNATURE,
+        Standing.GARBAGE,
+        Standing.UNKNOWN_KEY,
+    )
+    assert one.look().standing is not Standing.IN_FORCE
 
 
 def test_one_in_force_may_expire(tmp_path: Path) -> None:
@@ -217,7 +247,9 @@ def test_an_unsigned_manifest_is_bounded_as_a_signed_one_is(
     """So many components, names of one word: they stand in logs and go to the fleet."""
     entry = {"required": "1", "installed_by": "dpkg"}
     given = json.dumps(dict.fromkeys(names, entry)).encode()
-    assert manifests(tmp_path, keys={}).offer(given).standing is Standing.GARBAGE
+    place = tmp_path / "m.json"
+    place.write_bytes(given)
+    assert manifests(tmp_path, manifest=str(place), keys={}).look().standing is Standing.GARBAGE
 
 
 def test_updates_of_an_unsigned_manifest_others_may_write_are_not_believed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.core.why.causes import configuration, hardware, host, network, operation, software
+from agent.core.why.causes import configuration, fleet, hardware, host, network, operation, software
 from agent.core.why.causes.cause import Cause, KnownBy, Owner
 from agent.core.why.text import Text
 
@@ -17,6 +17,6 @@ __all__ = ["CATALOGUE", "Cause", "KnownBy", "Owner", "Text"]
 
 CATALOGUE: Mapping[str, Cause] = {
     cause.code: cause
-    for chapter in (network, hardware, software, configuration, host, operation)
+    for chapter in (network, hardware, software, configuration, host, operation, fleet)
     for cause in chapter.CAUSES
 }

@@ -1,0 +1,21 @@
+"""The arguments of `posagent audit`; a part of `agent.cli.arguments`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from agent.cli.texts import Words
+
+
+def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> None:
+    """The command and its options."""
+    audit = command("audit", "help.audit")
+    audit.add_argument("--verify", action="store_true", help=t("help.audit.verify"))
+    audit.add_argument("--since", default="", metavar="WHEN", help=t("help.audit.since"))
+    audit.add_argument(
+        "--limit", type=int, default=50, choices=range(1, 501), metavar="N",
+        help=t("help.audit.limit"),
+    )  # fmt: skip
+    tree.json(audit)
