@@ -7,7 +7,7 @@ otherwise the answer is "nobody can tell". Called by `delivery`, the lapser and 
 
 from __future__ import annotations
 
-from agent.core.moment import SLACK_MS, Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.moment import ANY_BOOT, SLACK_MS, Moment, Stamp, at_least_ms, at_most_ms, to_ms
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Delivery, Kind
 
@@ -30,7 +30,8 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
     Within the boot that took the request over, the time left is counted on the boot clock, so
     that setting the wall clock to 1970 or 2036 neither kills nor revives anything. After a reboot
     what this boot alone has lasted is certain; the wall clock counts while it is trusted, unless
-    the request was stored by a clock that has been set back since.
+    the request was stored by a clock that has been set back since. A clock that may have stood
+    still while the power was off is behind at most: it can say "too late", never "in time".
     """
     send_before = record.transaction.send_before
     if send_before is None:
@@ -43,21 +44,26 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
         return True
     if not now.trusted or stored.wall_ms > now.wall_ms + SLACK_MS:
         return None
-    return now.wall_ms > to_ms(send_before)
+    if now.wall_ms > to_ms(send_before):
+        return True
+    return False if now.carried else None
 
 
 def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
 
-    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
+    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell;
+    one that may have stood still passes the limit too late at worst.
     """
     send_before = record.transaction.send_before
     movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
     if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
         return None
     late = expired(record, now, boot_no)
-    if late is None or late:
-        return None if late is None else 0
+    if late:
+        return 0
+    if late is None and (now.carried or not now.trusted):
+        return None
     if record.stored.boot_no == boot_no:
         left_ms = to_ms(send_before) - record.stored.wall_ms
         return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
@@ -87,7 +93,7 @@ def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     if record.first_sent is not None:
         ages.append(at_most_ms(record.first_sent, now, boot_no))
     since = t.first_attempt_at or t.occurred_at
-    since_ms = at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no)
+    since_ms = at_most_ms(Stamp(to_ms(since), 0, ANY_BOOT), now, boot_no)
     if t.attempts or t.first_attempt_at is not None:
         ages.append(since_ms)
     elif record.in_doubt and record.first_sent is None:
