@@ -144,7 +144,7 @@ class Attempts:
         now = self._ports.clock.now()
         if not self._profile.status_query or not self._can_ask(record, now):
             return Asking.NO
-        stale = forgotten(record, self._profile, now, self.boot_no)
+        stale = forgotten(record, self._profile.key_window_s, now, self.boot_no)
         return Asking.STALE if stale else Asking.YES
 
     def _can_ask(self, record: Record, now: Moment) -> bool:

@@ -15,6 +15,8 @@ from agent.core.money.transaction import Delivery, Kind
 CUT_OFF = "settlement.batch_not_closed"
 #: No terminal keeps a payment for longer; receivers keep keys for at least this long.
 LOST_AFTER_MS = 180 * 86_400_000
+#: Part of the host's key window in which a blind resend is still allowed (U16).
+WINDOW_SHARE = 0.8
 
 
 def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
@@ -101,6 +103,13 @@ def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     if None in ages:
         return None
     return max((age for age in ages if age is not None), default=0)
+
+
+def forgotten(record: Record, key_window_s: int, now: Moment, boot_no: int) -> bool:
+    """U16: whether the host may have forgotten the key, so that neither sending it again nor its
+    "not found" proves anything."""
+    age_ms = key_age_ms(record, now, boot_no)
+    return age_ms is None or age_ms > key_window_s * 1000 * WINDOW_SHARE
 
 
 def cut_off_in_ms(record: Record, wait_s: float, now: Moment, boot_no: int) -> int | None:
