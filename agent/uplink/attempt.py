@@ -252,6 +252,8 @@ class Attempts:
         async def commit_sending() -> None:
             nonlocal current
             self._still_in_time(record)
+            if current is not record:
+                return  # committed; the connection it was committed for had gone
             current = await self._ports.journal.advance(
                 record.seq, record.version, Change(event=Event.ATTEMPT)
             )
