@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from agent.core.moment import SLACK_MS, Moment, Proof, believed
+from agent.core.moment import BUILD_FLOOR_MS, SLACK_MS, Moment, Proof, believed
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+CHIPS = Path("/sys/class/rtc")
+#: A chip may keep local time, and its zone is anybody's guess; further off, it keeps another time.
+CHIP_AGREES_MS = 15 * 3_600_000
 
 
 class Clock(Protocol):
@@ -30,11 +33,29 @@ def told() -> tuple[int, int, int]:
     )
 
 
+def chip(chips: Path = CHIPS, wall_ms: int | None = None) -> bool:
+    """Whether a clock chip of this machine shows the time, so that it ran while the power was off.
+
+    One without a battery begins at its own epoch; a system clock that was set from a file then does
+    not agree with it.
+    """
+    now_ms = time.time_ns() // 1_000_000 if wall_ms is None else wall_ms
+    for said in sorted(chips.glob("rtc*/since_epoch")):
+        try:
+            shows_ms = int(said.read_text("ascii")) * 1000
+        except (OSError, ValueError):
+            continue  # it does not say, as if there were none
+        if shows_ms >= BUILD_FLOOR_MS and abs(shows_ms - now_ms) <= CHIP_AGREES_MS:
+            return True
+    return False
+
+
 class SystemClock:
     """Wall clock and CLOCK_BOOTTIME of this machine.
 
     `last_seen_ms` is the newest wall time this terminal is known to have lived through (from the
-    store); a clock behind it is not trusted, unless witnesses have proved it (`prove`).
+    store); a clock behind it is not trusted, unless witnesses have proved it (`prove`). `carried`:
+    whether it ran on while the power was off; else somebody has to say the time first (`vouch`).
     """
 
     def __init__(
@@ -42,7 +63,10 @@ class SystemClock:
         last_seen_ms: int = 0,
         boot_id_file: Path = BOOT_ID,
         tell: Callable[[], tuple[int, int, int]] = told,
+        *,
+        carried: bool = True,
     ) -> None:
+        self._carried = carried
         self._last_seen_ms = last_seen_ms
         self._tell = tell
         self._proof: Proof | None = None
@@ -62,6 +86,7 @@ class SystemClock:
             boot_id=self._boot_id,
             trusted=believed(wall_ms, boot_ms, self._last_seen_ms, self._proof),
             suspended_ms=max(0, boot_ms - awake_ns // 1_000_000),
+            carried=self._carried,
         )
 
     @property
@@ -72,6 +97,10 @@ class SystemClock:
     def seen(self, wall_ms: int) -> None:
         """Raise the newest wall time known, for example from the journal after it was opened."""
         self._last_seen_ms = max(self._last_seen_ms, wall_ms)
+
+    def vouch(self) -> None:
+        """Somebody whose word counts has said what time it is since this machine was started."""
+        self._carried = True
 
     def prove(self, proof: Proof | None) -> int:
         """Take over what witnesses agree on; None: they do not any more.

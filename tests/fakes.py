@@ -27,11 +27,16 @@ class FakeClock:
         self.boot_ms = boot_ms
         self.boot_id = boot_id
         self.trusted: bool | None = None
+        self.carried = True
 
     def now(self) -> Moment:
         trusted = plausible(self.wall_ms, 0) if self.trusted is None else self.trusted
         return Moment(
-            wall_ms=self.wall_ms, boot_ms=self.boot_ms, boot_id=self.boot_id, trusted=trusted
+            wall_ms=self.wall_ms,
+            boot_ms=self.boot_ms,
+            boot_id=self.boot_id,
+            trusted=trusted,
+            carried=self.carried,
         )
 
     def advance(self, seconds: float) -> None:

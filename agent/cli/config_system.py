@@ -27,6 +27,9 @@ MEANINGS: Mapping[str, str] = {
     "fields 12 and 13 of acquirers, a broker's user property.",
     "clock.wrong_after_s": "Off by more than this, the clock is wrong.",
     "clock.zone_minutes": "Zone of fields 12 and 13, minutes east of UTC.",
+    "clock.chip": "Whether a battery keeps the clock while the power is off; auto: as "
+    "/sys/class/rtc shows. Without one, after a restart a request with a time limit waits until "
+    "somebody whose word counts has said the time, and nothing in doubt is sent again before.",
     "clock.ask_hosts": "Whether an https host whose certificate's dates do not fit is asked for "
     "the time.",
     "clock.broker_property": "User property in which the MQTT 5 broker tells UTC; empty: none.",

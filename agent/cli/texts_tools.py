@@ -16,8 +16,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "已叠加平台下发的第 {version} 版设置",
     ),
     "config.desired.conflict": (
-        "the fleet's settings of version {version} are not in force: {key} no longer agrees with "
-        "these files",
+        (
+            "the fleet's settings of version {version} are not in force: {key} no longer agrees with "
+            "these files"
+        ),
         "平台下发的第 {version} 版设置未生效：{key} 与本机配置文件不再相符",
     ),
     **texts_simulated.TEXTS,

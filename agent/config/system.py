@@ -46,6 +46,8 @@ class Clock(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrong_after_s: Annotated[int, Meta(ge=5, le=86_400)] = 120
     zone_minutes: Annotated[int, Meta(ge=-840, le=840)] = 480
     """Local time of fields 12 and 13, east of UTC: China's is 480."""
+    chip: Literal["auto", "yes", "no"] = "auto"
+    """Whether a battery keeps the clock while the power is off; auto: as /sys/class/rtc shows."""
     ask_hosts: bool = True
     """Whether an https host whose certificate's dates do not fit is asked for its own time."""
     broker_property: Annotated[str, Meta(max_length=64)] = ""

@@ -34,11 +34,18 @@ class Moment:
     boot_id: str  #: the kernel's id of this boot
     trusted: bool  #: False while the wall clock is impossible, ran backwards or is proved wrong
     suspended_ms: int = 0  #: the part of `boot_ms` this machine slept through
+    #: Whether the wall clock ran on while this machine was off: a clock chip kept it, or somebody
+    #: has said the time since. Without it the clock may go on where it stopped, days ago.
+    carried: bool = True
 
     @property
     def at(self) -> datetime:
         """The wall clock as a UTC datetime; out-of-range clocks are clamped, never raised."""
         return at_ms(self.wall_ms)
+
+
+#: In place of a boot's number: somebody else's stamp, and nobody knows in which boot.
+ANY_BOOT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,15 @@ def at_least_ms(since: Stamp, now: Moment, boot_no: int) -> int:
 def at_most_ms(since: Stamp, now: Moment, boot_no: int) -> int | None:
     """How long ago `since` was, never less than it can have been; None when nobody can tell.
 
-    Nobody can for what was stamped in the future, by a clock that has been set back since.
+    Nobody can for what was stamped in the future, by a clock that has been set back since, nor
+    across a reboot by a clock that may have stood still meanwhile.
     """
     if since.boot_no == boot_no:
         return max(0, now.boot_ms - since.boot_ms)
     if not now.trusted or since.wall_ms > now.wall_ms + SLACK_MS:
+        return None
+    another = since.boot_no != ANY_BOOT or since.wall_ms < now.wall_ms - now.boot_ms
+    if another and not now.carried:
         return None
     return max(0, now.wall_ms - since.wall_ms)
 

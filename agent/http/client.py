@@ -93,7 +93,8 @@ class Client:
     ) -> Outcome:
         """Send one request.
 
-        `before_first_byte` is awaited once, with TCP and TLS up and before any byte is written; if
+        `before_first_byte` is awaited with TCP and TLS up and before any byte is written, and once
+        more where that connection turns out to be closed and another is made: time has passed. If
         it raises, nothing was sent and the exception passes through.
         """
         head = self._head(method, target, headers, body)
@@ -110,6 +111,8 @@ class Client:
                 if isinstance(opened, NotSent):
                     return opened
                 line = opened
+                if before_first_byte is not None:
+                    await before_first_byte()
                 if not await line.still_open():
                     line.abort()
                     return self._closed_at_once(line)

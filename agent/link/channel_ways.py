@@ -17,7 +17,8 @@ from agent.link import channel_facts as facts
 from agent.link.bound import Hold, Way, bind_to_device
 from agent.link.channel_facts import Fact
 from agent.link.channel_names import servers_of, system_servers
-from agent.link.resolver import AAAA, A, Resolver
+from agent.link.dns import AAAA, A
+from agent.link.resolver import Resolver
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from agent.clock import BOOT_ID, SystemClock
+from agent.clock import BOOT_ID, CHIPS, SystemClock, chip
 from agent.config import Config
 from agent.core.money.lanes import Order
 from agent.errors import AgentError
@@ -25,8 +25,17 @@ from agent.supervise import EXIT_AGAIN
 log = logging.getLogger(__name__)
 
 
+def _carried(config: Config) -> bool:
+    """Whether the clock ran on while the power was off."""
+    if config.clock.chip == "auto":
+        return chip(Path(config.system.root + str(CHIPS)))
+    return config.clock.chip == "yes"
+
+
 async def _daemon(config: Config, source: Path | None) -> int:
-    clock = SystemClock(boot_id_file=Path(config.system.root + str(BOOT_ID)))
+    clock = SystemClock(
+        boot_id_file=Path(config.system.root + str(BOOT_ID)), carried=_carried(config)
+    )
     ending = Ending()
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
     store = Store(

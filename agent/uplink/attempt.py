@@ -144,7 +144,7 @@ class Attempts:
         now = self._ports.clock.now()
         if not self._profile.status_query or not self._can_ask(record, now):
             return Asking.NO
-        stale = forgotten(record, self._profile, now, self.boot_no)
+        stale = forgotten(record, self._profile.key_window_s, now, self.boot_no)
         return Asking.STALE if stale else Asking.YES
 
     def _can_ask(self, record: Record, now: Moment) -> bool:
@@ -252,6 +252,8 @@ class Attempts:
         async def commit_sending() -> None:
             nonlocal current
             self._still_in_time(record)
+            if current is not record:
+                return  # committed; the connection it was committed for had gone
             current = await self._ports.journal.advance(
                 record.seq, record.version, Change(event=Event.ATTEMPT)
             )

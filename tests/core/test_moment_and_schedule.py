@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agent.core.moment import (
+    ANY_BOOT,
     BUILD_FLOOR_MS,
     Stamp,
     at_least_ms,
@@ -65,6 +66,23 @@ def test_across_a_reboot_the_age_has_a_sure_floor_and_no_ceiling_without_a_clock
     clock.trusted = False
     assert at_least_ms(since, clock.now(), 2) == clock.boot_ms
     assert at_most_ms(since, clock.now(), 2) is None
+
+
+def test_a_clock_that_may_have_stood_still_gives_no_ceiling_across_a_reboot() -> None:
+    """Without a chip it goes on where it stopped; what was stamped since it was started counts."""
+    clock = FakeClock()
+    since = Stamp(clock.wall_ms, clock.boot_ms, 1)
+    clock.reboot(down_s=0)
+    clock.carried = False
+    assert at_least_ms(since, clock.now(), 2) == clock.boot_ms
+    assert at_most_ms(since, clock.now(), 2) is None
+    clock.advance(60)
+    by_the_app = Stamp(clock.wall_ms - 50_000, 0, ANY_BOOT)
+    assert at_most_ms(by_the_app, clock.now(), 2) == 50_000
+    before = Stamp(clock.wall_ms - clock.boot_ms - 1, 0, ANY_BOOT)
+    assert at_most_ms(before, clock.now(), 2) is None
+    clock.carried = True
+    assert at_most_ms(before, clock.now(), 2) == clock.boot_ms + 1
 
 
 def test_certain_is_only_what_one_boot_clock_has_counted() -> None:

@@ -86,6 +86,38 @@ def test_a_kept_connection_gone_bad_is_replaced(
     asyncio.run(scene())
 
 
+def test_before_first_byte_is_asked_again_for_a_second_connection() -> None:
+    """Dialling takes seconds: what was in time for the first connection may be late for the next,
+    and then no byte is written."""
+    asked = 0
+
+    async def script(visit: Visit) -> None:
+        if visit.number > 1:
+            assert await visit.reader.read() == b""  # closed without a word
+            return
+        await visit.request()
+        visit.ok(b"first")
+        await asyncio.Event().wait()
+
+    async def scene() -> None:
+        async with hosting(script) as host, calling(host.port) as client:
+            await client.request("GET", "/", answer_timeout_s=LONG_S)
+
+            async def hook() -> None:
+                nonlocal asked
+                asked += 1
+                if asked == 1:
+                    await _fin(host.visits[0])
+                else:
+                    raise TimeoutError("too late")
+
+            with pytest.raises(TimeoutError, match="too late"):
+                await client.request("POST", "/", before_first_byte=hook, answer_timeout_s=LONG_S)
+            assert (asked, len(host.visits)) == (2, 2)
+
+    asyncio.run(scene())
+
+
 def test_an_idle_connection_is_closed_after_its_time() -> None:
     """Kept connections do not outlive `keep_alive_s`."""
     ended = asyncio.Event()

@@ -12,18 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.link.dns import AAAA, CNAME, A, Answer, BrokenAnswerError, answer, question
 from agent.link.fault import DialError
-from agent.link.resolver import (
-    AAAA,
-    CNAME,
-    A,
-    Answer,
-    BrokenAnswerError,
-    Resolver,
-    answer,
-    in_hosts,
-    question,
-)
+from agent.link.resolver import Resolver, in_hosts
 
 FREE: Callable[[socket.socket], None] = lambda _sock: None  # noqa: E731
 

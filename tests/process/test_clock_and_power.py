@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,6 +63,41 @@ def test_a_clock_years_ahead_is_found_out_told_and_not_believed_again() -> None:
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log()
         shim.close()
+
+
+def test_a_request_from_before_a_reboot_waits_until_somebody_says_the_time() -> None:
+    """A clock without a chip may have stood still: the request leaves once the host has dated two
+    answers to other payments, and never before."""
+    with HostThread() as host, Daemon() as daemon:
+        boot_id = daemon.home / "machine/proc/sys/kernel/random/boot_id"
+        boot_id.parent.mkdir(parents=True)
+        boot_id.write_text(f"{uuid.uuid4()}\n")
+        surroundings = (
+            f'[system]\nroot = "{daemon.home / "machine"}"\n'
+            '[clock]\nsources = ["http"]\nask_hosts = false\n'
+        )
+        daemon.configure(surroundings, url="http://127.0.0.1:9/v1/payments")
+        daemon.start()
+        limit = datetime.now(UTC) + timedelta(days=60)  # this machine may have run for weeks
+        old = payment("k-old", posting="request", send_before=limit.isoformat())
+        assert daemon.submit(old).status == 201
+        daemon.kill()
+        boot_id.write_text(f"{uuid.uuid4()}\n")
+        daemon.configure(surroundings, url=host.host.url)
+        daemon.start()
+        wait_until(lambda: clock(daemon).get("carried") is False, "the clock is not believed")
+        assert daemon.submit(payment("k-new-1")).status == 201
+        wait_until(
+            lambda: daemon.get("/v1/transactions/k-new-1").json["state"] == "posted", "the first"
+        )
+        first_s = time.monotonic()
+        wait_until(lambda: time.monotonic() - first_s > 1.2, "a second between two answers")
+        assert daemon.get("/v1/transactions/k-old").json["state"] == "queued"
+        assert daemon.submit(payment("k-new-2")).status == 201
+        wait_until(lambda: clock(daemon)["carried"] is True, "the host's word counts")
+        daemon.wait_drained()
+        assert daemon.get("/v1/transactions/k-old").json["state"] == "posted"
+        assert daemon.stop() == 0
 
 
 def test_an_unexpected_restart_is_counted_and_told() -> None:

@@ -7,7 +7,7 @@ otherwise the answer is "nobody can tell". Called by `delivery`, the lapser and 
 
 from __future__ import annotations
 
-from agent.core.moment import SLACK_MS, Moment, Stamp, at_least_ms, at_most_ms, to_ms
+from agent.core.moment import ANY_BOOT, SLACK_MS, Moment, Stamp, at_least_ms, at_most_ms, to_ms
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Delivery, Kind
 
@@ -15,6 +15,8 @@ from agent.core.money.transaction import Delivery, Kind
 CUT_OFF = "settlement.batch_not_closed"
 #: No terminal keeps a payment for longer; receivers keep keys for at least this long.
 LOST_AFTER_MS = 180 * 86_400_000
+#: Part of the host's key window in which a blind resend is still allowed (U16).
+WINDOW_SHARE = 0.8
 
 
 def due_in_ms(record: Record, now: Moment, boot_no: int) -> int:
@@ -30,7 +32,8 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
     Within the boot that took the request over, the time left is counted on the boot clock, so
     that setting the wall clock to 1970 or 2036 neither kills nor revives anything. After a reboot
     what this boot alone has lasted is certain; the wall clock counts while it is trusted, unless
-    the request was stored by a clock that has been set back since.
+    the request was stored by a clock that has been set back since. A clock that may have stood
+    still while the power was off is behind at most: it can say "too late", never "in time".
     """
     send_before = record.transaction.send_before
     if send_before is None:
@@ -43,21 +46,26 @@ def expired(record: Record, now: Moment, boot_no: int) -> bool | None:
         return True
     if not now.trusted or stored.wall_ms > now.wall_ms + SLACK_MS:
         return None
-    return now.wall_ms > to_ms(send_before)
+    if now.wall_ms > to_ms(send_before):
+        return True
+    return False if now.carried else None
 
 
 def lapses_in_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     """Milliseconds until an unsent request lapses; 0 = now, None = it does not (or not yet known).
 
-    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell.
+    After a reboot the limit is on the wall clock, and while that is not trusted nobody can tell;
+    one that may have stood still passes the limit too late at worst.
     """
     send_before = record.transaction.send_before
     movable = record.state in (State.QUEUED, State.WAITING) and not record.in_doubt
     if send_before is None or not movable or record.transaction.delivery is Delivery.APP:
         return None
     late = expired(record, now, boot_no)
-    if late is None or late:
-        return None if late is None else 0
+    if late:
+        return 0
+    if late is None and (now.carried or not now.trusted):
+        return None
     if record.stored.boot_no == boot_no:
         left_ms = to_ms(send_before) - record.stored.wall_ms
         return left_ms - (now.boot_ms - record.stored.boot_ms) + 1
@@ -87,7 +95,7 @@ def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     if record.first_sent is not None:
         ages.append(at_most_ms(record.first_sent, now, boot_no))
     since = t.first_attempt_at or t.occurred_at
-    since_ms = at_most_ms(Stamp(to_ms(since), 0, -1), now, boot_no)
+    since_ms = at_most_ms(Stamp(to_ms(since), 0, ANY_BOOT), now, boot_no)
     if t.attempts or t.first_attempt_at is not None:
         ages.append(since_ms)
     elif record.in_doubt and record.first_sent is None:
@@ -95,6 +103,13 @@ def key_age_ms(record: Record, now: Moment, boot_no: int) -> int | None:
     if None in ages:
         return None
     return max((age for age in ages if age is not None), default=0)
+
+
+def forgotten(record: Record, key_window_s: int, now: Moment, boot_no: int) -> bool:
+    """U16: whether the host may have forgotten the key, so that neither sending it again nor its
+    "not found" proves anything."""
+    age_ms = key_age_ms(record, now, boot_no)
+    return age_ms is None or age_ms > key_window_s * 1000 * WINDOW_SHARE
 
 
 def cut_off_in_ms(record: Record, wait_s: float, now: Moment, boot_no: int) -> int | None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from agent.core.moment import Moment, certain_ms, to_ms
 from agent.core.money import qr
-from agent.core.money.deadlines import due_in_ms, expired, key_age_ms, lapse, lapses_in_ms
+from agent.core.money.deadlines import due_in_ms, expired, forgotten, lapse, lapses_in_ms
 from agent.core.money.journal import Change, Event, HostResult, Record, State
 from agent.core.money.qr import Windows
 from agent.core.money.reversing import automatic_reason, may_reverse
@@ -180,19 +180,10 @@ class Plan:
     reason: str = ""  #: of a reversal
 
 
-#: Part of the host's key window in which a blind resend is still allowed (U16).
-WINDOW_SHARE = 0.8
 #: The first question after a lost answer; the host may need a moment to finish.
 FIRST_QUERY_S = 1.0
 #: How often at most a host is asked about a key it may have forgotten.
 FORGOTTEN_ASK_S = 3600.0
-
-
-def forgotten(record: Record, profile: Profile, now: Moment, boot_no: int) -> bool:
-    """U16: whether the host may have forgotten the key, so that neither sending it again nor its
-    "not found" proves anything."""
-    age_ms = key_age_ms(record, now, boot_no)
-    return age_ms is None or age_ms > profile.key_window_s * 1000 * WINDOW_SHARE
 
 
 def plan(
@@ -223,9 +214,13 @@ def plan(
     if late is None:
         return Plan(
             todo=Todo.WAIT,
-            wait_ms=60_000,
+            # The hosts are being asked what time it is; a wrong clock waits for a person.
+            wait_ms=60_000 if now.carried else 5_000,
             cause="clock.wrong",
-            note="the clock cannot be trusted, so nobody can say whether this request is too late",
+            note="the clock cannot be trusted, so nobody can say whether this request is too late"
+            if not now.trusted or now.carried
+            else "the clock may have stood still while the power was off: until somebody says what "
+            "time it is, nobody can say whether this request is too late",
         )
     if late:
         return Plan(todo=Todo.LAPSE)
@@ -280,7 +275,7 @@ def _resend_refused(record: Record, profile: Profile, now: Moment, boot_no: int)
         return f"the host answered {code}: it may have it, and sending it again could post twice"
     if expired(record, now, boot_no) is not False:
         return "the outcome of this request is unknown and it is too late to send it again"
-    return FORGOTTEN if forgotten(record, profile, now, boot_no) else ""
+    return FORGOTTEN if forgotten(record, profile.key_window_s, now, boot_no) else ""
 
 
 FORGOTTEN = "the host may have forgotten the key: sending again could post twice"
@@ -393,7 +388,7 @@ def settle_query(
         if quiet_ms < in_flight_ms:
             # Too early to count: the host may still be working on the post.
             next_ms = max(in_flight_ms - quiet_ms, 50)
-        elif forgotten(record, profile, now, boot_no):
+        elif forgotten(record, profile.key_window_s, now, boot_no):
             if _reverses(record, profile):
                 not_found = 1  # taking it back needs no proof that it is not there
             else:
@@ -445,6 +440,6 @@ def _retry_ms(reply: Reply, failures: int, profile: Profile, drawn: float) -> in
 
 __all__ = [
     "ASKED", "OUTCOMES", "Answer", "ChannelTurn", "OnUnknown", "Outcome", "Plan", "Profile",
-    "Reply", "Todo", "Trouble", "due_in_ms", "expired", "forgotten", "full_jitter_ms", "key_age_ms",
+    "Reply", "Todo", "Trouble", "due_in_ms", "expired", "forgotten", "full_jitter_ms",
     "lapse", "lapses_in_ms", "must_hold", "plan", "settle_post", "settle_query", "troubled",
 ]  # fmt: skip

@@ -80,6 +80,7 @@ class Verdict:
     against: tuple[str, ...] = ()  #: those who do not
     #: None: the statements prove nothing, or nothing about the year.
     proof: Proof | None = None
+    vouched: bool = False  #: by somebody whose word counts, not by a page anybody may have written
 
 
 def stated(
@@ -200,6 +201,7 @@ class Witnesses:
             sources=sources,
             against=against,
             proof=proof if vouched and (dated or wrong) else None,
+            vouched=vouched,
         )
 
 

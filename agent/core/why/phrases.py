@@ -272,6 +272,11 @@ NOT_RUNNING = Text("posagent服务没有运行", "The posagent service is not ru
 CLOCK_IMPOSSIBLE = Text(
     "本机时钟显示{at}，不可能正确", "This terminal's clock says {at}, which cannot be right"
 )
+CLOCK_STOOD = Text(
+    "本机没有时钟芯片，断电期间时钟可能停走；在主机或网络时间确认之前，无法判断这笔请求是否已超时",
+    "This terminal has no clock chip and its clock may have stood still while the power was off: "
+    "until a host or network time confirms it, nobody can say whether this request is too late",
+)
 MAY_HAVE_LEFT = Text(
     "{at}可能有数据发出，之后没有应答", "Data may have left at {at}; no answer since"
 )

@@ -60,6 +60,16 @@ def add_agent(scales: Scales, case: Case) -> None:
     if not case.now.trusted:
         line = Line(phrases.CLOCK_IMPOSSIBLE, {"at": case.now.at})
         scales.add("clock.wrong", evidence=(line,))
+    elif not case.now.carried and _of_another_boot(case):
+        scales.add("clock.wrong", evidence=(Line(phrases.CLOCK_STOOD),))
+
+
+def _of_another_boot(case: Case) -> bool:
+    """Whether the payment is an unsent request with a time limit from before this boot."""
+    record = None if case.payment is None else case.payment.record
+    if record is None or record.final or record.transaction.send_before is None:
+        return False
+    return record.stored.wall_ms < case.now.wall_ms - case.now.boot_ms
 
 
 def add_conditions(scales: Scales, conditions: Iterable[Condition]) -> None:

@@ -31,6 +31,7 @@ class Proved(Protocol):
     """The clock that is judged (`agent.clock.SystemClock`)."""
 
     def prove(self, proof: Proof | None) -> int: ...
+    def vouch(self) -> None: ...
 
 
 class Hearing:
@@ -96,6 +97,8 @@ class Hearing:
         if self._proved is None:
             return found
         not_yet_ms = self._proved.prove(found.proof)
+        if found.state is State.RIGHT and found.vouched:
+            self._proved.vouch()
         if found.state is State.WRONG and (found.offset_ms or 0) > SLACK_MS:
             # Whatever is stamped now is stamped with a time that has not come.
             self._ahead_ms = max(self._ahead_ms, now.wall_ms)

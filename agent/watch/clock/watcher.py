@@ -124,7 +124,8 @@ class ClockWatcher:
             past.unkept.append(step)
         self._hear_kernel(now)
         verdict, doubt = self._hearing.verdict(), self._doubt()
-        if doubt is not None and verdict.state in (State.UNKNOWN, State.DISPUTED):
+        doubted = doubt is not None or not now.carried
+        if doubted and verdict.state in (State.UNKNOWN, State.DISPUTED):
             await self._ask(now)
             verdict = self._hearing.verdict()
         self._tell(verdict)
@@ -212,6 +213,7 @@ class ClockWatcher:
         values: dict[str, Value] = {
             "state": verdict.state.value,
             "trusted": now.trusted,
+            "carried": now.carried,
             "wrong": _wrong(verdict, doubt, now),
             "offset_s": _seconds(verdict),
             "source": ", ".join(verdict.sources) or None,

@@ -2,7 +2,7 @@
 
 The system's resolver says only that a name could not be resolved; a technician needs to know which
 server is silent, refuses, or tells lies. One question (type A, or AAAA where there is only IPv6)
-and its answer; nothing is cached and nothing connects by it. The parsers are pure and never raise.
+and its answer (`agent.link.dns`); nothing is cached and nothing connects by it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import struct
 
+from agent.link import dns
 from agent.record import dataclass
 from agent.watch.connectivity.sockets import bound
 
@@ -19,9 +19,6 @@ ANSWERED, NO_ANSWER, REFUSED, SERVFAIL = "answered", "no_answer", "refused", "se
 NXDOMAIN, EMPTY, UNREACHABLE, GARBLED = "nxdomain", "empty", "unreachable", "garbled"
 TRUNCATED = "truncated"
 _CODES = {2: SERVFAIL, 3: NXDOMAIN, 5: REFUSED}
-_A, _AAAA, _IN = 1, 28, 1
-_HEAD = struct.Struct("!HHHHHH")
-_RECURSE = 0x0100
 PORT = 53
 #: A second try after the first went unanswered: one lost packet is no dead server.
 TRIES = 2
@@ -49,57 +46,24 @@ class Told:
 def question(name: str, number: int, *, six: bool = False) -> bytes | None:
     """The datagram to send; None for what is no host name."""
     try:
-        labels = [label.encode("ascii") for label in name.rstrip(".").split(".")]
-    except UnicodeEncodeError:
-        try:
-            labels = name.rstrip(".").encode("idna").split(b".")
-        except UnicodeError:
-            return None
-    if not all(0 < len(label) < 64 for label in labels) or sum(map(len, labels)) > 230:
+        return dns.question(number, name, dns.AAAA if six else dns.A)
+    except UnicodeError:
         return None
-    packed = b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
-    kind = _AAAA if six else _A
-    return _HEAD.pack(number, _RECURSE, 1, 0, 0, 0) + packed + struct.pack("!HH", kind, _IN)
 
 
-def answer(datagram: bytes, number: int) -> tuple[str, tuple[str, ...]]:
-    """Kind and addresses of an answer to question `number`."""
-    if len(datagram) < _HEAD.size:
-        return GARBLED, ()
-    told, flags, questions, answers, _, _ = _HEAD.unpack_from(datagram)
-    if told != number or not flags & 0x8000:
-        return GARBLED, ()
-    code = flags & 0xF
-    if code:
-        return _CODES.get(code, SERVFAIL), ()
+def answer(
+    datagram: bytes, number: int, name: str, *, six: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """Kind and addresses of an answer to question `number` about `name`."""
     try:
-        at = _HEAD.size
-        for _ in range(questions):
-            at = _skip_name(datagram, at) + 4
-        found: list[str] = []
-        for _ in range(answers):
-            at = _skip_name(datagram, at)
-            kind, _, _, length = struct.unpack_from("!HHIH", datagram, at)
-            at += 10
-            raw = datagram[at : at + length]
-            if (kind, len(raw)) in ((_A, 4), (_AAAA, 16)):
-                found.append(str(ipaddress.ip_address(raw)))
-            at += length
-    except (struct.error, IndexError, ValueError):
+        told = dns.answer(datagram, number, name, dns.AAAA if six else dns.A)
+    except dns.BrokenAnswerError:
         return GARBLED, ()
-    if found:
-        return ANSWERED, tuple(found)
-    return (TRUNCATED if flags & 0x0200 else EMPTY), ()
-
-
-def _skip_name(datagram: bytes, at: int) -> int:
-    while True:
-        length = datagram[at]
-        if length & 0xC0 == 0xC0:
-            return at + 2
-        at += 1 + length
-        if not length:
-            return at
+    if told.rcode != dns.NO_ERROR:
+        return _CODES.get(told.rcode, SERVFAIL), ()
+    if told.addresses:
+        return ANSWERED, told.addresses
+    return (TRUNCATED if told.truncated else EMPTY), ()
 
 
 async def ask(
@@ -125,7 +89,7 @@ async def ask(
                         while True:
                             datagram = await loop.sock_recv(sock, MAX_BYTES)
                             spent += len(datagram) + HEADERS_BYTES // 2
-                            kind, addresses = answer(datagram, number)
+                            kind, addresses = answer(datagram, number, name, six=six)
                             if kind != GARBLED or datagram[:2] == asked[:2]:
                                 return Told(
                                     server=server,

@@ -117,6 +117,28 @@ def test_after_a_reboot_with_a_wrong_clock_a_request_waits_instead_of_expiring()
     assert plan(request, PROFILE, clock.now(), 2).todo is Todo.LAPSE
 
 
+def test_a_clock_that_may_have_stood_still_sends_no_old_request_and_repeats_nothing() -> None:
+    """It says "too late" truly and "in time" never, until somebody has said what time it is."""
+    clock = FakeClock()
+    request = record(of={**REQUEST, "send_before": at_ms(clock.wall_ms) + timedelta(hours=9)})
+    doubt = doubtful()
+    clock.reboot(down_s=0)
+    clock.carried = False
+    decision = plan(request, PROFILE, clock.now(), 2)
+    assert (decision.todo, decision.cause) == (Todo.WAIT, "clock.wrong")
+    assert "stood still" in decision.note
+    assert lapses_in_ms(request, clock.now(), 2) == 9 * 3_600_000 - clock.boot_ms + 1
+    resend = replace(PROFILE, on_unknown=OnUnknown.RESEND)
+    assert plan(doubt, resend, clock.now(), 2).todo is Todo.ASK
+    assert todo(record(), clock=clock) is Todo.SEND  # an advice goes at any time
+    clock.carried = True
+    assert plan(request, PROFILE, clock.now(), 2).todo is Todo.SEND
+    assert plan(doubt, resend, clock.now(), 2).todo is Todo.SEND
+    clock.carried = False
+    clock.jump(9 * 3_600 + 1)
+    assert plan(request, PROFILE, clock.now(), 2).todo is Todo.LAPSE
+
+
 def test_in_doubt_the_host_is_asked_before_anything_else() -> None:
     """U2, U19: a query first; also for what is held in doubt."""
     assert todo(doubtful()) is Todo.ASK

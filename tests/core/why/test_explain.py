@@ -142,6 +142,20 @@ def test_first_finding_from_the_record(one: Record, code: str) -> None:
     assert codes(verdict(one))[0] == code
 
 
+def test_a_clock_that_may_have_stood_still_is_why_an_old_request_waits() -> None:
+    """Only a request with a time limit, from before this boot; another payment just waits."""
+    stood = replace(NOW, carried=False, boot_ms=60_000)
+    limited = record(t=transaction(posting=Posting.REQUEST, send_before=AT + timedelta(hours=1)))
+    answer = verdict(limited, now=stood)
+    assert codes(answer)[0] == "clock.wrong"
+    assert "stood still" in answer.findings[0].evidence[0].text.en
+    assert "clock.wrong" not in codes(verdict(limited, now=replace(stood, boot_ms=86_400_000)))
+    assert "clock.wrong" not in codes(verdict(record(), now=stood))
+    done = record(State.POSTED, t=limited.transaction)
+    assert "clock.wrong" not in codes(verdict(done, now=stood))
+    assert "clock.wrong" not in codes(verdict(now=stood))
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -36,6 +36,10 @@ class Proved:
     def __init__(self) -> None:
         self.proof: Proof | None = None
         self.not_yet_ms = 0
+        self.vouched = 0
+
+    def vouch(self) -> None:
+        self.vouched += 1
 
     def prove(self, proof: Proof | None) -> int:
         self.proof = proof
@@ -122,6 +126,17 @@ def test_a_clock_nobody_vouches_for_is_neither_right_nor_wrong() -> None:
     values = Bench().read()
     assert (values["state"], values["wrong"], values["trusted"]) == ("unknown", False, True)
     assert "offset_s" not in values
+
+
+def test_a_clock_that_may_have_stood_still_is_asked_about_and_vouched_for() -> None:
+    """The hosts are asked without any certificate's doubt; one whose word counts settles it."""
+    bench = Bench()
+    bench.clock.carried = False
+    assert bench.read()["carried"] is False
+    assert (bench.asked, bench.proved.vouched) == (1, 0)
+    bench.witnessed()
+    bench.read()
+    assert bench.proved.vouched == 1
 
 
 def test_a_host_that_repeats_itself_proves_the_clock_wrong_by_how_much() -> None:

@@ -117,7 +117,7 @@ def test_this_kernel_lists_its_neighbours() -> None:
 
 def answered(number: int, *addresses: str, code: int = 0, flags: int = 0x8180) -> bytes:
     """An answer to a question for a.cn."""
-    packed = names._HEAD.pack(number, flags | code, 1, len(addresses), 0, 0)
+    packed = struct.pack("!HHHHHH", number, flags | code, 1, len(addresses), 0, 0)
     packed += b"\1a\2cn\0" + struct.pack("!HH", 1, 1)
     for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -130,29 +130,35 @@ def answered(number: int, *addresses: str, code: int = 0, flags: int = 0x8180) -
 @pytest.mark.parametrize(
     ("datagram", "kind", "addresses"),
     [
-        (answered(7, "203.0.113.9", "2001:db8::1"), "answered", ("203.0.113.9", "2001:db8::1")),
+        (answered(7, "203.0.113.9", "203.0.113.8"), "answered", ("203.0.113.9", "203.0.113.8")),
+        (answered(7, "203.0.113.9", "2001:db8::1"), "answered", ("203.0.113.9",)),
         (answered(7), "empty", ()),
         (answered(7, flags=0x8380), "truncated", ()),
         (answered(7, code=2), "servfail", ()),
         (answered(7, code=3), "nxdomain", ()),
         (answered(7, code=5), "refused", ()),
         (answered(8, "203.0.113.9"), "garbled", ()),
-        (answered(7, "203.0.113.9")[:-2], "empty", ()),
+        (answered(7, "203.0.113.9")[:-2], "garbled", ()),
+        (struct.pack("!HHHHHH", 7, 0x8185, 0, 0, 0, 0), "refused", ()),
+        (struct.pack("!HHHHHH", 7, 0x8180, 0, 0, 0, 0), "garbled", ()),
+        (answered(7, "203.0.113.9").replace(b"\1a", b"\1b"), "garbled", ()),
         (answered(7, flags=0x0100), "garbled", ()),
         (b"", "garbled", ()),
     ],
 )
 def test_answers_of_name_servers(datagram: bytes, kind: str, addresses: tuple[str, ...]) -> None:
     """Each kind of answer, and of nonsense, has its word."""
-    assert names.answer(datagram, 7) == (kind, addresses)
+    assert names.answer(datagram, 7, "A.cn") == (kind, addresses)
 
 
 @settings(deadline=None)
 @given(raw=st.binary(max_size=120), number=st.integers(0, 65_535))
 def test_garbled_answers_never_raise(raw: bytes, number: int) -> None:
     """A name that points at itself included."""
-    names.answer(raw, number)
-    names.answer(names._HEAD.pack(number, 0x8180, 1, 3, 0, 0) + raw, number)
+    names.answer(raw, number, "a.cn")
+    head = struct.pack("!HHHHHH", number, 0x8180, 1, 3, 0, 0)
+    names.answer(head + raw, number, "a.cn")
+    names.answer(head + b"\1a\2cn\0\0\1\0\1" + raw, number, "a.cn")
 
 
 @settings(deadline=None)
