@@ -7,11 +7,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent import settings
 from agent.cli import config_reference
 from agent.config import Config, Iso8583Uplink, Uplink
+from agent.core.fleet.budget import DEFAULT_KB, PROFILES
 from agent.settings import schema
 from agent.settings.lines import Lines
 from agent.settings.problems import MASK, Both, ConfigError, Kind, Problem, shown
@@ -581,6 +583,13 @@ def test_the_packaged_file_is_current_and_loads(write: Write) -> None:
         if not line.startswith("# ") and line != "#"
     )
     config = settings.load(write(live)).config
-    assert config.telemetry == Config().telemetry
+    profile = PROFILES[config.telemetry.profile]
+    assert config.telemetry == msgspec.structs.replace(
+        Config().telemetry,
+        health_period_s=profile.health_s,
+        full_period_s=profile.full_s,
+        backlog_period_s=profile.backlog_s,
+        daily_budget_kb=DEFAULT_KB,
+    )
     assert config.uplink[0].name == "main"
     assert config.health["printer.paper_out"].visible_after_s == 10.0

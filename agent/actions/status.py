@@ -84,4 +84,10 @@ def _telemetry(ports: Ports) -> TelemetryOut | None:
         alarm=view.alarm,
         error=view.last_error,
         reason=view.last_reason,
+        spent_today_bytes=view.spent_today_bytes,
+        spent_is_estimate=view.spent_is_estimate,
+        budget_kb=view.budget_kb,
+        budget_step=view.budget_step,
+        thinned=view.thinned,
+        withheld=view.withheld,
     )

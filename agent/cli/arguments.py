@@ -52,12 +52,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, **more)
         self._positionals.title = self.words("help.positionals")
         self._optionals.title = self.words("help.options")
-        for action in self._actions:  # so far only argparse's own -h, where it has one
-            action.help = self.words("help.help")
+        for action in self._actions:  # argparse's own -h; those of `parents` are there, too
+            if action.dest == "help":
+                action.help = self.words("help.help")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on; exit 2."""
-        sys.stderr.write(self.words("error.usage", what=message) + "\n")
+        from agent.cli.reason import reason
+
+        sys.stderr.write(self.words("error.usage", what=reason(self.words, message)) + "\n")
         sys.stderr.write(self.words("error.usage.hint", program=self.prog) + "\n")
         sys.exit(EXIT_USAGE)
 

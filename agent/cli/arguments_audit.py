@@ -1,4 +1,4 @@
-"""The arguments of `posagent audit`; a part of `agent.cli.arguments`."""
+"""The arguments of `posagent audit` and `posagent alarm`; a part of `agent.cli.arguments`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent.cli.texts import Words
 
 
 def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> None:
-    """The command and its options."""
+    """The commands and their options."""
     audit = command("audit", "help.audit")
     audit.add_argument("--verify", action="store_true", help=t("help.audit.verify"))
     audit.add_argument("--since", default="", metavar="WHEN", help=t("help.audit.since"))
@@ -19,3 +19,7 @@ def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> N
         help=t("help.audit.limit"),
     )  # fmt: skip
     tree.json(audit)
+    alarm = tree.group(command("alarm", "help.alarm"), "order")
+    acknowledge = alarm("acknowledge", "help.alarm.acknowledge")
+    acknowledge.add_argument("code", metavar="CODE", help=t("help.alarm.code"))
+    tree.json(acknowledge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,7 @@ def _access(parser: ArgumentParser, t: Words) -> None:
 
 def _watch(tree: Tree[P], watch: P, t: Words) -> None:
     _access(watch, t)
-    watch.add_argument("--tenant", default="+", help=t("help.fleet.tenant"))
+    watch.add_argument("--tenant", type=_name, default="+", help=t("help.fleet.tenant"))
     watch.add_argument("--share", default="", metavar="GROUP", help=t("help.fleet.share"))
     watch.add_argument("--filter", action="append", default=[], metavar="WHAT",
                        help=t("help.fleet.filter"))  # fmt: skip
@@ -87,7 +88,7 @@ def _signing(parser: ArgumentParser, t: Words) -> None:
                         help=t("help.fleet.sign.arg"))  # fmt: skip
     parser.add_argument("--from", type=Path, dest="source", metavar="FILE",
                         help=t("help.fleet.sign.from"))  # fmt: skip
-    parser.add_argument("--tenant", default="", help=t("help.fleet.tenant"))
+    parser.add_argument("--tenant", type=_name, default="", help=t("help.fleet.tenant"))
     parser.add_argument("--sign-key", type=Path, metavar="FILE", help=t("help.fleet.signing"))
     parser.add_argument(
         "--passphrase", nargs="?", const="", metavar="FILE", help=t("help.fleet.passphrase")
@@ -131,6 +132,12 @@ def _desired(tree: Tree[P], desired: P, t: Words) -> None:
     desired.add_argument("--rate", type=_rate, default=50.0, metavar="N", help=t("help.fleet.rate"))
     desired.add_argument("--yes", action="store_true", help=t("help.fleet.yes"))
     tree.json(desired)
+
+
+def _name(text: str) -> str:
+    if text not in ("", "+") and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ArgumentTypeError(f"{text!r}: A-Z a-z 0-9 _ -")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -14,6 +14,7 @@ from agent.cli.screen import local_time
 from agent.cli.session import Exit, Session
 from agent.cli.source import readable
 from agent.cli.status import say_offline
+from agent.cli.texts import Words
 from agent.errors import OperatorError
 
 _SPAN = re.compile(r"^(\d{1,5})([mhd])$")
@@ -39,7 +40,7 @@ def audit(session: Session) -> int:
             one["actor"],
             one["op"],
             one["target"],
-            one["outcome"] + (f" ×{one['count']}" if one["count"] > 1 else ""),
+            _outcome(t, one["outcome"]) + (f" ×{one['count']}" if one["count"] > 1 else ""),
         ]
         for one in reversed(told["lines"])
     ]
@@ -53,6 +54,12 @@ def audit(session: Session) -> int:
     if told["check"] is not None:
         _verified(session, told["check"])
     return Exit.OK
+
+
+def _outcome(t: Words, told: str) -> str:
+    """`failed:transaction.unknown`; what is a code stays one."""
+    word, colon, code = told.partition(":")
+    return t.word("outcome", word) + (f"{t('audit.colon')}{code}" if colon else "")
 
 
 def _verified(session: Session, check: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent import settings
 from agent.cli.session import Exit, Session
+from agent.core.fleet import DESIRED_FILE
 from agent.settings.problems import ConfigError, Problem
 
 
@@ -74,13 +75,15 @@ def _show(session: Session) -> int:
             session.screen.line(f"\n{table}", "bold")
             last = table
         came_from = origins.of(table, key)
+        if Path(came_from).name == DESIRED_FILE:
+            came_from = session.words("config.desired.key", version=version)
         session.screen.line(f"{key} = {value}" + (f"  # {came_from}" if came_from else ""))
     return Exit.OK
 
 
 def _laid_over(loaded: settings.Loaded, *, references: bool) -> tuple[settings.Loaded, int, str]:
     """With what the fleet set over the files, where it ever did."""
-    if not (Path(loaded.config.agent.state_dir) / "desired.json").exists():
+    if not (Path(loaded.config.agent.state_dir) / DESIRED_FILE).exists():
         return loaded, 0, ""
     from agent.main.overlay import shown
 

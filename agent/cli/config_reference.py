@@ -204,7 +204,8 @@ MEANINGS: Mapping[str, str] = {
     "telemetry.backlog_period_s": "How often unsent money is reported without a change; otherwise "
     "as the profile says.",
     "telemetry.daily_budget_kb": "What a day may cost on the wire, both directions; less is told "
-    "from 60 percent on, alarms and money always. 0: no budget.",
+    "from 60 percent on, alarms and money always. 0: no budget. Not set: 150, for bytes on "
+    "cellular networks and metered channels only; elsewhere they are counted, nothing is left out.",
     "telemetry.drain_messages_per_s": "How fast readings and history leave; alarms and money do "
     "not wait for it.",
     "telemetry.drain_bytes_per_s": "The same in bytes on the wire.",
@@ -345,6 +346,10 @@ _EXAMPLES: Mapping[str, str] = {
     "uplink.iso8583.host": '"acquirer.example"',
     "uplink.iso8583.port": "8583",
     "uplink.qr": '"wechat"',
+    "telemetry.health_period_s": "900.0",
+    "telemetry.full_period_s": "86400.0",
+    "telemetry.backlog_period_s": "900.0",
+    "telemetry.daily_budget_kb": "150",
     "limit.currency": '"CNY"',
     "limit.single_minor": "100000",
     "limit.confirm_minor": "50000",

@@ -16,7 +16,7 @@ MEANINGS: Mapping[str, str] = {
     "TOML; empty: none.",
     "software.period_s": "How often it is looked whether something changed; files are read again "
     "only then.",
-    "software.keys": "Key id = Ed25519 public key in base64 of whoever may sign manifests.",
+    "software.keys": "Key id = Ed25519 public key in hexadecimal of whoever may sign manifests.",
     "software.require_signature": "Whether unsigned manifests are refused; unset: as soon as "
     "there are keys.",
     "software.model": "Model of this terminal as manifests name it.",

@@ -24,6 +24,7 @@ from agent.fleet.rollout import (
     FIELDS,
     Phase,
     Rollout,
+    Standing,
     Statement,
     sealed,
     standing,
@@ -37,6 +38,9 @@ AGAIN_S = 20.0
 TELL_S = 10.0
 #: Clocks of terminals may be behind ours by this much.
 CLOCKS_MS = 60_000
+REFUSED = 0x80
+#: So many of those that said no are named.
+NAMED = 20
 
 
 def desired(session: Session) -> int:
@@ -133,6 +137,7 @@ class _Work:
         self._tenant = rollout.base.said.tenant
         self._since_ms = now_ms() - CLOCKS_MS
         self._told_s = 0.0
+        self._said_no: dict[str, None] = {}
 
     def publish(self, envelope: bytes, targets: Sequence[str], *, watching: bool) -> bool:
         """To all of them, retained; False when it had to halt meanwhile."""
@@ -151,9 +156,9 @@ class _Work:
                 under_way[waiting.pop()] = (sent, now_s)
                 due_s = max(due_s, now_s - 1.0) + gap_s
             for name, (sent, at_s) in list(under_way.items()):
-                if sent.code:
+                if sent.code is not None and sent.code >= REFUSED:
                     raise OperatorError("fleet.refused", f"{name}: 0x{sent.code:02x}")
-                if sent.code == 0:
+                if sent.code is not None:
                     self._rollout.reached(name)
                     del under_way[name]
                 elif not self._line.online or now_s - at_s > AGAIN_S:
@@ -179,6 +184,11 @@ class _Work:
         stands = {
             one.device: standing(Row(one, self._reader, now), version, self._since_ms)
             for one in self._reader
+        }
+        self._said_no |= {
+            name: None
+            for name, one in sorted(stands.items())
+            if one is Standing.REJECTED and self._rollout.has(name)
         }
         return self._rollout.judge(stands, now)
 
@@ -212,6 +222,7 @@ class _Work:
                     "reached": counts.reached,
                     "well": counts.well,
                     "rejected": counts.rejected,
+                    "rejected_terminals": list(self._said_no),
                 }
             )
         else:
@@ -224,4 +235,8 @@ class _Work:
                 version=rollout.version,
             )
             session.screen.text(said, style="bad" if halted else "good")
+            if self._said_no:
+                names = list(self._said_no)
+                shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+                session.screen.text(t("fleet.rollout.who", devices=shown), indent="  ")
         return Exit.REFUSED if halted else Exit.OK

@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.cli import fleet_watch
+from agent.cli.fleet_result import one_language
 from agent.cli.fleet_table import Line as Text
 from agent.cli.fleet_table import Picture, Seen, cause_name, draw, look, money, short_age
+from agent.cli.reason import reason
 from agent.cli.session import Exit, Session
 from agent.cli.texts import Words
 from agent.core.columns import clean, cut, pad, wrap
@@ -36,7 +38,9 @@ SHARE = 3.0
 MOVES = frozenset({"up", "down", "page_up", "page_down"})
 _KEYS = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
          "\x1b[5~": "page_up", "\x1b[6~": "page_down", "\r": "enter", "\n": "enter",
-         "k": "up", "j": "down", "\x03": "q", "\x1b": "escape"}  # fmt: skip
+         "\x03": "q", "\x1b": "escape"}  # fmt: skip
+#: Moves, but not while a filter is typed.
+_LETTERS = {"k": "up", "j": "down"}
 
 
 @dataclass(slots=True)
@@ -109,8 +113,9 @@ def _keys(wait_s: float) -> list[str]:
 def press(session: Session, stage: Stage, key: str) -> bool:
     """What a key does; False: the end."""
     if stage.asking is not None:
-        _type(stage, key)
+        _type(session, stage, key)
         return True
+    key = _LETTERS.get(key, key)
     if stage.open is not None:
         if key in ("up", "down", "page_up", "page_down"):
             step = {"up": -1, "down": 1, "page_up": -15, "page_down": 15}[key]
@@ -141,7 +146,8 @@ def press(session: Session, stage: Stage, key: str) -> bool:
             )
         case "s":
             picture.sort = _next(filters.SORTS, picture.sort)
-            picture.note = session.words("fleet.sorted", name=picture.sort)
+            name = session.words.word("fleet.col", picture.sort)
+            picture.note = session.words("fleet.sorted", name=name)
         case "/":
             stage.asking = picture.chosen.text
         case "a":
@@ -162,7 +168,7 @@ def _enter(stage: Stage) -> None:
         stage.open = (picked.one.tenant, picked.one.device)
 
 
-def _type(stage: Stage, key: str) -> None:
+def _type(session: Session, stage: Stage, key: str) -> None:
     asking = stage.asking or ""
     if key == "enter":
         try:
@@ -170,7 +176,8 @@ def _type(stage: Stage, key: str) -> None:
             stage.reader.keep(stage.picture.chosen.fields)
             stage.picture.selected, stage.asking = 0, None
         except filters.FilterError as error:
-            stage.picture.note, stage.asking = error.what, None
+            stage.picture.note = reason(session.words, error.what)
+            stage.asking = None
     elif key == "escape":
         stage.asking = None
     elif key in ("\x7f", "\b"):
@@ -194,7 +201,8 @@ def _acknowledge(session: Session, stage: Stage) -> None:
     else:
         from agent.fleet import sending
 
-        code = min(picked.alarms, key=lambda each: (picked.alarms[each].seq == 0, each))
+        alarms = picked.alarms
+        code = min(alarms, key=lambda n: (alarms[n].acknowledged, alarms[n].seq == 0, n))
         order = sending.Order(op="acknowledge_alarm", args={"code": code})
         signed = sending.signed(
             order, picked.one.tenant, picked.one.device, stage.signer, fleet_watch.now_ms()
@@ -211,7 +219,9 @@ def _show(session: Session, stage: Stage, columns: int, height: int, *, fresh: b
     else:
         if fresh or stage.seen is None:
             stage.seen = look(rows(stage.reader, now), stage.picture)
-        title = stage.line.status if not stage.line.online else str(session.args.tenant)
+        title = str(session.args.tenant)
+        if not stage.line.online:
+            title = reason(session.words, stage.line.status)
         text = draw(
             stage.seen,
             _noted(session, stage),
@@ -257,19 +267,25 @@ def _story(session: Session, stage: Stage, now: int, columns: int, height: int) 
     lines = [Text(f"{one.device}  {t.word('fleetstate', row.state)}", "bold")]
     if row.cause:
         lines.append(Text(f"  {cause_name(row.cause, t)}  ({row.cause})", "bad"))
-    lines += [Text(f"  {cause_name(code, t)}  ({code})", "warn") for code in sorted(row.alarms)]
-    for name, value in told.items():
+    lines += [
+        Text(f"  {cause_name(code, t)}  ({code})", "warn")
+        for code in sorted(row.alarms)
+        if code != row.cause
+    ]
+    for name, value in one_language(told, t.lang).items():
         if not isinstance(value, dict | list):
             value = {name: value}
             name = ""
-        if name:
-            lines += [Text(""), Text(name, "dim")]
+        if name and value:
+            lines += [Text(""), Text(field_name(name, t), "dim")]
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         for field, each in entries:
             if each is None or each == "":
                 continue
+            if each == 0 and name == "backlog":
+                continue
             shown = _told(str(field), each, t)
-            label = f"  {field}" if isinstance(field, str) else " "
+            label = f"  {field_name(field, t)}" if isinstance(field, str) else " "
             first = f"{pad(clean(label), 34)} "
             lines += [Text(text) for text in wrap(clean(str(shown)), columns, " " * 35, first)]
     room = max(1, height - 1)
@@ -282,7 +298,8 @@ def _story(session: Session, stage: Stage, now: int, columns: int, height: int) 
 def _told(name: str, value: object, t: Words) -> str:
     """A field as a person reads it; what is only for programs as it is."""
     if isinstance(value, dict):
-        parts = (f"{each} {_told(each, one, t)}" for each, one in value.items() if one is not None)
+        filled = {each: one for each, one in value.items() if one not in (None, "", 0, [], {})}
+        parts = (f"{field_name(each, t)} {_told(each, one, t)}" for each, one in filled.items())
         return " · ".join(parts)
     if isinstance(value, list):
         return ", ".join(_told("", one, t) for one in value)
@@ -292,4 +309,16 @@ def _told(name: str, value: object, t: Words) -> str:
         return money({name.rpartition("_")[2].upper(): value})
     if type(value) is int and name.endswith("_s") and value >= 60:
         return short_age(value, t)
+    if name in ("state", "status", "severity", "cause", "code") and isinstance(value, str):
+        groups = {"state": "fleetstate", "status": "fleetcmd", "severity": "severity"}
+        return (
+            t.word(groups[name], value) if name in groups else f"{cause_name(value, t)} ({value})"
+        )
     return str(value)
+
+
+def field_name(name: str, t: Words) -> str:
+    """A field of the contract as a person calls it, where it is one of the frequent ones."""
+    if "amount_minor_" in name:
+        return t("fleetfield.amount")
+    return t.word("fleetfield", name)

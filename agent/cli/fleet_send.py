@@ -12,8 +12,9 @@ from pathlib import Path
 
 from agent.cli.fleet import CONNECT_S, access, content
 from agent.cli.fleet_key import signer
+from agent.cli.fleet_result import show, why_not
 from agent.cli.fleet_sign import ordered
-from agent.cli.fleet_watch import listen, now_ms
+from agent.cli.fleet_watch import listen, news, now_ms
 from agent.cli.session import Exit, Session
 from agent.core.fleet.commands import OPS
 from agent.core.fleet.messages import CONTRACT
@@ -57,7 +58,7 @@ def send(session: Session) -> int:
 def _made(session: Session) -> list[Signed]:
     args, t = session.args, session.words
     if args.envelope:
-        commands = [sending.read(content(Path(file))) for file in args.envelope]
+        commands = [_read(Path(file)) for file in args.envelope]
         _confirm(session, commands[0].op, [one.device for one in commands])
         return commands
     order, devices, tenant = ordered(session)
@@ -70,6 +71,15 @@ def _made(session: Session) -> list[Signed]:
     key = signer(session)
     _confirm(session, order.op, [device for _, device in meant])
     return sending.signed_for(order, meant, key, now_ms())
+
+
+def _read(file: Path) -> Signed:
+    raw = content(file)
+    try:
+        return sending.read(raw)
+    except OperatorError as error:
+        what = f"{file} is no signed command"
+        raise OperatorError(error.code, what, "made by `posagent fleet sign`") from error
 
 
 def _looked_up(session: Session, tenant: str) -> list[tuple[str, str]]:
@@ -118,11 +128,8 @@ def _follow(session: Session, line: Line, reader: Reader, work: Sending) -> None
     while True:
         work.step(line, now_ms())
         line.wait(STEP_S if line.online else 1.0)
-        while line.inbox:
-            heard = line.inbox.popleft()
-            reader.hear(heard.topic, heard.payload, heard.at_ms, retained=heard.retained)
-            tenant, device = heard.topic.split("/", 4)[2:4]
-            work.heard(reader, tenant, device)
+        for one in news(line, reader):  # one by one: only the last result of each is kept
+            work.heard(reader, one.tenant, one.device)
         if line.final:
             line.until_online(0)
         for case in work.cases:
@@ -143,27 +150,15 @@ def _tell(session: Session, case: Case) -> None:
     parts = [case.signed.device, t.word("fleetcmd", case.status)]
     if result is not None:
         parts += [f"{result.percent} %"] if result.percent is not None and not case.over else []
-        parts += [result.code, result.detail]
+        parts.append(why_not(result.code, result.detail, t))
+    elif case.status in ("sent", "unanswered") and case.unheard:
+        parts.append(t("fleetres.nobody"))
+    elif case.status == "refused" and case.sent is not None and case.sent.code:
+        parts.append(f"0x{case.sent.code:02x}")
     style = {"ok": "good"}.get(case.status, "bad" if case.over else "")
     session.screen.text("  ".join(part for part in parts if part), style=style)
     if case.status == "ok" and result is not None and result.result is not None:
-        _result(session, result.result)
-
-
-def _result(session: Session, result: object) -> None:
-    entries = result.items() if isinstance(result, dict) else [("", result)]
-    for name, value in list(entries)[:40]:
-        shown = value if isinstance(value, str | int | float) else _json(value)
-        session.screen.text(
-            f"{name}: {shown}" if name else str(shown), indent="      ", first="    "
-        )
-
-
-def _json(value: object) -> str:
-    import json
-
-    told = json.dumps(value, ensure_ascii=False)
-    return told if len(told) < 400 else f"{told[:400]}…"
+        show(session, case.signed.op, result.result)
 
 
 def _counts(session: Session, work: Sending) -> str:

@@ -66,7 +66,7 @@ def ordered(session: Session) -> tuple[Order, list[str], str]:
     for each in args.arg:
         name, equals, value = each.partition("=")
         if not equals:
-            raise OperatorError("fleet.args", f"{each!r}: NAME=VALUE")
+            raise OperatorError("fleet.args", f"{each!r} is not NAME=VALUE")
         given[name] = value
     lifetime_s = told.get("expires_s", args.expires)
     if not isinstance(lifetime_s, int | float):

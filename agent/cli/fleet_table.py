@@ -20,7 +20,7 @@ from agent.core.why.causes import CATALOGUE
 from agent.fleet import groups
 from agent.fleet.filters import Filter, ordered
 from agent.fleet.groups import Sums, Totals
-from agent.fleet.view import SEVERITIES, Row
+from agent.fleet.view import SEVERITIES, SILENT, Row
 
 #: Of a picture without an end; `--csv` and `--json` have them all.
 LONG = 1_000
@@ -96,7 +96,7 @@ def draw(
     seen: Seen, picture: Picture, t: Words, *, columns: int, lines: int, title: str, now: datetime
 ) -> list[Line]:
     """The whole screen; `lines` 0: as many as there are."""
-    top = _head(seen.totals, t, columns, title, now)
+    top = _head(seen.totals, t, columns, title, now, empty=_empty(picture))
     top += _groups(seen, picture, t, columns)
     top += _alarms(seen, t, columns)
     foot = [Line(cut(picture.note or t("fleet.keys"), columns), "dim")] if lines else []
@@ -112,7 +112,14 @@ def draw(
     return [*body, *foot]
 
 
-def _head(totals: Totals, t: Words, columns: int, title: str, now: datetime) -> list[Line]:
+def _empty(picture: Picture) -> str:
+    """Why there is nothing to show: nobody was heard, or nobody fits."""
+    return "fleet.no_fit" if picture.chosen.text else "fleet.nobody_heard"
+
+
+def _head(
+    totals: Totals, t: Words, columns: int, title: str, now: datetime, *, empty: str
+) -> list[Line]:
     clock = f"{now.astimezone():%H:%M:%S}"
     name = t("fleet.title", title=f" {title}" if title else "", count=number(totals.sums.terminals))
     room = columns - width(clock) - 1
@@ -122,7 +129,7 @@ def _head(totals: Totals, t: Words, columns: int, title: str, now: datetime) -> 
         for state in ("online", "lost", "stale", "offline", "sleep", "unknown")
         if totals.states[state]
     ]
-    said = " · ".join(states) or t("fleet.nobody_heard")
+    said = " · ".join(states) or t(empty)
     lines.append(Line(cut(f"  {said}", columns)))
     sums = totals.sums
     if totals.stuck:
@@ -305,11 +312,21 @@ def short_age(seconds: int, t: Words) -> str:
 
 
 def _why(row: Row, t: Words) -> str:
-    """The cause of stuck money, then its alarms, the worst first."""
-    parts = [cause_name(row.cause, t)] if row.cause else []
+    """The cause of stuck money, then its alarms, the worst first.
+
+    Before it how old the word about money is, where no newer one is to be expected.
+    """
+    parts = []
+    if row.count and row.state in SILENT and row.told_s is not None:
+        parts.append(t("fleet.told_ago", age=short_age(row.told_s, t)))
+    parts += [cause_name(row.cause, t)] if row.cause else []
     order = {word: rank for rank, word in enumerate(SEVERITIES)}
     alarms = sorted(row.alarms.items(), key=lambda each: (order.get(each[1].severity, 9), each[0]))
-    parts += [cause_name(code, t) for code, _ in alarms if code != row.cause]
+    parts += [
+        t("fleet.noted", name=cause_name(code, t)) if alarm.acknowledged else cause_name(code, t)
+        for code, alarm in alarms
+        if code != row.cause
+    ]
     return " · ".join(parts)
 
 

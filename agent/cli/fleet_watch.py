@@ -12,6 +12,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from agent.cli import fleet_screen
@@ -61,17 +62,21 @@ def now_ms() -> int:
 
 def swallow(line: Line, reader: Reader, within_s: float = SWALLOW_S) -> set[Terminal]:
     """Take in what has arrived, at most for so long; the terminals it was news of."""
-    touched: set[Terminal] = set()
     until_s = time.monotonic() + within_s
-    while line.inbox and time.monotonic() < until_s:
+    return set(news(line, reader, lambda: time.monotonic() < until_s))
+
+
+def news(
+    line: Line, reader: Reader, going_on: Callable[[], bool] = lambda: True
+) -> Iterator[Terminal]:
+    """Take in what has arrived, message by message: the terminal of each that was news."""
+    while line.inbox and going_on():
         heard = line.inbox.popleft()
-        news = reader.hear(heard.topic, heard.payload, heard.at_ms, retained=heard.retained)
-        if news:
+        if reader.hear(heard.topic, heard.payload, heard.at_ms, retained=heard.retained):
             tenant, device = heard.topic.split("/", 4)[2:4]
             one = reader.get(tenant, device)
             if one is not None:
-                touched.add(one)
-    return touched
+                yield one
 
 
 def listen(line: Line, reader: Reader, for_s: float) -> None:

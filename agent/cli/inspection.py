@@ -49,7 +49,7 @@ def _make(session: Session) -> int:
     while True:
         if not quiet:
             for check in report["checks"][told:]:
-                _line(session, check)
+                line(session, check)
         told = len(report["checks"])
         if report["state"] == "done":
             break
@@ -62,7 +62,7 @@ def _make(session: Session) -> int:
     if session.json:
         session.print_json(report)
         return Exit.OK
-    _ending(session, report)
+    ending(session, report)
     return Exit.OK
 
 
@@ -85,8 +85,8 @@ def _show(session: Session, number: str) -> int:
     session.screen.line(session.words("inspect.headline", number=report["number"], at=at), "bold")
     order = {name: place for place, name in enumerate(report["expected"])}
     for check in sorted(report["checks"], key=lambda one: order.get(one["name"], len(order))):
-        _line(session, check)
-    _ending(session, report)
+        line(session, check)
+    ending(session, report)
     return Exit.OK
 
 
@@ -127,7 +127,7 @@ def _list(session: Session) -> int:
     return Exit.OK
 
 
-def _line(session: Session, check: dict[str, Any]) -> None:
+def line(session: Session, check: dict[str, Any]) -> None:
     """One check: its verdict, and what to do where somebody must."""
     t, screen = session.words, session.screen
     seconds = f"{check['duration_ms'] / 1000:.1f}"
@@ -151,7 +151,7 @@ def _line(session: Session, check: dict[str, Any]) -> None:
         screen.text(step, indent="       ", first="    -> ")
 
 
-def _ending(session: Session, report: dict[str, Any]) -> None:
+def ending(session: Session, report: dict[str, Any]) -> None:
     bad = report["totals"]["fail"]
     style = "bad" if bad else "warn" if report["totals"]["warn"] else "good"
     session.screen.line(_totals(session, report["totals"]), style)

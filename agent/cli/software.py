@@ -225,8 +225,7 @@ def _sign(session: Session) -> int:
         with os.fdopen(fd, "wb") as file:
             file.write(base64.b64encode(seed) + b"\n")
         session.screen.text(session.words("software.key_made", path=path))
-        public = base64.b64encode(public_of(seed)).decode()
-        print(f'keys = {{ {session.args.key_id} = "{public}" }}')
+        print(f'keys = {{ {session.args.key_id} = "{public_of(seed).hex()}" }}')
         return Exit.OK
     if session.args.file is None:
         raise OperatorError("manifest.missing", session.words("help.software.file"))

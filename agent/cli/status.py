@@ -79,6 +79,10 @@ class Page:
     def show(self, source: Source) -> None:
         """Print it."""
         say_offline(self._session, source, self._now)
+        self.body()
+
+    def body(self) -> None:
+        """What the terminal says of itself, from wherever it came."""
         sentence, style = self._headline()
         self._screen.text(sentence, style=f"{style}")
         self._screen.text(self._identity(), style="dim")
@@ -86,7 +90,8 @@ class Page:
         self._channels()
         self._fleet()
         self._alarms()
-        self._components()
+        if "components" in self._told:
+            self._components()
         self._devices()
 
     def _headline(self) -> tuple[str, str]:
@@ -178,9 +183,30 @@ class Page:
         if fleet["queued"]:
             parts.append(t("status.kept", count=fleet["queued"]))
         lines = [[part for part in parts if part]]
+        if spent := self._spent(fleet):
+            lines.append(spent)
         if not fleet["connected"] and fleet["error"]:
             lines.append([t("pair", name=fleet["error"], value=fleet["reason"])])
         self._row("status.fleet", lines)
+
+    def _spent(self, fleet: Mapping[str, Any]) -> list[str]:
+        """What the line costs today, and what was given up for it; nothing before it costs."""
+        t, parts = self._words, []
+        if fleet.get("spent_today_bytes"):
+            name = "status.spent_about" if fleet["spent_is_estimate"] else "status.spent"
+            parts.append(t(name, kb=round(fleet["spent_today_bytes"] / 1000)))
+            if fleet["budget_kb"]:
+                parts.append(t("status.spent_of", kb=fleet["budget_kb"]))
+        if fleet.get("budget_step", "full") not in ("", "full"):
+            parts.append(t.word("budget", fleet["budget_step"]))
+        for name, count in (
+            ("status.thinned", fleet.get("thinned")),
+            ("status.withheld", fleet.get("withheld")),
+            ("status.lost_messages", fleet["lost"]),
+        ):
+            if count:
+                parts.append(t(name, count=count))
+        return parts
 
     def _alarms(self) -> None:
         t = self._words

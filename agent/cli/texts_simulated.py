@@ -13,7 +13,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.sim.fleet.count": ("number of terminals", "终端数量"),
     "help.sim.fleet.broker": (
         "where they connect: mqtts://host:port, or mqtt:// to loopback",
-        "服务器地址：mqtts://主机:端口；mqtt:// 仅限本机",
+        "服务器地址：mqtts://HOST:PORT；mqtt:// 仅限本机",
     ),
     "help.sim.fleet.tenant": ("tenant in the topics", "主题中的租户"),
     "help.sim.fleet.certs": (

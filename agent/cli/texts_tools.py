@@ -15,10 +15,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "the fleet's settings of version {version} are laid over it",
         "已叠加平台下发的第 {version} 版设置",
     ),
+    "config.desired.key": ("set by the fleet, version {version}", "平台下发，第 {version} 版"),
     "config.desired.conflict": (
         (
-            "the fleet's settings of version {version} are not in force: {key} no longer agrees with "
-            "these files"
+            "the fleet's settings of version {version} are not in force: {key} no longer agrees "
+            "with these files"
         ),
         "平台下发的第 {version} 版设置未生效：{key} 与本机配置文件不再相符",
     ),

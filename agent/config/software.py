@@ -10,7 +10,7 @@ from msgspec import Meta
 from agent.config.section import Identifier, Seconds, Section
 
 KeyId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+PublicKey = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$")]
 Hours = Annotated[
     str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$")
 ]
@@ -23,7 +23,7 @@ class Software(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file naming required versions; empty: only what is installed is told."""
     period_s: Seconds = 300.0
     keys: dict[KeyId, PublicKey] = msgspec.field(default_factory=dict)
-    """Key id -> Ed25519 public key in base64 of whoever may sign manifests."""
+    """Key id -> Ed25519 public key of whoever may sign manifests; in base64 it is read, too."""
     require_signature: bool | None = None
     """Unset: as soon as there are keys."""
     model: Annotated[str, Meta(max_length=64)] = ""

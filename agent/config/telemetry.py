@@ -43,8 +43,11 @@ class Telemetry(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     health_period_s: Seconds | None = None
     full_period_s: Seconds | None = None
     backlog_period_s: Seconds | None = None
-    daily_budget_kb: Annotated[int, Meta(ge=0, le=1_000_000)] = 150
-    """Bytes on the wire a day, in both directions; telling less begins at 60 percent. 0: none."""
+    daily_budget_kb: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    """Bytes on the wire a day, in both directions; telling less begins at 60 percent. 0: none.
+
+    Not set: 150, and only for bytes on cellular and metered channels. Set: on every network.
+    """
     drain_messages_per_s: Annotated[float, Meta(ge=0.01, le=10_000)] = 4.0
     drain_bytes_per_s: Annotated[int, Meta(ge=64, le=100_000_000)] = 8_192
     outbox_max_rows: Annotated[int, Meta(ge=100, le=1_000_000)] = 20_000

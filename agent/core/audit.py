@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
+from agent.core.money import cards
 from agent.record import dataclass
 
 #: What stands before the first line.
@@ -76,7 +77,7 @@ def written(deed: Deed, at_ms: int, head: Mark) -> Line:
     deed = Deed(
         actor=clean(deed.actor),
         op=clean(deed.op),
-        target=clean(deed.target),
+        target="" if cards.contains(deed.target) else clean(deed.target),
         outcome=clean(deed.outcome),
         count=deed.count,
     )

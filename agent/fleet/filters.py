@@ -177,8 +177,9 @@ def _severity(row: Row) -> int:
 
 
 def _down(value: object) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return -float(value) if known else 1.0  # type: ignore[arg-type]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return -float(value)
+    return 1.0
 
 
 def _up(value: object) -> tuple[bool, str]:

@@ -42,11 +42,6 @@ class Public:
     sealed: bool
     last_seq: int
 
-    @property
-    def text(self) -> str:
-        """The public key as configurations have it."""
-        return base64.b64encode(self.public).decode("ascii")
-
 
 class Signer:
     """An opened key."""
@@ -79,7 +74,9 @@ class Signer:
 def new(path: Path, key_id: str, passphrase: bytes | None = None) -> Public:
     """Make a key file; never over another file. Raises OperatorError."""
     if not KEY_ID.fullmatch(key_id):
-        raise OperatorError("fleet.key_id", f"{key_id!r}: [A-Za-z0-9._-]{{1,64}}")
+        raise OperatorError(
+            "fleet.key_id", f"{key_id!r} is no key id", "letters, digits, . _ and -, at most 64"
+        )
     seed = os.urandom(crypt.SEED_BYTES)
     public = crypt.public_of(seed)
     told: dict[str, Any] = {
@@ -101,6 +98,9 @@ def new(path: Path, key_id: str, passphrase: bytes | None = None) -> Public:
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
+    except FileExistsError as error:
+        hint = "choose another file: a key is never written over"
+        raise OperatorError("fleet.key_file", f"{path} exists already", hint) from error
     except OSError as error:
         raise OperatorError("fleet.key_file", f"{path}: {error.strerror}") from error
     return Public(key_id=key_id, public=public, sealed=passphrase is not None, last_seq=0)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent.core.fleet.session import CREDENTIALS, OTHER_VERSION
 from agent.errors import OperatorError, RemoteError
 from agent.link.tls import client_context
 from agent.record import dataclass
@@ -35,9 +37,6 @@ KEEPALIVE_S = 60
 CONNECT_S = 15.0
 #: Unacknowledged at most: the smallest brokers take ten.
 WINDOW = 8
-#: MQTT 5 is not understood: CONNACK codes of both versions.
-_OTHER_VERSION = frozenset({0x01, 0x84})
-_CREDENTIALS = frozenset({0x04, 0x05, 0x86, 0x87})
 
 
 class Heard(NamedTuple):
@@ -94,7 +93,7 @@ class _Secured(ssl.SSLSocket):
 
 
 class Sent:
-    """A publish under way. `code` once it is acknowledged; 0 is well."""
+    """A publish under way. `code` once it is acknowledged: 0x80 and more are refusals."""
 
     __slots__ = ("code",)
 
@@ -139,7 +138,8 @@ class Line:
         self._stop.set()
         client = self._client
         if client is not None:
-            client.disconnect()
+            with suppress(OSError):  # the thread may be closing it at this moment
+                client.disconnect()
         self._thread.join(3.0)
 
     def wait(self, timeout_s: float) -> None:
@@ -154,7 +154,9 @@ class Line:
             reached = self.changed.wait_for(lambda: self.online or bool(self.final), timeout_s)
         if self.final or not reached:
             why = self.final or self.status
-            raise RemoteError("fleet.broker_down", f"{self._access.broker}: {why}")
+            unknown = why.startswith("certificate not believed") and not self._access.ca_file
+            hint = "--ca FILE with the authority of its certificate" if unknown else ""
+            raise RemoteError("fleet.broker_down", f"{self._access.broker}: {why}", hint)
 
     def publish(
         self, topic: str, payload: bytes, *, retained: bool = False, expiry_s: int = 0
@@ -170,7 +172,10 @@ class Line:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = expiry_s
         # No lock of ours around this: paho holds its own when it calls back.
-        told = client.publish(topic, payload, qos=1, retain=retained, properties=properties)
+        try:
+            told = client.publish(topic, payload, qos=1, retain=retained, properties=properties)
+        except OSError:
+            return None  # the thread is closing it at this moment
         if told.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return None
         return self._sent.setdefault(told.mid, Sent())
@@ -233,12 +238,12 @@ class Line:
         return ended[0] or "connection lost"
 
     def _connected(self, client: Client, code: int, ended: list[str]) -> None:
-        if code in _OTHER_VERSION and self._v5:
+        if code in OTHER_VERSION and self._v5:
             self._v5 = False
             ended[0] = "speaks MQTT 3.1.1"
         elif code:
             ended[0] = f"refused with 0x{code:02x}"
-            if code in _CREDENTIALS:
+            if code in CREDENTIALS:
                 self.final = ended[0]
         elif self._filters:
             client.subscribe([(one, self._qos) for one in self._filters])
@@ -268,7 +273,7 @@ class Line:
 
     def _acknowledged(self, mid: int, code: int) -> None:
         # May come before publish() has returned: whoever is first makes the entry.
-        self._sent.setdefault(mid, Sent()).code = code if code >= 0x80 else 0
+        self._sent.setdefault(mid, Sent()).code = code
         with self.changed:
             self.changed.notify_all()
 

@@ -10,10 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from agent.core.fleet.budget import PROFILES
 from agent.core.fleet.messages import CONTRACT, Kind
 from agent.fleet.layers import Packing
-from agent.fleet.terminal import PLAIN_INFO, ForeignError, Terminal
+from agent.fleet.terminal import ForeignError, Terminal
 from agent.record import dataclass
 from agent.wire.mqtt import MAX_BYTES, kind_in
 from agent.wire.signed import DocumentError, parsed
@@ -21,10 +20,10 @@ from agent.wire.signed import DocumentError, parsed
 MAX_TERMINALS = 1_000_000
 #: A message may be larger than what terminals send: contracts grow.
 MAX_READ_BYTES = 2 * MAX_BYTES
+#: Of a terminal that has not told its own.
 HEARTBEAT_S = 900.0
-#: Silent for so many of its periods, a terminal that said `online` is not believed.
+#: Silent for so many of its heartbeats, a terminal that said `online` is not believed.
 STALE_PERIODS = 2
-PROFILE_AT = PLAIN_INFO.index("profile")
 #: What to subscribe to; commands and desired states go the other way.
 TAILS = ("state", "info", "backlog", "event", "health", "hist", "res/+")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -70,12 +69,8 @@ class Reader:
         return self._terminals.get(f"{tenant}/{device}")
 
     def stale_after_ms(self, one: Terminal) -> int:
-        """How long it may be silent: terminals that must save data report less often."""
-        profile = one.plain[PROFILE_AT] if one.plain else ""
-        periods = PROFILES.get(profile)
-        if periods is None or profile == "default":
-            return self._stale_ms
-        return max(self._stale_ms, round(periods.health_s * 1000) * STALE_PERIODS)
+        """How long it may be silent: as it says itself, else as told here."""
+        return one.heartbeat_s * 1000 * STALE_PERIODS or self._stale_ms
 
     def hear(self, topic: str, payload: bytes, at_ms: int, *, retained: bool = False) -> bool:
         """Take in a message; whether it was news of a terminal."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from agent.core.fleet.desired import in_stage
+from agent.core.fleet.overlay import MAY
 from agent.errors import OperatorError
 from agent.fleet.sending import Signer
 from agent.fleet.view import Row
@@ -83,7 +84,25 @@ def statement(told: Mapping[str, Any]) -> Statement:
         payload_of(said)
     except DocumentError as error:
         raise OperatorError("fleet.desired", str(error)) from error
+    beyond = _out_of_reach(said.config or {})
+    if beyond:
+        raise OperatorError(
+            "fleet.desired", f"{beyond} is beyond a fleet's reach: every terminal would refuse it"
+        )
     return Statement(told, said)
+
+
+def _out_of_reach(config: Mapping[str, Any]) -> str:
+    """The first key no terminal lets a fleet set; how strict the rest must be is its own to say."""
+    for table, content in config.items():
+        if table in ("limit", "health"):
+            continue
+        if table not in MAY:
+            return str(table)
+        for key in content if isinstance(content, Mapping) else ():
+            if key not in MAY[table]:
+                return f"{table}.{key}"
+    return ""
 
 
 def sealed(given: bytes) -> DesiredIn | None:
@@ -177,6 +196,7 @@ class Rollout:
         self._stop_at_percent = stop_at_percent
         self._soak_ms = soak_ms
         self._since_ms: int | None = None
+        self._proven = False  #: nobody new is in this stage: there is nothing to wait for
         self._reached: set[str] = set()
 
     @property
@@ -204,12 +224,17 @@ class Rollout:
 
     def published(self, now_ms: int, names: Sequence[str]) -> None:
         """All targets of this stage have it now."""
+        self._proven = not names
         self._reached |= set(names)
         self.phase, self._since_ms = Phase.WATCHING, now_ms
 
     def reached(self, name: str) -> None:
         """One target has it: a halt will be for it, too."""
         self._reached.add(name)
+
+    def has(self, name: str) -> bool:
+        """Whether it was reached."""
+        return name in self._reached
 
     def judge(self, stands: Mapping[str, Standing], now_ms: int) -> Phase:
         """Halt, wait, or go on with the next stage."""
@@ -235,6 +260,8 @@ class Rollout:
 
     def _passed(self, now_ms: int) -> bool:
         assert self._since_ms is not None
+        if self._proven:
+            return True
         counts = self.counts
         enough = counts.well * 100 >= counts.reached * NEEDED_PERCENT
         return enough and now_ms - self._since_ms >= self._soak_ms

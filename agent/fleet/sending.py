@@ -8,6 +8,7 @@ with what it stored. The caller brings time and connection. Called by the comman
 from __future__ import annotations
 
 import difflib
+import re
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,11 @@ class Signer(Protocol):
     def key_id(self) -> str: ...
     def sign(self, message: bytes) -> bytes: ...
     def numbers(self, count: int, now_ms: int) -> int: ...
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: MQTT 5: taken, but nobody subscribes; a terminal that comes later hears nothing of it.
+NOBODY = 0x10
 
 
 class Acknowledged(Protocol):
@@ -76,7 +82,7 @@ def order(op: str, args: Mapping[str, object], lifetime_ms: int = 900_000) -> Or
     """An order of the closed list, arguments by name. Raises OperatorError saying what is wrong."""
     known = OPS.get(op)
     if known is None:
-        near = difflib.get_close_matches(op, OPS, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(op, OPS, n=3, cutoff=0.6)
         raise OperatorError("fleet.op", f"no command {op!r}", " · ".join(near or OPS))
     told: dict[str, Value] = {}
     for name, value in args.items():
@@ -87,9 +93,13 @@ def order(op: str, args: Mapping[str, object], lifetime_ms: int = 900_000) -> Or
         told[name] = _valued(name, value, wanted.kind)
     missing = [name for name, arg in known.args.items() if arg.required and name not in told]
     if missing:
-        raise OperatorError("fleet.args", f"{op} needs {', '.join(missing)}")
+        names = ", ".join(missing)
+        hint = " ".join(f"--arg {name}=…" for name in missing)
+        raise OperatorError("fleet.args", f"{op} needs {names}", hint)
     if known.one_of and sum(name in told for name in known.one_of) != 1:
-        raise OperatorError("fleet.args", f"{op} needs one of {', '.join(known.one_of)}")
+        names = ", ".join(known.one_of)
+        hint = " | ".join(f"--arg {name}=…" for name in known.one_of)
+        raise OperatorError("fleet.args", f"{op} needs one of {names}", hint)
     if not 1_000 <= lifetime_ms <= MAX_LIFETIME_MS:
         raise OperatorError("fleet.expires", f"1 … {MAX_LIFETIME_MS // 1000} s")
     return Order(op=op, args=told, lifetime_ms=lifetime_ms)
@@ -114,6 +124,11 @@ def signed_for(
     asked: Order, devices: Sequence[tuple[str, str]], signer: Signer, now_ms: int
 ) -> list[Signed]:
     """The same for many: a command each, as nobody may replay one terminal's at another."""
+    for name in (name for pair in devices for name in pair):
+        if not _NAME.fullmatch(name):
+            raise OperatorError(
+                "fleet.to", f"{name!r} is no device id", "letters, digits, _ and -, at most 64"
+            )
     first = signer.numbers(len(devices), now_ms)
     made: list[Signed] = []
     for number, (tenant, device) in enumerate(devices, first):
@@ -173,6 +188,7 @@ class Case:
     result: Result | None = None
     sent: Acknowledged | None = None
     sent_at_ms: int = 0
+    unheard: bool = False  #: the broker said that nobody listened
 
     @property
     def over(self) -> bool:
@@ -224,10 +240,10 @@ class Sending:
     def _watch(self, case: Case, line: Publisher, now_ms: int) -> None:
         sent = case.sent
         if case.status == "waiting" and sent is not None:
-            if sent.code == 0:
-                case.status = "sent"
+            if sent.code is not None and sent.code < 0x80:
+                case.status, case.unheard = "sent", sent.code == NOBODY
             elif sent.code is not None:
-                # Not authorised, or nobody subscribes (0x10 is no error): the broker's word.
+                # Not authorised, too large: the broker's word.
                 case.status = "refused"
             elif now_ms - case.sent_at_ms > AGAIN_MS or not line.online:
                 case.sent = None

@@ -23,6 +23,10 @@ MAX_TEXT = 300
 PLAIN_INFO = ("site", "model", "firmware", "agent_version", "os", "profile")
 _STAMPS = frozenset({"seq", "outbox_id", "ts", "clock_suspect"})
 _PHASES = {"online": 0, "lost": 1, "offline": 2, "sleep": 2}
+#: Lists of codes in `health`.
+_LISTS = ("alarms", "acknowledged")
+#: A longer silence than this is no promise.
+_LONGEST_S = 604_800
 _FINAL = frozenset({"ok", "failed", "rejected", "expired"})
 STATUSES = frozenset({"accepted", "running"}) | _FINAL
 
@@ -41,13 +45,14 @@ class Alarm(NamedTuple):
     since_ts: int  #: 0: not told yet
     times: int  #: how often it was told open
     suppressed_by: str = ""
+    acknowledged: bool = False  #: somebody at the terminal or here took note of it
 
 
 class Backlog(NamedTuple):
     """The unsent money as last told."""
 
     seq: int
-    at_ms: int  #: when it was heard, or was true if a broker kept it
+    at_ms: int  #: when it was heard, or was true if a broker kept it; 0: nobody knows
     payments: int
     oldest_age_s: int | None
     fields: Fields  #: counts and sums by their names in the contract
@@ -77,8 +82,9 @@ class Terminal:
     """Folds the messages of one `device`. Times are UTC milliseconds of the reader's clock."""
 
     __slots__ = (
-        "_health", "_info", "_listed", "alarms", "backlog", "connects", "device", "hot", "numbers",
-        "plain", "result", "seen_ms", "state", "state_ts", "tenant",
+        "_health", "_info", "_listed", "_noted", "alarms", "backlog", "connects", "device",
+        "heartbeat_s", "hot", "numbers", "plain", "result", "seen_ms", "state", "state_ts",
+        "tenant",
     )  # fmt: skip
 
     def __init__(self, tenant: str, device: str) -> None:
@@ -92,9 +98,11 @@ class Terminal:
         self.backlog: Backlog | None = None
         self.alarms: dict[str, Alarm] | None = None
         self.plain: tuple[str, ...] = ()  #: of `info`, in the order of PLAIN_INFO
+        self.heartbeat_s = 0  #: its longest silence while it is well; 0: not told
         self.hot: Fields | None = None  #: readings that are filtered by
         self.result: Result | None = None
         self._listed: tuple[int, tuple[str, ...]] = (-1, ())
+        self._noted: tuple[int, tuple[str, ...]] = (-1, ())
         self._health = b""
         self._info: tuple[int, bytes] = (-1, b"")
 
@@ -107,8 +115,7 @@ class Terminal:
         else:
             news = self._numbered(kind, told, at_ms, retained, packing)
         # What the broker kept says nothing about now; its own time does, as far as it is past.
-        ts = told.get("ts")
-        then_ms = at_ms if not retained else min(ts, at_ms) if type(ts) is int else 0
+        then_ms = _then(told, at_ms, retained=retained)
         if not (kind is Kind.STATE and told.get("state") == "lost"):
             self.seen_ms = max(self.seen_ms, then_ms)
         return news
@@ -134,6 +141,11 @@ class Terminal:
             if alarm is None or (not alarm.active and alarm.seq < seq):
                 # Told of by a report only: when it began and how bad it is was said before us.
                 found[code] = alarm or Alarm(seq, True, "", "", 0, 0)
+        seq, noted = self._noted
+        for code in noted:
+            alarm = found.get(code)
+            if alarm is not None and alarm.seq <= seq:
+                found[code] = alarm._replace(acknowledged=True)
         return found
 
     def readings(self, packing: Packing) -> Fields:
@@ -179,7 +191,7 @@ class Terminal:
         if not outbox_id:
             raise ForeignError("outbox_id")
         rest = {name: value for name, value in told.items() if name not in _STAMPS}
-        fold = self._prepared(kind, rest, seq, at_ms if not retained else min(ts, at_ms))
+        fold = self._prepared(kind, rest, seq, _then(told, at_ms, retained=retained))
         numbers = self.numbers or Numbers()
         known = numbers.outbox_id
         heard = numbers.hear(outbox_id, seq)
@@ -252,9 +264,9 @@ class Terminal:
             case Kind.HEALTH:
                 if not isinstance(rest.get("full"), bool):
                     raise ForeignError("full")
-                alarms = rest.pop("alarms", None)
+                lists = {name: rest.pop(name, None) for name in _LISTS}
                 flat = _flat(rest)
-                return flat if alarms is None else flat | {"alarms": _words(alarms)}
+                return flat | {n: _words(told) for n, told in lists.items() if told is not None}
             case _:
                 return _info(rest)
 
@@ -269,6 +281,8 @@ class Terminal:
     def _introduced(self, seq: int, fields: Fields, packing: Packing) -> None:
         if seq < self._info[0]:
             return
+        told = fields.get("heartbeat_s")
+        self.heartbeat_s = told if type(told) is int and 0 < told <= _LONGEST_S else 0
         self.plain = tuple(sys.intern(str(fields.pop(name, "") or "")) for name in PLAIN_INFO)
         self._info = (seq, packing.pack(fields))
 
@@ -280,9 +294,12 @@ class Terminal:
                 layers.history(then_ts, values)
         else:
             full = told.pop("full")
-            alarms = told.pop("alarms", None)
+            alarms = told.pop("alarms", None)  # every full report has it: absent is not none
+            noted = told.pop("acknowledged", () if full else None)
             if alarms is not None and seq > self._listed[0]:
                 self._listed = (seq, alarms)
+            if noted is not None and seq > self._noted[0]:
+                self._noted = (seq, noted)
             layers.health(seq, ts, told, full=full)
         self._health = packing.pack(layers.packed(), teach=full)
 
@@ -297,6 +314,7 @@ class Terminal:
         self._health = packing.pack(layers.packed()) if layers.live or layers.past else b""
         self._info = (-1, self._info[1])
         self._listed = (-1, self._listed[1])
+        self._noted = (-1, self._noted[1])
         if self.backlog is not None:
             self.backlog = self.backlog._replace(seq=-1)
         if self.alarms is not None:
@@ -326,6 +344,14 @@ def text(told: Mapping[str, Any], name: str, missing: str | None = None) -> str:
     if not isinstance(value, str):
         raise ForeignError(name)
     return value[:MAX_TEXT]
+
+
+def _then(told: Mapping[str, Any], at_ms: int, *, retained: bool) -> int:
+    """When it was true: now, or by its own time if a broker kept it; 0: nobody knows."""
+    if not retained:
+        return at_ms
+    ts = told.get("ts")
+    return min(ts, at_ms) if type(ts) is int and not told.get("clock_suspect") else 0
 
 
 def _flat(told: Mapping[str, Any]) -> dict[str, Any]:

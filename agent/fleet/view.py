@@ -53,6 +53,14 @@ class Row:
         return backlog.oldest_age_s + max(0, self.now_ms - backlog.at_ms) // 1000
 
     @property
+    def told_s(self) -> int | None:
+        """How old its word about money is; None: there is none, or nobody knows."""
+        backlog = self.one.backlog
+        if backlog is None or not backlog.at_ms:
+            return None
+        return max(0, self.now_ms - backlog.at_ms) // 1000
+
+    @property
     def silent_s(self) -> int | None:
         """Since when nothing was heard; None: never heard itself."""
         seen_ms = self.one.seen_ms
@@ -90,6 +98,8 @@ class Row:
                 return self.count
             case "age" | "age_s" | "oldest_age_s":
                 return self.age_s
+            case "told_s":
+                return self.told_s
             case "silent_s" | "seen":
                 return self.silent_s
             case "alarm_count" | "alarms":
@@ -108,7 +118,7 @@ class Row:
 #: What `Row.value` knows without looking into packed readings.
 READY = frozenset(
     {"device", "terminal", "device_id", "tenant", "state", "cause", "count", "age", "age_s",
-     "oldest_age_s", "silent_s", "seen", "alarm_count", "alarms", "severity", "version",
+     "oldest_age_s", "told_s", "silent_s", "seen", "alarm_count", "alarms", "severity", "version",
      *PLAIN_INFO}
 )  # fmt: skip
 
@@ -143,6 +153,7 @@ def plain(row: Row) -> dict[str, object]:
             "component": alarm.component or None,
             "since_ts": alarm.since_ts or None,
             "count": alarm.times,
+            "acknowledged": alarm.acknowledged,
         }
         for code, alarm in sorted(row.alarms.items())
     ]
@@ -153,7 +164,7 @@ def plain(row: Row) -> dict[str, object]:
             | ({"cause": row.cause, "cause_count": backlog.cause_count} if row.cause else {})
             | ({"next_attempt_ts": backlog.next_attempt_ts} if backlog.next_attempt_ts else {})
             | backlog.fields
-            | {"told_ts": backlog.at_ms}
+            | ({"told_ts": backlog.at_ms, "told_s": row.told_s} if backlog.at_ms else {})
         )
     if one.result is not None:
         told["last_command"] = one.result._asdict()
@@ -181,6 +192,7 @@ def flat(row: Row) -> dict[str, Value]:
         "count": row.count,
         "oldest_age_s": row.age_s,
         "cause": row.cause or None,
+        "told_s": row.told_s,
     }
     told |= dict(zip(PLAIN_INFO, one.plain or ("",) * len(PLAIN_INFO), strict=False))
     counts: Mapping[str, Value] = backlog.fields if backlog else {}

@@ -6,7 +6,7 @@ Loaded by `agent.main` only where [[channel]] is configured.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from agent.blocking import Blocking
@@ -15,9 +15,7 @@ from agent.config import Config, Iso8583Uplink
 from agent.link.channel_ways import Maker
 from agent.link.channels import ChannelsPart, Ports, Select
 from agent.link.contact import Told
-from agent.link.dial import Dialer, stays_here
-
-Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
+from agent.link.dial import Dialer, Reach, stays_here
 
 
 def build(

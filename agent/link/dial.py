@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from agent.blocking import Blocking
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Blocking", "DialError", "Dialer", "cause_of"]
 
+#: Host, port and time in seconds -> a connected socket, and the names of its channel and interface.
+Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 #: Family and socket address, ready for connect.
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from agent.link.dial import Dialer, stays_here
+from agent.link.dial import Dialer, Reach, stays_here
 from agent.link.fault import FORBIDDEN, UNREACHABLE, DialError
 from agent.record import dataclass
-
-Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 
 MAX_HEAD_BYTES = 8_192
 MAX_WORD = 120

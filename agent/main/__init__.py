@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.clock import BOOT_ID, CHIPS, SystemClock, chip
 from agent.config import Config
+from agent.core.fleet import DESIRED_FILE
 from agent.core.money.lanes import Order
 from agent.errors import AgentError
 from agent.logs import configure
@@ -56,7 +57,7 @@ def run(config: Config, source: Path | None = None) -> int:
     `source`: the file the configuration came from, to be read again; None: the usual one.
     """
     configure(config.agent.log_level)
-    wished = (Path(config.agent.state_dir) / "desired.json").exists()
+    wished = (Path(config.agent.state_dir) / DESIRED_FILE).exists()
     if wished:
         from agent.main.overlay import starting
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.config.telemetry import Telemetry
+from agent.core.fleet import DESIRED_FILE
 from agent.core.fleet.desired import Me
 from agent.core.health.conditions import Severity
 from agent.core.health.reading import Value
@@ -18,12 +18,12 @@ from agent.main.floor import Floor
 from agent.main.overlay import checker
 from agent.main.watching import Watching
 from agent.telemetry.desired.part import Desired, KeyRing, Ports, View
-from agent.telemetry.line import SMALL_CAP_S
-from agent.wire import desired_file
+from agent.telemetry.line import spread_s
 
 if TYPE_CHECKING:
     from agent import telemetry
     from agent.main.restart import Restart
+    from agent.store.audit import Trail
     from agent.telemetry.orders.ports import Own
     from agent.watch.fleet import FleetWatcher
 
@@ -35,6 +35,7 @@ def desired_of(
     ring: KeyRing,
     restart: Restart,
     *,
+    trail: Trail,
     line: FleetWatcher | None = None,
 ) -> Desired:
     """The part that takes statements; `line` tells how this terminal stands to them."""
@@ -61,7 +62,7 @@ def desired_of(
             group=floor.config.fleet.group,
             device_id=identity.device_id,
         ),
-        Path(floor.config.agent.state_dir) / desired_file.NAME,
+        Path(floor.config.agent.state_dir) / DESIRED_FILE,
         Ports(
             clock=floor.clock,
             blocking=floor.threads,
@@ -72,8 +73,9 @@ def desired_of(
             connected=lambda: publisher.view().connected,
             alarms=alarms,
             told=told,
-            spread_s=lambda: random.random() * _spread_s(floor.config.telemetry),
+            spread_s=lambda: random.random() * spread_s(floor.config.telemetry),
             forged=_nobody if line is None else line.forged,
+            note=trail.write,
         ),
     )
     if line is not None:
@@ -99,13 +101,6 @@ def renewal_of(floor: Floor, publisher: telemetry.Publisher, line: FleetWatcher)
     )
     line.add(renewal.values)
     return {"renew_certificate": renewal.carry_out}
-
-
-def _spread_s(settings: Telemetry) -> float:
-    """Over how long a group starts anew; a cap for tests and demos caps this, too."""
-    if settings.reconnect_cap_s < SMALL_CAP_S:
-        return min(settings.spread_s, settings.reconnect_cap_s)
-    return settings.spread_s
 
 
 def _nobody(word: str) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from agent.actions.table import ACTIONS, Desk
+from agent.core.fleet import KEYS_FILE
 from agent.core.fleet.messages import Identity
 from agent.errors import HardwareError
 from agent.main.floor import Floor
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEYS = "fleet.keys"
 #: Ignored commands that somebody without a right to it must have sent.
 FORGERIES = ("forged", "unknown_key", "revoked_key", "flooded")
 APP_S = 90.0
@@ -64,7 +64,7 @@ def trail_of(floor: Floor) -> Trail:
 
 def inbox_of(floor: Floor) -> FleetInbox | None:
     """None: nobody's word counts here, so nothing is subscribed to."""
-    taught = (Path(floor.config.agent.state_dir) / KEYS).exists()
+    taught = (Path(floor.config.agent.state_dir) / KEYS_FILE).exists()
     return FleetInbox() if floor.config.fleet_key or taught else None
 
 
@@ -76,10 +76,7 @@ def ring_of(floor: Floor, trail: Trail) -> KeyRing:
         key_of(key.id, bytes.fromhex(key.public_key), key.roles) for key in floor.config.fleet_key
     ]
 
-    async def write(work: Callable[[], None]) -> None:
-        await floor.threads.call("fleet-keys", work, FILE_S)
-
-    return KeyRing(configured, Path(floor.config.agent.state_dir), write, trail.write)
+    return KeyRing(configured, Path(floor.config.agent.state_dir), floor.threads, trail.write)
 
 
 def fleet_parts(
@@ -111,7 +108,7 @@ def fleet_parts(
         also=renewal_of(floor, publisher, rooms.fleet),
         ignored=lambda reason: rooms.fleet.forged(reason) if reason in FORGERIES else None,
     )
-    wishes = desired_of(floor, publisher, rooms, ring, restart, line=rooms.fleet)
+    wishes = desired_of(floor, publisher, rooms, ring, restart, trail=trail, line=rooms.fleet)
     inbox.wishes = wishes.heard
     return [inbox.orders, wishes]
 
@@ -172,12 +169,12 @@ def orders_of(
     return part
 
 
-async def _restarted(restart: Restart, args: Args, by: str) -> NoReturn:
+async def _restarted(restart: Restart, args: Args, by: str) -> Mapping[str, object]:
     """Never returns: what became of it is told after the start."""
     del args
     restart.restart(f"asked by {by}")
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError  # pragma: no cover - nobody sets it
+    never: asyncio.Future[Mapping[str, object]] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 async def _reloaded(floor: Floor, restart: Restart, args: Args, by: str) -> Mapping[str, object]:

@@ -74,25 +74,19 @@ def publisher_of(
         inbox=inbox,
         told=floor.contacts.tell,
         time=telemetry.BrokerTime(named, floor.hearing.brokered) if named else None,
-        scheme=_scheme(floor, identity, listening=inbox is not None),
+        scheme=_scheme(floor, listening=inbox is not None),
         **_channelled(floor, health),
     )
 
 
-def _scheme(floor: Floor, identity: Identity, *, listening: bool) -> telemetry.Scheme | None:
+def _scheme(floor: Floor, *, listening: bool) -> telemetry.Scheme | None:
     """The topics and forms of the fleet's server; None: those of our own contract."""
-    config = floor.config
-    if config.telemetry.adapter == "native":
+    adapter = floor.config.telemetry.adapter
+    if adapter == "native":
         return None
     from agent.telemetry.adapters.choosing import scheme_of
 
-    return scheme_of(
-        config.telemetry.adapter,
-        config.adapter,
-        tenant=identity.tenant,
-        device_id=identity.device_id,
-        listening=listening,
-    )
+    return scheme_of(adapter, floor.config.adapter, listening=listening)
 
 
 def _channelled(floor: Floor, health: Watch) -> dict[str, Any]:
@@ -131,13 +125,15 @@ def _network(floor: Floor, health: Watch) -> telemetry.Network:
     else:
         way = ways.way()
         name, interface = way.channel, way.interface
-    kinds = {channel.name: channel.kind for channel in floor.config.channel}
-    if kinds.get(name) != "cellular" and not is_cellular(interface, root):
-        return telemetry.Network(name)
+    channel = next((each for each in floor.config.channel if each.name == name), None)
+    metered = channel is not None and channel.metered
+    modem = channel is not None and channel.kind == "cellular"
+    if not modem and not is_cellular(interface, root):
+        return telemetry.Network(name, metered=metered)
     told = (each.outcome for each in health.components() if each.component == RADIO)
     operators = (one.values.get("operator") for one in told if isinstance(one, Reading))
     operator = next(operators, None)
-    return telemetry.Network(str(operator or name), cellular=True)
+    return telemetry.Network(str(operator or name), cellular=True, metered=metered)
 
 
 def moving(floor: Floor, uploader: uplink.Uploader, publisher: telemetry.Publisher) -> list[Part]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent import settings
 from agent.config import Config
-from agent.core.fleet import desired
+from agent.core.fleet import DESIRED_FILE, desired
 from agent.core.fleet.desired import Held
 from agent.durable import replaced
 from agent.settings.problems import ConfigError
@@ -55,7 +55,7 @@ def what_of(error: settings.NotAllowedError | ConfigError) -> str:
 
 def starting(config: Config, source: Path | None) -> Config:
     """The configuration to start with. Never raises for what the fleet wanted."""
-    file = Path(config.agent.state_dir) / desired_file.NAME
+    file = Path(config.agent.state_dir) / DESIRED_FILE
     before = read(file)
     if before is None:
         return config
@@ -84,7 +84,7 @@ def starting(config: Config, source: Path | None) -> Config:
 def ended(config: Config) -> bool:
     """The daemon ended by itself with a failure: whether that ends a trial, so that it is worth
     starting again at once."""
-    file = Path(config.agent.state_dir) / desired_file.NAME
+    file = Path(config.agent.state_dir) / DESIRED_FILE
     held = read(file)
     if held is None or held.trial is None:
         return False
@@ -97,7 +97,7 @@ def checker(config: Config, source: Path | None) -> Callable[[Held], tuple[str, 
 
     Reads the files as they are then. Blocking.
     """
-    file = Path(config.agent.state_dir) / desired_file.NAME
+    file = Path(config.agent.state_dir) / DESIRED_FILE
 
     def check(held: Held) -> tuple[str, str]:
         try:
@@ -114,7 +114,7 @@ def checker(config: Config, source: Path | None) -> Callable[[Held], tuple[str, 
 def shown(loaded: settings.Loaded, *, references: bool) -> tuple[settings.Loaded, int, str]:
     """What would be started with, the number of the statement in it (0: none), and the key that
     keeps it out ("": none). For whoever only looks."""
-    file = Path(loaded.config.agent.state_dir) / desired_file.NAME
+    file = Path(loaded.config.agent.state_dir) / DESIRED_FILE
     held = read(file)
     if held is None or not held.config:
         return loaded, 0, ""
@@ -131,7 +131,7 @@ def in_order(config: Config, source: Path | None) -> None:
     """The files as they are now may be started with. Raises ConfigError and NotAllowedError: what
     the fleet set over them may be right no more."""
     settings.load(source)
-    file = Path(config.agent.state_dir) / desired_file.NAME
+    file = Path(config.agent.state_dir) / DESIRED_FILE
     held = read(file)
     if held is not None:
         laid_over(config, source, held, file)

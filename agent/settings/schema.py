@@ -61,7 +61,10 @@ _PATTERNS: Mapping[str, Both] = {
     ),
     r"^[0-9a-f]{64}$": ("64 hexadecimal digits", "64 位十六进制数"),
     r"^[0-9a-f]{4}:[0-9a-f]{4}$": ("a USB id such as 1a86:7523", "USB 编号，如 1a86:7523"),
-    r"^[A-Za-z0-9+/]{43}=$": ("32 bytes in base64", "32 字节的 base64"),
+    r"^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$": (
+        "64 hexadecimal digits, or 32 bytes in base64",
+        "64 位十六进制数，或 32 字节的 base64",
+    ),
     r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$": (
         "hours such as 02:00-05:00, or empty",
         "时段，如 02:00-05:00，或留空",

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from agent.errors import OperatorError, RemoteError
+from agent.sim.leash import leash
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ class Broker:
         path = Path(self._directory.name) / "mosquitto.conf"
         path.write_text(self._configuration(port), "utf-8")
         self._process = await asyncio.create_subprocess_exec(
+            *leash(),
             self._program,
             "-c",
             str(path),

@@ -27,9 +27,18 @@ from agent.errors import AgentError
 from agent.sim import certificates, printer
 from agent.sim.broker import Broker, Heard, Watcher
 from agent.sim.demo_actors import Keeper, PaymentApp
-from agent.sim.demo_story import Cast, StoryError, check, play, unsent_count, until
+from agent.sim.demo_story import (
+    Cast,
+    StoryError,
+    check,
+    play,
+    run_command,
+    unsent_count,
+    until,
+)
 from agent.sim.demo_text import Language, Narrator
 from agent.sim.host import HostOptions, ReferenceHost
+from agent.sim.leash import leash
 
 TENANT = "demo"
 DEVICE_ID = "demo-terminal"
@@ -49,8 +58,12 @@ HINTS = (
     "kill",
     "status",
     "ledger",
+    "fleet-watch",
+    "fleet-send",
     "mqtt",
 )
+#: What to type behind a script to see something at once.
+MORE = {"fleet-watch": " --once --wait 5", "fleet-send": " report"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +171,7 @@ async def _perform(stage: Stage, options: DemoOptions) -> bool:
     good = await play(cast)
     if options.once:
         return good
-    hints(cast.narrator, stage.directory)
+    hints(cast.narrator, stage.directory, fleet=bool(cast.order))
     stage.live.on = True
     await _playground(stage)
     return good
@@ -215,8 +228,9 @@ async def _staged(
         ear.start()
         if not await ear.expect(lambda: ear.subscribed):
             raise StoryError("nobody could subscribe at the broker")
-        config = _write_config(directory, host.url, broker, options.language)
-        command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
+        public = await _new_key(directory) if broker.v5 else ""
+        config = _write_config(directory, host.url, broker, options.language, public)
+        command = [*leash(), sys.executable, "-m", "agent", "run", "--config", str(config)]
         keeper = Keeper(command, directory, narrator.say)
         stack.push_async_callback(keeper.end)
         await keeper.start()
@@ -230,6 +244,7 @@ async def _staged(
             printer=control,
             ear=ear,
             config=config,
+            order=_order(directory, broker_port, options.language) if public else (),
         )
         _write_scripts(directory, host.control_url, broker_port, options.language)
         yield Stage(
@@ -283,8 +298,29 @@ async def _start_printer(
     return order
 
 
-def _write_config(directory: Path, url: str, broker: Broker, language: Language) -> Path:
-    """The daemon's configuration: real in every part, only quicker than in the field."""
+async def _new_key(directory: Path) -> str:
+    """The operator's key, made on the spot as he would make it; its public half."""
+    made = ["fleet", "key", "new", str(directory / "operator.key"), "--key-id", "operator"]
+    told = json.loads(await run_command([*made, "--json"]))
+    return str(told["public_key"])
+
+
+def _order(directory: Path, broker_port: int, language: Language) -> tuple[str, ...]:
+    """`posagent fleet send` to the one terminal there is; what to do comes behind it."""
+    return (
+        "--lang", language, "fleet", "send", "--broker", f"mqtt://127.0.0.1:{broker_port}",
+        "--tenant", TENANT, "--sign-key", str(directory / "operator.key"),
+        "--to", DEVICE_ID, "--yes",
+    )  # fmt: skip
+
+
+def _write_config(
+    directory: Path, url: str, broker: Broker, language: Language, public: str = ""
+) -> Path:
+    """The daemon's configuration: real in every part, only quicker than in the field.
+
+    `public` is the operator's key, "" where the fleet sends no commands.
+    """
     tables: dict[str, dict[str, object]] = {
         "agent": {
             "device_id": DEVICE_ID,
@@ -322,6 +358,8 @@ def _write_config(directory: Path, url: str, broker: Broker, language: Language)
             "cert_file": str(directory / "tls" / "terminal.pem"),
             "key_file": str(directory / "tls" / "terminal.key"),
         }
+    if public:
+        tables["[fleet_key]"] = {"id": "operator", "public_key": public, "roles": ["operate"]}
     lines: list[str] = []
     for name, values in tables.items():
         # JSON's strings, numbers and lists of strings are TOML's too.
@@ -339,6 +377,8 @@ def _write_scripts(directory: Path, control_url: str, broker_port: int, language
     config = f"--config {directory / 'posagent.toml'} --lang {language}"
     host = f"{agent} sim host --control {control_url}"
     paper = f"{agent} sim printer --control {directory / 'printer.ctl'}"
+    order = shlex.join(_order(directory, broker_port, language))
+    watch = f"--lang {language} fleet watch --broker mqtt://127.0.0.1:{broker_port}"
     scripts = {
         "paper-out": f"{paper} paper out",
         "paper-in": f"{paper} paper ok",
@@ -350,6 +390,8 @@ def _write_scripts(directory: Path, control_url: str, broker_port: int, language
         "why": f'{agent} why {config} "$@"',
         "status": f'{agent} status {config} "$@"',
         "queue": f'{agent} queue list {config} "$@"',
+        "fleet-watch": f'{agent} {watch} --tenant {TENANT} "$@"',
+        "fleet-send": f'{agent} {order} "$@"',
         "mqtt": f"exec mosquitto_sub -h 127.0.0.1 -p {broker_port} -t 'pos/1/#' -v",
     }
     # The checkout need not be installed, and the scripts may be called from anywhere.
@@ -360,10 +402,12 @@ def _write_scripts(directory: Path, control_url: str, broker_port: int, language
         path.chmod(0o700)
 
 
-def hints(narrator: Narrator, directory: Path) -> None:
-    """What to try now, as commands to copy."""
+def hints(narrator: Narrator, directory: Path, *, fleet: bool = True) -> None:
+    """What to try now, as commands to copy; `fleet`: also as its manager."""
     narrator.heading("hints")
     for name in HINTS:
-        if name != "mqtt" or shutil.which("mosquitto_sub"):
-            narrator.hint(f"hint.{name}", str(directory / name))
+        if name == "mqtt" and not shutil.which("mosquitto_sub"):
+            continue
+        if fleet or not name.startswith("fleet-"):
+            narrator.hint(f"hint.{name}", f"{directory / name}{MORE.get(name, '')}")
     narrator.say("hint.stop", seconds=PAYMENT_EVERY_S)

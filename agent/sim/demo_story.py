@@ -47,6 +47,9 @@ class Cast:
     printer: Callable[[str], Awaitable[None]]  #: obeys one line of the printer's language
     ear: Watcher
     config: Path
+    #: `posagent …` as the fleet's operator types it, before the command's own words; empty: there
+    #: is no broker his tool could speak to.
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Seen:
     lapsed: tuple[str, ...]  #: keys
     alarm: bool
     cause: str
+    obeyed: bool | None = None  #: the fleet's signed commands; None: none were sent
 
 
 def money(amount_minor: int) -> str:
@@ -78,8 +82,10 @@ async def play(cast: Cast) -> bool:
     await _payments(cast)
     alarm = await _paper(cast)
     lapsed, cause = await _cut_off(cast)
+    obeyed = await _commands(cast)
     await _back(cast)
-    good = await check(cast, Seen(lapsed=lapsed, alarm=alarm, cause=cause))
+    seen = Seen(lapsed=lapsed, alarm=alarm, cause=cause, obeyed=obeyed)
+    good = await check(cast, seen)
     cast.narrator.say("all_good" if good else "not_good", seconds=cast.narrator.elapsed_s)
     return good
 
@@ -170,6 +176,28 @@ async def _why(cast: Cast) -> str:
     return next((code for code in CUT_OFF if code in machine), "")
 
 
+async def _commands(cast: Cast) -> bool | None:
+    """The fleet's operator holds a waiting payment and lets it go; True if both were obeyed."""
+    cast.narrator.heading("act.fleet")
+    if not cast.order:
+        cast.narrator.say("fleet.none")
+        return None
+    waiting = cast.app.paid[-2]  # the newest is the request that lapsed
+    cast.narrator.say("fleet.key")
+    held = await _ordered(cast, "hold", waiting) == "held"
+    return held and await _ordered(cast, "release", waiting) in UNSENT - {"held"}
+
+
+async def _ordered(cast: Cast, op: str, about: Paid) -> str:
+    """Send one signed command, show what comes of it; the payment's state then."""
+    arguments = [*cast.order, op, "--arg", f"key={about.key}"]
+    cast.narrator.say("fleet.sent", command=f"posagent fleet send … {' '.join(arguments[-3:])}")
+    cast.narrator.quote(await run_command(arguments))
+    state = str((await cast.app.record(about.key))["state"])
+    cast.narrator.say("fleet.state", state=state)
+    return state
+
+
 async def run_command(arguments: list[str], timeout_s: float = 20.0) -> str:
     """What `posagent ARGUMENTS` prints."""
     process = await asyncio.create_subprocess_exec(
@@ -238,6 +266,9 @@ async def check(cast: Cast, seen: Seen | None) -> bool:
         narrator.verdict(seen.alarm, "check.alarm")
         narrator.verdict(bool(seen.cause), "check.why", cause=seen.cause or "-")
         results += [not arrived, seen.alarm, bool(seen.cause)]
+        if seen.obeyed is not None:
+            narrator.verdict(seen.obeyed, "check.obeyed")
+            results.append(seen.obeyed)
     return all(results)
 
 

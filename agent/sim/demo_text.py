@@ -72,7 +72,18 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "not sent yet: {count} payments, {amount} (the fleet sees it over MQTT: {fleet})",
     ),
     "cut.why": ("问一句为什么：{command}", "asking why: {command}"),
-    "act.back": ("四 主机恢复", "4 The host is back"),
+    "act.fleet": ("四 车队下达签名命令", "4 The fleet sends signed commands"),
+    "fleet.key": (
+        "终端只认它配置里的公钥（刚刚生成）；命令经同一个 MQTT 服务器送达，服务器本身无权指挥",
+        "the terminal obeys only the key it was configured with (made just now), not the broker",
+    ),
+    "fleet.sent": ("车队：{command}", "the fleet: {command}"),
+    "fleet.state": ("该笔现在的状态：{state}", "that payment's state now: {state}"),
+    "fleet.none": (
+        "没有 mosquitto：车队一侧的命令不演示（MQTT 服务器是只懂 3.1.1 的 amqtt）",
+        "no mosquitto: the fleet's own tools are not shown (the broker is amqtt, 3.1.1 only)",
+    ),
+    "act.back": ("五 主机恢复", "5 The host is back"),
     "back.back": ("主机重新接受连接", "the host takes connections again"),
     "back.drained": (
         "{seconds:.0f} 秒后积压清空",
@@ -98,6 +109,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "why 说出了原因：{cause}",
         "why named the cause: {cause}",
     ),
+    "check.obeyed": (
+        "车队的两条签名命令都照办：先暂扣，再放行",
+        "both signed commands of the fleet were obeyed: held, then released",
+    ),
     "all_good": ("全部相符，用时 {seconds:.0f} 秒", "everything agrees, after {seconds:.0f} s"),
     "not_good": ("有不符之处，见上文", "something does not agree, see above"),
     "open": ("尚未发送：{count} 笔", "not sent yet: {count}"),
@@ -112,6 +127,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "hint.status": ("看状态", "see its state"),
     "hint.queue": ("看未发送的交易", "see what is unsent"),
     "hint.ledger": ("看主机账本", "see the host's ledger"),
+    "hint.fleet-watch": ("像车队管理员那样看", "watch it as a fleet manager"),
+    "hint.fleet-send": ("给终端发一条签名命令", "send the terminal a signed command"),
     "hint.mqtt": ("看 MQTT 消息", "see the MQTT messages"),
     "hint.stop": (
         "每 {seconds} 秒还会来一笔交易；按 Ctrl-C 结束并清理一切",

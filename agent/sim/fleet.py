@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
@@ -229,6 +228,7 @@ def _settings(options: FleetOptions) -> dict[str, Any]:
 
 
 def _address(options: FleetOptions) -> tuple[str, int]:
+    from agent.settings.rules import loopback
     from agent.telemetry.attempt import Endpoint
 
     endpoint = Endpoint.parse(options.broker)
@@ -238,16 +238,9 @@ def _address(options: FleetOptions) -> tuple[str, int]:
         raise OperatorError("sim.fleet", f"at most {MOST} terminals in one process")
     if endpoint.tls and options.certs is None:
         raise OperatorError("sim.fleet", "mqtts:// needs --certs")
-    if not endpoint.tls and not _loopback(endpoint.host):
+    if not endpoint.tls and not loopback(endpoint.host):
         raise OperatorError("sim.fleet", "without TLS only to loopback")
     return endpoint.host, endpoint.port
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _descriptors() -> None:

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from agent import __version__
 from agent.clock import Clock
@@ -22,6 +22,7 @@ from agent.link.contact import Contact
 from agent.link.fault import DialError
 from agent.sim.fleet_story import Hosts, Life
 from agent.telemetry import Publisher, build
+from agent.telemetry.ports import Item
 
 
 @dataclass(slots=True)
@@ -34,21 +35,6 @@ class Tally:
     acked: int = 0  #: messages the broker has
 
 
-class Item(Protocol):
-    """A message to keep."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def retained(self) -> bool: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def supersedes(self) -> int | None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A message in memory."""
@@ -58,7 +44,6 @@ class Row:
     priority: int
     retained: bool
     body: bytes
-    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +65,7 @@ class MemoryOutbox:
     rows: dict[int, Row] = field(default_factory=dict)
     acked: list[int] = field(default_factory=list)  #: what the broker has, by number
     _flying: set[int] = field(default_factory=set)
+    _replaced: set[int] = field(default_factory=set)
     _seq: int = 0
     _lost: int = 0
 
@@ -112,8 +98,11 @@ class MemoryOutbox:
         for item in items:
             if item.supersedes is not None:
                 for row in list(self.rows.values()):
-                    stale = row.kind == item.kind and row.priority >= item.supersedes
-                    if stale and row.seq not in self._flying:
+                    if row.kind != item.kind or row.priority < item.supersedes:
+                        continue
+                    if row.seq in self._flying:
+                        self._replaced.add(row.seq)
+                    else:
                         del self.rows[row.seq]
             self._seq += 1
             self.rows[self._seq] = Row(
@@ -122,13 +111,17 @@ class MemoryOutbox:
                 priority=item.priority,
                 retained=item.retained,
                 body=item.body,
-                at_ms=getattr(item, "at_ms", 0),
             )
             self.tally.put += 1
             numbers.append(self._seq)
         return numbers
 
-    def reconnected(self) -> None:
+    @property
+    def most_bytes(self) -> int:
+        """The rigs' brokers name no limit."""
+        return 0
+
+    def reconnected(self, most_bytes: int = 0) -> None:
         """A connection stands: nothing changes here."""
 
     async def take(
@@ -163,8 +156,11 @@ class MemoryOutbox:
         self._flying.difference_update(seqs)
 
     def release(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; what was replaced meanwhile is not sent again."""
         self._flying.clear()
+        for seq in self._replaced:
+            self.rows.pop(seq, None)
+        self._replaced.clear()
 
 
 @dataclass(slots=True)

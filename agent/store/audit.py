@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -31,10 +31,13 @@ KEEP_LINES = 50_000
 PRUNED_AT_ONCE = 20
 #: Faults told; more are only counted by whoever looks again after these.
 MOST_FAULTS = 100
+#: Lines looked at before others have their turn with the store.
+CHECKED_AT_ONCE = 200
+_LEAST = -(1 << 63)  #: below every number
 
 _COLUMNS = "n, at_ms, actor, op, target, outcome, count, before, hash"
 _ADD = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ALL = f"SELECT {_COLUMNS} FROM audit ORDER BY n"
+_NEXT = f"SELECT {_COLUMNS} FROM audit WHERE n > ? AND n <= ? ORDER BY n LIMIT ?"
 _PAGE = f"""
 SELECT {_COLUMNS} FROM audit WHERE at_ms >= ? AND n < ? ORDER BY n DESC LIMIT ?
 """
@@ -63,6 +66,15 @@ class Checked:
     faults: tuple[Fault, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """Both ends of the trail at one moment; a seal that does not hold is None."""
+
+    start: Mark | None
+    head: Mark | None
+    newest: int
+
+
 class Trail:
     """The daemon's."""
 
@@ -85,8 +97,20 @@ class Trail:
         )
 
     async def check(self) -> Checked:
-        """The whole trail. Raises StoreError."""
-        return await self._store.journal(check)
+        """The whole trail as it is now, against its hashes and its two seals. Raises StoreError.
+
+        A page at a time: a payment must not wait for somebody who wants to see that.
+        """
+        begun = await self._store.journal(_begun)
+        if begun is None:
+            return Checked(lines=0, first=0, last=0, faults=())
+        ends, lines = begun
+        look = _Look(ends)
+        look.page(lines)
+        while not look.over:
+            more = partial(_following, after=look.after, upto=ends.newest)
+            look.page(await self._store.journal(more))
+        return look.checked
 
     @property
     def now_ms(self) -> int:
@@ -120,28 +144,55 @@ def page(journal: Journal, since_ms: int, before: int, limit: int) -> list[Line]
     return [_line(tuple(row)) for row in rows]
 
 
-def check(journal: Journal) -> Checked:
-    """The whole trail against its hashes and its two seals."""
+class _Look:
+    """A look at the whole trail, page by page: each begins where the last one ended."""
+
+    def __init__(self, ends: _Ends) -> None:
+        self._ends = ends
+        self._before = ends.start
+        self._lines = 0
+        self._first = self._last = 0
+        self._faults: list[Fault] = []
+        self.after = _LEAST
+        self.over = False
+
+    def page(self, lines: list[Line]) -> None:
+        """The next lines; fewer than asked for are the last."""
+        self.over = len(lines) < CHECKED_AT_ONCE
+        for fault in examined(lines, self._before, self._ends.head):
+            # Only at the end it is sure that no more follow.
+            if fault not in self._faults and (self.over or fault.what != "cut"):
+                self._faults.append(fault)
+            if len(self._faults) == MOST_FAULTS:
+                self.over = True
+                break
+        if lines:
+            end = lines[-1]
+            self._lines += len(lines)
+            self._first, self._last = self._first or lines[0].n, end.n
+            self._before, self.after = Mark(n=end.n, hash=end.hash), end.n
+
+    @property
+    def checked(self) -> Checked:
+        """What came of it."""
+        return Checked(
+            lines=self._lines, first=self._first, last=self._last, faults=tuple(self._faults)
+        )
+
+
+def _begun(journal: Journal) -> tuple[_Ends, list[Line]] | None:
+    """Ends and first lines at one moment: the oldest may be forgotten in the next."""
     db, sealer = journal.table.db, journal.table.sealer
+    if _untouched(db):
+        return None
+    newest = int(db.execute(_LAST).fetchone()[0])
     start, head = _sealed(db, sealer, "start"), _sealed(db, sealer, "head")
-    counted = [0, 0, 0]
+    return _Ends(start=start, head=head, newest=newest), _following(journal, _LEAST, newest)
 
-    def lines() -> Iterator[Line]:
-        for row in db.execute(_ALL):
-            line = _line(tuple(row))
-            counted[0] += 1
-            counted[1] = counted[1] or line.n
-            counted[2] = line.n
-            yield line
 
-    none = _untouched(db)
-    faults: list[Fault] = []
-    for fault in () if none else examined(lines(), start, head):
-        if fault not in faults:
-            faults.append(fault)
-        if len(faults) == MOST_FAULTS:
-            break
-    return Checked(lines=counted[0], first=counted[1], last=counted[2], faults=tuple(faults))
+def _following(journal: Journal, after: int, upto: int) -> list[Line]:
+    rows = journal.table.db.execute(_NEXT, (after, upto, CHECKED_AT_ONCE))
+    return [_line(tuple(row)) for row in rows]
 
 
 def _untouched(db: sqlite3.Connection) -> bool:

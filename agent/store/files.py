@@ -153,7 +153,7 @@ class Counts:
 
     outbox_id: str  #: random; with `seq` it names a telemetry message for ever
     connects: int = 0  #: CONNECTs to a broker; consumers drop an older Will
-    commands: int = 0  #: highest command sequence accepted
+    commands: int = 0  #: of older agents; sequences stand behind these slots (`store.sequences`)
     failures: int = 0  #: starts in a row that ended in an IO error
     generation: int = 0
 

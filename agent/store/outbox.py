@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from agent.record import dataclass
 from agent.store import waiting
 from agent.store.waiting import READING, STALE, Past, Row, Stats
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 _COUNTS = "outbox.counts"
 _BIRTH = "outbox.birth"
 _TRIED = "outbox.tried"
+_REPLACED = "outbox.replaced"
 _ALL = "SELECT seq, kind, priority, retained, body FROM outbox "
 _URGENT = _ALL + "WHERE priority < ? ORDER BY priority, seq LIMIT ?"
 _LIVE = _ALL + "WHERE priority = ? AND seq > ? ORDER BY seq LIMIT ?"
@@ -60,6 +62,15 @@ class Item(Protocol):
     def supersedes(self) -> int | None: ...
 
 
+@dataclass(slots=True)
+class _Since:
+    """What the connection that stands, or stood last, means for what waits."""
+
+    history_to: int = 0  #: readings up to this number waited for it: they are history
+    fresh: bool = False  #: nobody has looked yet whether history is worth it
+    most_bytes: int = 0  #: the largest body its broker takes; 0: it named no limit
+
+
 class Outbox:
     """The only user of the table. One per database."""
 
@@ -67,15 +78,14 @@ class Outbox:
         self, db: StateDb, *, max_rows: int, max_bytes: int, past: Past | None = None
     ) -> None:
         self._db = db
-        self._max_rows = max_rows
-        self._max_bytes = max_bytes
+        self._bounds = (max_rows, max_bytes)
         self._past = past
         self._stats = Stats()
         self._flying: set[int] = set()
+        #: Replaced while they were in flight: not to be sent again behind what replaced them.
+        self._replaced: set[int] = set()
         self._newest = 0
-        #: Readings up to this number waited for the connection: they are history.
-        self._history_to = 0
-        self._fresh = False  # the connection: nobody has looked yet whether it is worth it
+        self._since = _Since()
         self._gathered = 0
 
     @property
@@ -105,32 +115,36 @@ class Outbox:
         a receiver that knew the name would take the new messages for repeats.
         """
 
-        def work(connection: sqlite3.Connection) -> tuple[str, Stats, int]:
+        def work(connection: sqlite3.Connection) -> tuple[str, Stats, int, set[int]]:
             birth = waiting.meta(connection, _BIRTH)
             if birth is None:
                 birth = secrets.token_hex(8)
                 waiting.note(connection, _BIRTH, birth)
             (newest,) = connection.execute("SELECT max(seq) FROM outbox").fetchone()
-            return birth, _read(connection), newest or 0
+            return birth, _read(connection), newest or 0, set(_seqs(connection, _REPLACED))
 
-        birth, self._stats, self._newest = await self._db.state(work)
+        birth, self._stats, self._newest, replaced = await self._db.state(work)
+        self._replaced |= replaced
         return hashlib.blake2b(f"{counters_id} {birth}".encode(), digest_size=6).hexdigest()
 
     async def put(self, items: Sequence[Item]) -> list[int]:
         """Keep messages; returns their numbers. On disk (as far as state.db is) on return."""
-        flying = frozenset(self._flying)
+        flying, known = frozenset(self._flying), frozenset(self._replaced)
 
-        def work(connection: sqlite3.Connection) -> tuple[list[int], Stats]:
+        def work(connection: sqlite3.Connection) -> tuple[list[int], Stats, set[int]]:
             stats = _read(connection)
-            numbers = []
+            numbers: list[int] = []
+            replaced: set[int] = set()
             for item in items:
                 if item.supersedes is not None:
                     stale = _stale(connection, item)
                     gone = [seq for seq in stale if seq not in flying]
                     stats = _delete(connection, stats, gone, lost=False)
+                    _forget(connection, gone)
                 numbers.append(_insert(connection, item))
                 if item.supersedes is not None:
                     kept = [seq for seq in stale if seq in flying]
+                    replaced.update(kept)
                     kept += numbers[-1:] if item.priority >= item.supersedes else []
                     waiting.note(connection, STALE + item.kind, _words(kept))
                 stats = stats.plus(rows=1, body_bytes=len(item.body))
@@ -138,17 +152,25 @@ class Outbox:
                 untouched = flying | _tried(connection)
                 now_ms = items[-1].at_ms
                 stats = waiting.thin(connection, stats, self._past, now_ms, untouched)
+            if replaced:
+                waiting.note(connection, _REPLACED, _words(sorted(known | replaced)))
             stats = self._bound(connection, stats, flying)
             _write(connection, stats)
-            return numbers, stats
+            return numbers, stats, replaced
 
-        numbers, self._stats = await self._db.state(work)
+        numbers, self._stats, replaced = await self._db.state(work)
+        self._replaced |= replaced
         self._newest = max([self._newest, *numbers])
         return numbers
 
-    def reconnected(self) -> None:
+    @property
+    def most_bytes(self) -> int:
+        """The largest body the broker takes; 0: it named no limit, or none was reached yet."""
+        return self._since.most_bytes
+
+    def reconnected(self, most_bytes: int = 0) -> None:
         """A connection stands: readings that wait now waited for it, and leave as history."""
-        self._history_to, self._fresh = self._newest, True
+        self._since = _Since(history_to=self._newest, fresh=True, most_bytes=most_bytes)
 
     async def take(
         self, limit: int, *, readings: int | None = None, history: bool = True, now_ms: int = 0
@@ -159,14 +181,21 @@ class Outbox:
         as far as it is needed; `now_ms` (UTC) is when that was. One piece of it at a time.
         """
         flying = frozenset(self._flying)
+        gone, since = self._replaced - flying, self._since
+        left = self._replaced - gone
         least = limit if readings is None else readings
 
         def work(connection: sqlite3.Connection) -> tuple[list[Row], Stats, int, int]:
             stats, boundary, made = _read(connection), 0, 0
+            if gone:
+                stats = _delete(connection, stats, gone, lost=False)
+                _write(connection, stats)
+                _forget(connection, gone)
+                waiting.note(connection, _REPLACED, _words(sorted(left)))
             tried = _tried(connection)
             if self._past is not None:
-                enough = 2 if self._fresh else 1
-                boundary = waiting.boundary(connection, self._history_to, enough, flying | tried)
+                enough = 2 if since.fresh else 1
+                boundary = waiting.boundary(connection, since.history_to, enough, flying | tried)
             # In-flight rows come first in this order too, hence the larger limits.
             found = connection.execute(_URGENT, (READING, limit + len(flying)))
             rows = _rows(found, flying)[:limit]
@@ -187,14 +216,16 @@ class Outbox:
                         history_to=boundary,
                         now_ms=now_ms,
                         untouched=flying | tried,
+                        most_bytes=since.most_bytes,
                     )
                     _write(connection, stats)
                     later = _history(connection, flying, room)
                 rows += later
             return rows, stats, boundary, made
 
-        rows, self._stats, self._history_to, made = await self._db.state(work)
-        self._fresh = False
+        rows, self._stats, since.history_to, made = await self._db.state(work)
+        since.fresh = False
+        self._replaced -= gone
         self._gathered += made
         self._flying.update(row.seq for row in rows)
         return rows
@@ -225,17 +256,17 @@ class Outbox:
         def work(connection: sqlite3.Connection) -> Stats:
             stats = _delete(connection, _read(connection), seqs, lost=lost)
             _write(connection, stats)
-            tried = _tried(connection)
-            if not tried.isdisjoint(seqs):
-                waiting.note(connection, _TRIED, _words(sorted(tried.difference(seqs))))
+            _forget(connection, seqs)
             return stats
 
         self._stats = await self._db.state(work)
         self._flying.difference_update(seqs)
+        self._replaced.difference_update(seqs)
 
     def _bound(self, connection: sqlite3.Connection, stats: Stats, flying: frozenset[int]) -> Stats:
         """Give up rows until the bounds hold."""
-        while stats.rows > self._max_rows or stats.body_bytes > self._max_bytes:
+        max_rows, max_bytes = self._bounds
+        while stats.rows > max_rows or stats.body_bytes > max_bytes:
             (least,) = connection.execute("SELECT max(priority) FROM outbox").fetchone()
             found = connection.execute(
                 "SELECT seq FROM outbox WHERE priority = ? ORDER BY seq LIMIT ?",
@@ -245,6 +276,7 @@ class Outbox:
             if not oldest:
                 break  # only what is on the wire is left of the least important: let it land
             stats = _delete(connection, stats, oldest[::2], lost=True)
+            _forget(connection, oldest[::2])
         return stats
 
 
@@ -309,7 +341,18 @@ def _stale(connection: sqlite3.Connection, item: Item) -> list[int]:
 
 
 def _tried(connection: sqlite3.Connection) -> frozenset[int]:
-    return frozenset(int(word) for word in (waiting.meta(connection, _TRIED) or "").split())
+    return _seqs(connection, _TRIED)
+
+
+def _seqs(connection: sqlite3.Connection, name: str) -> frozenset[int]:
+    return frozenset(int(word) for word in (waiting.meta(connection, name) or "").split())
+
+
+def _forget(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """These are gone: whether they were on the wire no longer matters."""
+    tried = _tried(connection)
+    if not tried.isdisjoint(seqs):
+        waiting.note(connection, _TRIED, _words(sorted(tried.difference(seqs))))
 
 
 def _words(seqs: Iterable[int]) -> str:

@@ -48,10 +48,13 @@ class Past(Protocol):
         """Several readings, oldest first, as one; None: they are better left alone."""
         ...
 
-    def gather(self, bodies: Sequence[bytes], now_ms: int) -> tuple[int, Sequence[bytes]]:
+    def gather(
+        self, bodies: Sequence[bytes], now_ms: int, most_bytes: int = 0
+    ) -> tuple[int, Sequence[bytes]]:
         """Readings, oldest first, as history: how many were used (at least one), and as what.
 
-        Nothing: those cannot be read.
+        None is larger than `most_bytes`; 0: than the contract allows. Nothing: those cannot be
+        read.
         """
         ...
 
@@ -146,6 +149,7 @@ def gather(
     history_to: int,
     now_ms: int,
     untouched: frozenset[int],
+    most_bytes: int = 0,
 ) -> tuple[Stats, int]:
     """Make the oldest readings up to `history_to` history; also tells how many messages it became.
 
@@ -154,7 +158,7 @@ def gather(
     found = _portion(connection, 0, history_to, untouched)
     if not found:
         return stats, 0
-    used, bodies = past.gather([row.body for row in found], now_ms)
+    used, bodies = past.gather([row.body for row in found], now_ms, most_bytes)
     for body in bodies:
         insert(connection, HIST, HISTORY, now_ms, body)
         stats = stats.plus(rows=1, body_bytes=len(body))

@@ -12,9 +12,10 @@ from agent.core.fleet.keepalive import Network
 from agent.core.fleet.messages import Identity
 from agent.core.money.journal import Backlog
 from agent.link.contact import Told
+from agent.link.dial import Reach
 from agent.telemetry.adapters import Scheme
 from agent.telemetry.adapters.native import Native
-from agent.telemetry.attempt import BrokerTime, Reach
+from agent.telemetry.attempt import BrokerTime
 from agent.telemetry.conversation import Line
 from agent.telemetry.credentials import Credentials
 from agent.telemetry.ports import Counters, HealthView, Inbox, Notes, Outbox, Timers
@@ -74,7 +75,6 @@ def build(
             device_id=identity.device_id,
             tls=tls,
             scheme=scheme or native,
-            endpoints=settings.endpoints,
             inbox=inbox,
             credentials=credentials,
             network=network,

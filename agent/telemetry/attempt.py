@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +17,9 @@ from urllib.parse import urlsplit
 from agent.core.fleet.dialect import Dialect
 from agent.core.fleet.session import Connected, Origin
 from agent.link.contact import Told
+from agent.link.dial import Reach
 from agent.link.meter import Meter
 from agent.record import dataclass
-
-#: Host, port and time in seconds -> a connected socket, and the names of its channel and interface.
-Reach = Callable[[str, int, float], Awaitable[tuple[socket.socket, str, str]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Performs one run of the session machine: outbox -> connection, PUBACK -> row deleted.
 
 Decides nothing: `core.fleet.session` does. Knows the outbox, the counters file and the transport,
-and brings the time and the jitter. paho is imported here, at the first attempt, so that a terminal
-without a broker never loads it.
+and brings the time and the jitter. paho is loaded at the first attempt (`telemetry.loading`), so
+that a terminal without a broker never has it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,6 @@ class _Wire:
     forgotten: Callable[[], None] = lambda: None  #: introduce us again
     said: set[int] = field(default_factory=set)  #: packet ids of our own state
     heard: deque[tuple[Connection, Heard]] = field(default_factory=deque)
-    acked: list[int] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hear(self, connection: Connection, heard: Heard) -> None:
@@ -133,6 +132,11 @@ class Conversation:
     def keepalive_s(self) -> int:
         """After how much silence the broker is asked now; 0: not connected."""
         return 0 if self.session.granted is None else self._wire.silence.machine.interval_s
+
+    @property
+    def _limit(self) -> int:
+        granted = self.session.granted
+        return 0 if granted is None else granted.max_packet_bytes
 
     def wake(self) -> None:
         """Something new: a row in the outbox, a sign from the broker, the end."""
@@ -195,7 +199,7 @@ class Conversation:
     async def _step(self, flush: Callable[[], Awaitable[bool]]) -> bool:
         """Everything that can be done now; False if the store refused."""
         try:
-            await flush()
+            kept = await flush()
             for action in self._listen():
                 await self._perform(action)
             if self._wire.moved:
@@ -204,6 +208,7 @@ class Conversation:
                     await self._perform(action)
             for action in self.session.tick(self._now(), random.random()):
                 await self._perform(action)
+            self._pump()  # also while the store refuses: that we are there is no row
             await self._delete()
             await self._feed()
             await self._wire.silence.remember()
@@ -212,7 +217,7 @@ class Conversation:
             # The rows stay; a repeat is recognised by its number. The store itself is loud.
             log.debug("event=telemetry_store_refused code=%s", error.code)
             return False
-        return True
+        return kept
 
     def _listen(self) -> list[Action]:
         """Feed the machine what the connection said."""
@@ -289,7 +294,7 @@ class Conversation:
             case Connect():
                 await self._connect(action)
             case Announce(session_present=present):
-                self._outbox.connected()
+                self._outbox.connected(self._limit)
                 if wire.connection is not None:
                     more = wire.twin.question()
                     again = wire.connects > 1 and not more
@@ -310,18 +315,18 @@ class Conversation:
                     wire.connection.drop()
                     wire.connection = None
             case Release():
-                # Deleted first: what was acknowledged must not be taken again.
-                await self._delete()
+                # Nothing is taken before what was acknowledged is deleted: now or, where the store
+                # refuses, later. The end of the connection does not wait for that.
+                with suppress(StoreError):
+                    await self._delete()
                 wire.sending.forget()
                 self._incoming.forget()
                 self._outbox.release()
             case Acked(seq=seq):
-                if wire.sending.acked(seq):
-                    wire.acked.append(seq)
+                wire.sending.acked(seq)
             case Refused(seq=seq, code=code):
                 log.warning("event=message_refused seq=%d code=0x%02x", seq, code)
-                if wire.sending.refused(seq):
-                    await self._outbox.refuse([seq])
+                wire.sending.refused(seq)
             case Raise(code=code):
                 log.error("event=telemetry_alarm code=%s endpoint=%s", code, self._figures.endpoint)
                 self._figures.changed()
@@ -379,38 +384,32 @@ class Conversation:
             figures.sent_bytes += len(packet.topic) + len(packet.payload)
 
     async def _delete(self) -> None:
-        acked = self._wire.acked
-        if acked:
-            await self._outbox.done(acked)
-            acked.clear()
+        await self._wire.sending.settle(self._outbox)
 
     async def _feed(self) -> None:
         """Fill the window."""
-        self._pump()
         sending, session = self._wire.sending, self.session
         while sending.empty and session.room > 0 and self._outbox.unsent:
             rows = await self._outbox.take(session.room)
             if not rows:
                 return
             for row in rows:
-                await self._enter(row)
-            await self._delete()
+                self._enter(row)
             self._pump()
+            await self._delete()
 
-    async def _enter(self, row: Row) -> None:
+    def _enter(self, row: Row) -> None:
         """A row becomes packets."""
         packets = self._line.scheme.packets(
             row.kind, row.body, seq=row.seq, outbox_id=self._wire.outbox_id, retained=row.retained
         )
-        granted = self.session.granted
-        limit = granted.max_packet_bytes if granted is not None else 0
         # Fixed header 5, topic length 2, packet id 2, no properties 1.
         largest = max((len(one.payload) + len(one.topic) + 10 for one in packets), default=0)
-        if limit and largest > limit:
+        if 0 < self._limit < largest:
             log.warning("event=message_too_large seq=%d bytes=%d", row.seq, largest)
-            await self._outbox.refuse([row.seq])
-        elif not self._wire.sending.row(row.seq, packets):
-            self._wire.acked.append(row.seq)
+            self._wire.sending.spoilt.append(row.seq)
+        else:
+            self._wire.sending.row(row.seq, packets)
 
     async def _goodbye(self) -> None:
         """Offline, then a clean end, each with its deadline: stopping waits for no broker."""
@@ -442,8 +441,8 @@ class Conversation:
                     await self._wire.news.wait()
                     self._wire.news.clear()
                     for action in self._listen():
-                        if isinstance(action, Acked) and self._wire.sending.acked(action.seq):
-                            self._wire.acked.append(action.seq)
+                        if isinstance(action, Acked):
+                            self._wire.sending.acked(action.seq)
                     self._pump()
         except TimeoutError:
             log.debug("event=goodbye_timeout")

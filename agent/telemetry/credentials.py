@@ -9,12 +9,12 @@ refuses is not tried again until its files change. Reads and renames files and n
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from agent.durable import sync_directory
 from agent.telemetry.attempt import Trust
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,10 @@ class Credentials:
     def accepted(self, trust: Trust) -> bool:
         """A CONNACK said yes to this pair. Whether the new one is in force from now on."""
         if trust is not self._new:
+            return False
+        if self._look() != self._mark:
+            # Another pair is being laid down: what lies there now was never shown to anybody.
+            log.info("event=certificate_changed_on_trial file=%s", self._cert_file + NEW)
             return False
         try:
             self._swap()
@@ -117,11 +121,7 @@ class Credentials:
         for file in (self._key_file, self._cert_file):
             if file and Path(file + NEW).exists():
                 Path(file + NEW).replace(file)
-        folder = os.open(Path(self._cert_file).parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_directory(Path(self._cert_file).parent)
 
 
 def one_of(make: Callable[[], ssl.SSLContext]) -> Credentials:

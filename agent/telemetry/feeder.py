@@ -18,6 +18,8 @@ from agent.telemetry.ports import Outbox, Row
 
 #: TLS, TCP and IP around one PUBLISH and its PUBACK, with a topic of 40 bytes; as measured.
 PACKET_BYTES = 253
+#: Around the recorded bytes in a PUBLISH: headers, the longest topic, number and outbox.
+ENVELOPE_BYTES = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,13 @@ class Feeder:
         """Within which name `seq` never repeats."""
         return await self._outbox.identity(counters_id)
 
-    def connected(self) -> None:
-        """A connection stands: readings that waited for it are history."""
-        self._outbox.reconnected()
+    def connected(self, packet_bytes: int = 0) -> None:
+        """A connection stands: readings that waited for it are history.
+
+        `packet_bytes`: the broker takes none larger; 0: it named no limit.
+        """
+        most_bytes = max(1, packet_bytes - ENVELOPE_BYTES) if packet_bytes else 0
+        self._outbox.reconnected(most_bytes)
 
     async def take(self, limit: int) -> Sequence[Row]:
         """What may be sent now. They are in flight from now on."""

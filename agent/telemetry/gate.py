@@ -1,6 +1,6 @@
 """The last look at a message before it is kept for sending: what may not leave is taken out.
 
-Called by `telemetry.recorder` with the bytes of every message, whoever made it. A field that may
+Called by `telemetry.keeping` with the bytes of every message, whoever made it. A field that may
 not leave is left out; where it is not one the contract can do without, the message is not kept at
 all. Counts, and says so in the log: which kind and why, never what.
 """
@@ -18,6 +18,10 @@ from agent.wire import mqtt
 log = logging.getLogger(__name__)
 
 
+#: Where vendors' programs name what they tell.
+_FOREIGN = (Kind.HEALTH, Kind.EVENT, Kind.RES)
+
+
 class Gate:
     """Counts what it withheld."""
 
@@ -33,7 +37,7 @@ class Gate:
         fields = mqtt.decode(body)
         before = self.withheld
         self._strip(kind, fields)
-        for name in outgoing.with_card(_looked_at(kind, fields)):
+        for name in outgoing.with_card(_looked_at(kind, fields), foreign=kind in _FOREIGN):
             self._say(kind, Found.CARD)
             if mqtt.required(kind, name):
                 return None
@@ -52,7 +56,7 @@ class Gate:
             self._strip_readings(kind, fields)
         for entry in fields.get("entries", ()) if kind is Kind.HIST else ():
             self._strip_readings(Kind.HEALTH, entry["values"])
-            for name in outgoing.with_card(entry["values"]):
+            for name in outgoing.with_card(entry["values"], foreign=True):
                 self._say(kind, Found.CARD)
                 del entry["values"][name]
 

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 #: Between two messages: a broker that floods us gets its acknowledgements, and so our time, slowly.
 PACE_S = 0.02
 STORE_RETRY_S = 5.0
+#: Who asks how we are has everything told again: so often within so long, whoever asks.
+ANSWERS, ANSWERS_S = 4, 60.0
 
 
 class Incoming:
@@ -39,6 +41,8 @@ class Incoming:
         self._asked = asked
         self._queue: deque[tuple[Connection, Delivered]] = deque()
         self._news = asyncio.Event()
+        self._answered_s: deque[float] = deque(maxlen=ANSWERS)
+        self._strange = 0  #: deliveries that are nothing of ours
 
     def put(self, connection: Connection, delivered: Delivered) -> None:
         """A message arrived over this connection."""
@@ -78,6 +82,13 @@ class Incoming:
             case DesiredIn() as desired if inbox is not None:
                 await inbox.desired(desired.payload)
             case StateAsked():
-                self._asked()
+                now_s = asyncio.get_running_loop().time()
+                told_s = self._answered_s
+                if len(told_s) < ANSWERS or now_s - told_s[0] >= ANSWERS_S:
+                    told_s.append(now_s)
+                    self._asked()
             case _:
-                log.info("event=delivery_not_ours bytes=%d", len(delivered.payload))
+                self._strange += 1
+                level = logging.INFO if self._strange == 1 else logging.DEBUG
+                size = len(delivered.payload)
+                log.log(level, "event=delivery_not_ours bytes=%d count=%d", size, self._strange)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from agent.clock import Clock
 from agent.core.fleet import messages
 from agent.core.fleet.messages import Message, Priority
 from agent.errors import StoreError
@@ -36,8 +37,10 @@ class Kept:
 class Keeping:
     """`wake` is called whenever something new waits to be sent."""
 
-    def __init__(self, outbox: Outbox, wake: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, clock: Clock, wake: Callable[[], None]) -> None:
         self.outbox = outbox
+        self.put_ms: int | None = None  #: boot time of the last one; None: none since the start
+        self._clock = clock
         self.gate = Gate()
         self.wake = wake
 
@@ -52,6 +55,7 @@ class Keeping:
         except StoreError as error:
             log.debug("event=outbox_refused code=%s kind=%s", error.code, items[0].kind)
             return False
+        self.put_ms = self._clock.now().boot_ms
         self.wake()
         return True
 

@@ -14,10 +14,11 @@ from agent.core.fleet.keepalive import Keepalive, Network
 from agent.core.fleet.messages import StateMessage
 from agent.core.fleet.session import Policy
 from agent.link.contact import Told
+from agent.link.dial import Reach
 from agent.link.meter import Meter
 from agent.record import dataclass
 from agent.telemetry.adapters import Scheme
-from agent.telemetry.attempt import Attempt, BrokerTime, Endpoint, Reach, Trust, Will
+from agent.telemetry.attempt import Attempt, BrokerTime, Endpoint, Trust, Will
 from agent.telemetry.credentials import Credentials, one_of
 from agent.telemetry.ports import Inbox, Notes
 
@@ -36,7 +37,6 @@ class Line:
     device_id: str
     tls: Callable[[], ssl.SSLContext]
     scheme: Scheme
-    endpoints: tuple[str, ...]  #: as configured, or as the fleet wishes
     inbox: Inbox | None = None
     credentials: Credentials | None = None  #: a certificate that may be renewed
     reach: Reach | None = None  #: over the channel in use; None: as the system chooses
@@ -46,11 +46,15 @@ class Line:
     notes: Notes | None = None  #: what outlives the process
     meter: Meter = field(default_factory=Meter)  #: what all connections cost
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """As configured."""
+        return self.settings.endpoints
+
     def policy(self) -> Policy:
         """The session's numbers."""
         settings = self.settings
         cap_s = settings.reconnect_cap_s
-        small = cap_s < SMALL_CAP_S
         return Policy(
             endpoints=len(self.endpoints),
             dialect=None if settings.protocol == "auto" else Dialect(settings.protocol),
@@ -59,7 +63,7 @@ class Line:
             base_s=settings.reconnect_base_s,
             cap_s=cap_s,
             puback_timeout_s=settings.puback_timeout_s,
-            spread_s=min(settings.spread_s, cap_s) if small else settings.spread_s,
+            spread_s=spread_s(settings),
             busy_s=min(300.0, cap_s),
         )
 
@@ -112,6 +116,12 @@ class Line:
     def password(self) -> str:
         """Read when needed: it may be rotated."""
         return Path(self.settings.password_file).read_text("utf-8").strip()
+
+
+def spread_s(settings: Telemetry) -> float:
+    """Over how long a fleet comes back, or a group starts anew."""
+    cap_s = settings.reconnect_cap_s
+    return min(settings.spread_s, cap_s) if cap_s < SMALL_CAP_S else settings.spread_s
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import Lock
 from collections.abc import Callable
 
 from agent.core.fleet import messages
@@ -44,6 +45,12 @@ class Money:
         self._soon: asyncio.TimerHandle | None = None
         self._crossing: asyncio.TimerHandle | None = None
         self.due = False
+        self._looking = Lock()
+        self._anew = False
+
+    def anew(self) -> None:
+        """Tell it at the next look, news or not: the broker may have forgotten what it kept."""
+        self._anew = True
 
     def changed(self) -> None:
         """A payment moved on, or what stops payments did."""
@@ -51,27 +58,36 @@ class Money:
             self._soon = asyncio.get_running_loop().call_later(TOGETHER_S, self._look_now)
 
     async def look(self, at: Moment) -> None:
-        """Tell what is news."""
-        self.due = False
+        """Tell what is news. `due` stays true while the store refuses."""
+        # The timer and the connection both come here: the later look has to have the newer facts.
+        async with self._looking:
+            self.due = False
+            if not await self._told(at):
+                self.due = True
+
+    async def _told(self, at: Moment) -> bool:
         try:
             facts = await self._sources.backlog()
             facts = messages.blocked(facts, self._sources.blocking_cause())
         except StoreError as error:
             log.debug("event=backlog_unreadable code=%s", error.code)
-            return
+            return False
         self._wait(self._edges.crosses_in_s(facts, at))
-        edge = self._edges.edge(facts, at)
-        waiting = facts.total.count > 0 or facts.quarantined is None or facts.quarantined.count > 0
+        edge = self._edges.edge(facts, at) or self._anew
+        lasting = self._edges.lasting(facts, at)
         repeat_s = self._repeat_s()
-        again = waiting and repeat_s is not None and at.boot_ms >= self._repeat_ms
+        again = lasting and repeat_s is not None and at.boot_ms >= self._repeat_ms
         if not edge and not again:
-            return
+            return True
         sources = self._sources
         message = messages.backlog(facts, at, sources.next_attempt_ms(), sources.channel())
         priority = Priority.NOW if edge else Priority.READING
-        if await self._keeping.put(message, priority=priority):
-            self._edges.told(facts, at)
-            self._repeat_ms = at.boot_ms + round((repeat_s or 0) * 1000)
+        if not await self._keeping.put(message, priority=priority):
+            return False
+        self._edges.told(facts, at)
+        self._anew = False
+        self._repeat_ms = at.boot_ms + round((repeat_s or 0) * 1000)
+        return True
 
     def stop(self) -> None:
         """Nothing wakes anybody any more."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from agent.clock import Clock
@@ -25,7 +24,7 @@ from agent.telemetry.feeder import Allowed, Feeder
 from agent.telemetry.ports import Counters, HealthView, Outbox, Timers
 from agent.telemetry.recorder import Recorder
 from agent.telemetry.sources import Sources
-from agent.telemetry.spending import Spending
+from agent.telemetry.spending import Spending, Standing
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +52,12 @@ class View:
     tls_resumed: bool
     keepalive_s: int = 0  #: silence after which the broker is asked; 0: not connected
     new_certificate: str = ""  #: `trial`, `refused` or ""
+    spent_today_bytes: int = 0  #: on the wire, both directions
+    spent_is_estimate: bool = False
+    budget_kb: int = 0  #: what a day may cost here; 0: no limit
+    budget_step: str = ""  #: what is still told
+    thinned: int = 0  #: readings folded into later ones
+    withheld: int = 0  #: fields and messages that may not leave, since the start
 
 
 class Publisher:
@@ -80,8 +85,13 @@ class Publisher:
         self._news = asyncio.Event()
         self._turn = asyncio.Event()  # this run of the conversation is to end
         self._spending = Spending(
-            line.settings, line.meter, self._figures, line.notes, self._keepalive_s
+            line.settings,
+            line.meter,
+            self._figures,
+            line.notes,
+            Standing(keepalive_s=self._keepalive_s, paid=lambda: line.network().paid),
         )
+        sources = replace(sources, connected=self._connected)
         self._recorder = Recorder(self._spending, sources, outbox, identity, self._woken)
         self._feeder = self._paced(sources)
         health: HealthView = sources.health
@@ -120,11 +130,11 @@ class Publisher:
     def view(self) -> View:
         """For `status`."""
         figures, stats = self._figures, self._outbox.stats
-        conversation = self._conversation
+        conversation, account = self._conversation, self._spending.account
         session = conversation.session if conversation else None
         return View(
             configured=bool(self._line.endpoints),
-            connected=session is not None and session.granted is not None,
+            connected=self._connected(),
             endpoint=figures.endpoint,
             protocol=figures.dialect,
             queued=stats.rows,
@@ -139,6 +149,12 @@ class Publisher:
             tls_resumed=figures.pairs(self._line).resumed,
             keepalive_s=self._keepalive_s(),
             new_certificate=figures.pairs(self._line).state,
+            spent_today_bytes=account.spent_bytes,
+            spent_is_estimate=account.estimated_bytes > 0,
+            budget_kb=self._spending.budget_kb,
+            budget_step=str(account.step),
+            thinned=stats.thinned,
+            withheld=self._recorder.gate.withheld,
         )
 
     def standing(self) -> Mapping[str, Value] | None:
@@ -190,16 +206,6 @@ class Publisher:
             self._conversation.moved()
         self._recorder.moved()
 
-    def retarget(self, endpoints: Sequence[str]) -> None:
-        """Other brokers from now on, in this order; none: only record.
-
-        The whole fleet is told at once, so the change is spread like the return after a lost
-        server: until then the old line is kept. Survives until the process ends, no longer.
-        """
-        self._line = replace(self._line, endpoints=tuple(endpoints))
-        spread_s = self._line.policy().spread_s if self._conversation is not None else 0.0
-        asyncio.get_running_loop().call_later(spread_s * random.random(), self._turn_over)
-
     def renewed(self) -> None:
         """A new certificate lies beside the one in force: connect anew, with it."""
         self._turn_over()
@@ -207,6 +213,10 @@ class Publisher:
     def _keepalive_s(self) -> int:
         """0: no connection stands."""
         return 0 if self._conversation is None else self._conversation.keepalive_s
+
+    def _connected(self) -> bool:
+        session = self._conversation.session if self._conversation else None
+        return session is not None and session.granted is not None
 
     def _paced(self, sources: Sources) -> Feeder:
         settings, spending = self._line.settings, self._spending

@@ -30,6 +30,7 @@ from agent.telemetry.gate import Gate
 from agent.telemetry.keeping import Keeping
 from agent.telemetry.money import Money
 from agent.telemetry.ports import Outbox
+from agent.telemetry.presence import Presence
 from agent.telemetry.sources import Sources
 from agent.telemetry.spending import Spending
 from agent.wire import mqtt
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 GLANCE_S = 60.0
 #: Events kept in memory while the store refuses; each is a few hundred bytes.
 MAX_PENDING = 1_000
+#: The reading that says what is still told.
+STEP = "fleet_budget_step"
 
 
 @dataclass(slots=True)
@@ -52,7 +55,6 @@ class _Due:
     lost_told: int = 0
     gathered: int = 0
     dropped: int = 0  #: events given up while the store refused; not counted by it yet
-    introduced: Identity | None = None
 
 
 class Recorder:
@@ -68,8 +70,8 @@ class Recorder:
     ) -> None:
         self._spending = spending
         self._sources = sources
-        self._keeping = Keeping(outbox, wake)
-        self._identity: Identity = identity
+        self._keeping = Keeping(outbox, sources.clock, wake)
+        self._presence = Presence(identity, self._keeping, sources, spending, self.glance_s)
         self._pending: deque[Message] = deque()
         self._flushing = asyncio.Lock()
         self._readings = Readings()
@@ -110,12 +112,13 @@ class Recorder:
     @property
     def identity(self) -> Identity:
         """Who we are, as far as is known."""
-        return self._identity
+        return self._presence.identity
 
     def introduce(self, identity: Identity | None = None) -> None:
         """Tell who we are at the next look: something changed, or the broker may not know."""
-        self._identity = identity or self._identity
-        self._due.introduced = None
+        self._presence.anew(identity)
+        if identity is None:
+            self._money.anew()
 
     def moved(self) -> None:
         """Another channel carries: what it is, and what waited for it, is told at the next look."""
@@ -141,36 +144,40 @@ class Recorder:
                     return False
             if self._money.due:
                 await self._money.look(self._sources.clock.now())
-        return True
+        return not self._money.due
 
     async def tell(self, message: Message) -> bool:
         """Any message, before all readings; True when it is kept, False while the store refuses.
 
         Events keep their place behind those that came before them.
         """
-        priority = None if isinstance(message, EventMessage) else Priority.NOW
-        return await self._keeping.put(message, priority=priority)
+        if not isinstance(message, EventMessage):
+            return await self._keeping.put(message, priority=Priority.NOW)
+        await self.flush()
+        return not self._pending and await self._keeping.put(message)
 
     async def report(self) -> None:
         """One look at everything periodic."""
         at = self._sources.clock.now()
         if (before := await self._spending.look(at)) is not None:
-            self._step_changed(before, at)
+            await self._step_changed(before, at)
         await self.flush()
         await self._count_dropped()
-        if self._due.introduced != self._identity:
-            identity = self._identity
-            if await self._keeping.put(messages.info(identity, at)):
-                self._due.introduced = identity
+        await self._presence.introduce(at)
         await self._money.look(at)
         await self._report_health(at)
+        await self._presence.beat(at)
 
-    def _step_changed(self, before: Step, at: Moment) -> None:
+    async def _step_changed(self, before: Step, at: Moment) -> None:
         now = self._spending.step
-        if now is Step.FULL:
+        if now is Step.FULL or before is Step.ALARMS_AND_MONEY:
             self._catch_up(at)
-        elif before is not Step.FULL:
-            self._pending.append(self._spending.event(at))
+        elif now is Step.ALARMS_AND_MONEY:
+            # The alarm of the first step stands; of this one no later reading will tell.
+            last: dict[str, Value] = {STEP: str(now)}
+            if await self._presence.say(at, last):
+                known = self._readings
+                known.told(last, known.alarms, known.acknowledged, full=False)
         self._keeping.wake()  # what was held back may leave now
 
     async def _count_dropped(self) -> None:
@@ -184,13 +191,8 @@ class Recorder:
             return
         self._due.dropped -= dropped
 
-    @property
-    def _silent(self) -> bool:
-        """Whether every byte is needed for alarms and money."""
-        return self._sources.thrifty() or self._spending.step is Step.ALARMS_AND_MONEY
-
     def _repeat_s(self) -> float | None:
-        return None if self._silent else self._spending.periods().backlog_s
+        return None if self._presence.silent else self._spending.periods().backlog_s
 
     def _catch_up(self, at: Moment) -> None:
         """Tell everything at this look: the fleet's picture is not of today."""
@@ -203,13 +205,14 @@ class Recorder:
             # The watchers have just started as well: let them speak before the first full report.
             due.health_ms = at.boot_ms + round(self.glance_s * 1000)
             return
-        if self._silent:
+        if self._presence.silent:
             return  # every byte is paid for: they are told when the main channel is back
         if outbox.gathered != due.gathered:
             due.gathered = outbox.gathered
             self._catch_up(at)  # readings went as history: what is true now is told at once
         now = messages.readings(self._sources.health.components())
-        alarms = messages.root_alarms(self._sources.health.alarms())
+        standing = self._sources.health.alarms()
+        alarms, noted = messages.root_alarms(standing), messages.acknowledged(standing)
         if at.boot_ms < due.health_ms or not (now or alarms):
             return
         # A thinned outbox has lost deltas: only a full report is true again.
@@ -217,21 +220,40 @@ class Recorder:
         full = at.boot_ms >= self._readings.full_due_ms or lost != due.lost_told
         fields = now if full else self._readings.difference(now)
         news = alarms if full or alarms != self._readings.alarms else None
+        taken = (noted or None) if full else _news(noted, self._readings.acknowledged)
         periods = self._spending.periods()
-        if not full and not fields and news is None:
+        if not full and not fields and news is None and taken is None:
             due.health_ms = at.boot_ms + round(periods.health_s * 1000)
             return
-        if not await self._keeping.put(*split(at, full=full, alarms=news, fields=fields)):
+        parts = split(
+            at,
+            full=full,
+            alarms=news,
+            fields=fields,
+            acknowledged=taken,
+            most_bytes=outbox.most_bytes or mqtt.MAX_BYTES,
+        )
+        if not await self._keeping.put(*parts):
             return
-        self._readings.told(fields, alarms, full=full)
+        self._readings.told(fields, alarms, noted, full=full)
         due.health_ms = at.boot_ms + round(periods.health_s * 1000)
         due.lost_told = lost
         if full:
             self._readings.full_due_ms = at.boot_ms + round(periods.full_s * 1000)
 
 
+def _news(now: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...] | None:
+    return None if now == told else now
+
+
 def split(
-    at: Moment, *, full: bool, alarms: tuple[str, ...] | None, fields: dict[str, Value]
+    at: Moment,
+    *,
+    full: bool,
+    alarms: tuple[str, ...] | None,
+    fields: dict[str, Value],
+    acknowledged: tuple[str, ...] | None = None,
+    most_bytes: int = mqtt.MAX_BYTES,
 ) -> list[HealthMessage]:
     """The readings as messages none of which is too large; only the first of a full is `full`."""
     whole = HealthMessage(
@@ -239,9 +261,10 @@ def split(
         clock_suspect=None if at.trusted else True,
         full=full,
         alarms=alarms,
+        acknowledged=acknowledged,
         fields=fields,
     )
-    if len(mqtt.encode(whole)) <= mqtt.MAX_BYTES or len(fields) < 2:
+    if len(mqtt.encode(whole)) <= min(most_bytes, mqtt.MAX_BYTES) or len(fields) < 2:
         return [whole]
     names = sorted(fields)
     first, second = (
@@ -249,6 +272,13 @@ def split(
         for half in (names[: len(names) // 2], names[len(names) // 2 :])
     )
     return [
-        *split(at, full=full, alarms=alarms, fields=first),
-        *split(at, full=False, alarms=None, fields=second),
+        *split(
+            at,
+            full=full,
+            alarms=alarms,
+            fields=first,
+            acknowledged=acknowledged,
+            most_bytes=most_bytes,
+        ),
+        *split(at, full=False, alarms=None, fields=second, most_bytes=most_bytes),
     ]

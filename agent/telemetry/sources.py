@@ -20,4 +20,5 @@ class Sources:
     next_attempt_ms: Callable[[], int | None]
     blocking_cause: Callable[[], str]  #: why the channels send nothing, or ""
     thrifty: Callable[[], bool] = lambda: False  #: only money and alarms should leave now
+    connected: Callable[[], bool] = lambda: False  #: whether the broker hears us now
     channel: Callable[[], str] = lambda: ""  #: by which way payments leave; "": not chosen here

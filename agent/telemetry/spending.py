@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.config.telemetry import Telemetry
-from agent.core.fleet.budget import PROFILES, Account, Periods, Step, stretched
-from agent.core.fleet.messages import EventMessage
+from agent.core.fleet.budget import DEFAULT_KB, PROFILES, Account, Periods, Step, stretched
 from agent.core.health.reading import Value
 from agent.core.moment import Moment
 from agent.errors import StoreError
@@ -23,7 +22,6 @@ from agent.telemetry.ports import Notes
 log = logging.getLogger(__name__)
 
 NOTE = "telemetry.bytes"
-CODE = "fleet.data_budget"
 WRITE_EVERY_BYTES = 4_096
 KB = 1_000
 
@@ -81,6 +79,14 @@ class Fit:
         return cost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The connection as far as it costs."""
+
+    keepalive_s: Callable[[], int] = lambda: 0  #: 0: none stands
+    paid: Callable[[], bool] = lambda: False  #: bytes are paid for on the network in use
+
+
 class Spending:
     """One for the life of the process."""
 
@@ -90,13 +96,14 @@ class Spending:
         meter: Meter,
         sent: Sent,
         notes: Notes | None = None,
-        keepalive_s: Callable[[], int] = lambda: 0,
+        standing: Standing | None = None,
     ) -> None:
         self._settings = settings
         self._meter = meter
         self._sent = sent
         self._notes = notes
-        self._keepalive_s = keepalive_s
+        self._standing = standing or Standing()
+        self._was_paid = False
         self._account: Account | None = None
         self._seen_bytes = 0
         self._written_bytes = 0
@@ -114,7 +121,23 @@ class Spending:
 
     def periods(self) -> Periods:
         """How often what is not urgent is told now."""
-        return stretched(configured(self._settings), self.step)
+        return stretched(self.configured, self.step)
+
+    @property
+    def configured(self) -> Periods:
+        """The same with nothing given up."""
+        return configured(self._settings)
+
+    @property
+    def budget_kb(self) -> int:
+        """What this day may cost; 0: there is no limit.
+
+        Without one configured only what is paid for is limited, and only while it is.
+        """
+        asked = self._settings.daily_budget_kb
+        if asked is not None:
+            return asked
+        return DEFAULT_KB if self._was_paid else 0
 
     async def look(self, at: Moment) -> Step | None:
         """Bring the account up to date; the step before, if another one begins."""
@@ -122,20 +145,24 @@ class Spending:
         self._account = account
         new_day = account.look(at)
         total = self._meter.total_bytes()
-        estimate = self._fit.since(self._sent, self._keepalive_s(), at.boot_ms)
+        estimate = self._fit.since(self._sent, self._standing.keepalive_s(), at.boot_ms)
+        # Where the network changed since the last look, all of it counts as paid for.
+        paid = self._standing.paid()
+        either, self._was_paid = paid or self._was_paid, paid
         if self._meter.counted:
-            account.spend(total - self._seen_bytes)
+            account.spend(total - self._seen_bytes, paid=either)
         else:
-            account.spend(estimate, estimated=True)
+            account.spend(estimate, estimated=True, paid=either)
         self._seen_bytes = total
-        before = account.step
-        changed = account.judge(self._settings.daily_budget_kb * KB)
+        before, budget_kb = account.step, self.budget_kb
+        explicit = self._settings.daily_budget_kb is not None
+        changed = account.judge(budget_kb * KB, paid_only=not explicit)
         if changed:
             log.warning(
                 "event=telemetry_budget step=%s spent_kb=%d budget_kb=%d",
                 account.step,
                 account.spent_bytes // KB,
-                self._settings.daily_budget_kb,
+                budget_kb,
             )
             self._sent.changed()
         grown = account.spent_bytes - self._written_bytes
@@ -158,7 +185,7 @@ class Spending:
         account = self.account
         return {
             "budget_step": str(account.step),
-            "budget_kb": self._settings.daily_budget_kb,
+            "budget_kb": self.budget_kb,
             "spent_today_kb": account.spent_bytes // KB,
             "spent_yesterday_kb": None if account.last_bytes is None else account.last_bytes // KB,
             "spent_is_estimate": account.estimated_bytes > 0,
@@ -174,26 +201,6 @@ class Spending:
             return Account()
         self._written_bytes = account.spent_bytes
         return account
-
-    def event(self, at: Moment) -> EventMessage:
-        """The step that began. That it is no longer all, and all again, the alarm says itself."""
-        account = self.account
-        return EventMessage(
-            ts=at.wall_ms,
-            clock_suspect=None if at.trusted else True,
-            code=CODE,
-            component="fleet",
-            severity="warning",
-            active=True,
-            since_ts=at.wall_ms,
-            flaps=None,
-            suppressed_by=None,
-            fields={
-                "arg_budget_step": str(account.step),
-                "arg_spent_today_kb": account.spent_bytes // KB,
-                "arg_budget_kb": self._settings.daily_budget_kb,
-            },
-        )
 
 
 def configured(settings: Telemetry) -> Periods:

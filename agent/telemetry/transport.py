@@ -126,7 +126,10 @@ class Connection:
                 SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE,
                 SubscribeOptions.RETAIN_SEND_IF_NEW_SUB,
             )
-            options = SubscribeOptions(qos=1, retainHandling=new if again else always)
+            # As published: else a command that is retained shows it only to who subscribes later.
+            options = SubscribeOptions(
+                qos=1, retainAsPublished=True, retainHandling=new if again else always
+            )
         client.subscribe([(each, options) for each in filters])
 
     def unsubscribe(self, topic: str) -> None:

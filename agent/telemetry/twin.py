@@ -17,6 +17,9 @@ from agent.telemetry.adapters import Scheme
 from agent.telemetry.attempt import Closed, Delivered
 
 MAX_BYTES = 1_024
+#: Ended without a word so often while the question was open: the broker hangs up at who asks for
+#: what he may not read (RabbitMQ), and would for ever.
+UNANSWERED_AT_MOST = 2
 
 
 class Twin:
@@ -25,6 +28,7 @@ class Twin:
     def __init__(self, scheme: Scheme) -> None:
         self._scheme = scheme
         self._doubt = False
+        self._unanswered = 0
         self._asked = ""  # the topic asked for on this connection
         self._ours: set[int] = set()  # numbers of our connections since the doubt began
         self._said_ms = 0
@@ -39,9 +43,11 @@ class Twin:
 
     def ended(self, closed: Closed, *, established: bool) -> None:
         """A connection ended."""
-        self._asked = ""
         wordless = closed.origin is Origin.SERVER and not closed.code
-        self._doubt = self._doubt or (established and wordless)
+        self._unanswered += wordless and bool(self._asked)
+        self._asked = ""
+        asked_enough = self._unanswered >= UNANSWERED_AT_MOST
+        self._doubt = not asked_enough and (self._doubt or (established and wordless))
 
     def question(self) -> Sequence[str]:
         """What else to subscribe to on this connection; before `said`."""
@@ -59,7 +65,7 @@ class Twin:
         """Whether this is the word of a twin. None: not what was asked for."""
         if not self._asked or delivered.topic != self._asked:
             return None
-        self._asked, self._doubt = "", False
+        self._asked, self._doubt, self._unanswered = "", False, 0
         if not delivered.retained:
             return False  # our own, said just now: nothing was kept before it
         try:

@@ -41,14 +41,17 @@ class FleetWatcher:
         self._line = line
 
     def add(self, source: Source) -> None:
-        """More values: `desired_rejected`, `desired_version`, `commands_refused`, …"""
+        """More values: `desired_rejected`, `desired_version`, `certificate_due`, …"""
         self._more.append(source)
 
     def forged(self, word: str) -> None:
         """A command or wish arrived that its signature does not cover; `word` says how."""
-        self._forged_ms.append(self._clock.now().boot_ms)
+        now_ms = self._clock.now().boot_ms
+        fresh = not self._forged_ms or now_ms - self._forged_ms[-1] >= self.period_s * 1000
+        self._forged_ms.append(now_ms)
         self._word = word
-        self.changed()
+        if fresh:  # of a flood the first: the others are read with the next look
+            self.changed()
 
     def heed(self, poke: Callable[[], object]) -> None:
         """Who has it read at once."""

@@ -43,6 +43,7 @@ _EXAMPLES: Mapping[Kind, dict[str, Any]] = {
         "seq": 910, "outbox_id": "5f0c9a1be2d4", "printer_model": "P80", "ts": 1795000001000,
         "contract": CONTRACT, "agent_version": "0.1.0", "site": "S7",
         "terminal_ids": ["00000042"], "capabilities": ["report"], "profile": "default",
+        "heartbeat_s": 960,
     },
     Kind.HEALTH: {
         "seq": 911, "outbox_id": "5f0c9a1be2d4", "printer": "ok", "printer_paper": "low",

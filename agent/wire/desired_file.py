@@ -16,8 +16,6 @@ from agent.core.fleet.commands import Key, Role
 from agent.core.fleet.desired import Held, Rejected, State, Trial
 from agent.wire.signed import DocumentError
 
-#: In `state_dir`.
-NAME = "desired.json"
 FORMAT = 1
 
 

@@ -13,13 +13,11 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from agent.core.fleet import messages, plain
-from agent.core.fleet.messages import Kind
+from agent.core.fleet.messages import MAX_RESULT_BYTES, Kind
 
 #: A message may not be larger: half of what the smallest brokers take is still 200 readings.
 MAX_BYTES = 16_384
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-#: Beyond it the result of a command is left out and its size told instead.
-MAX_RESULT_BYTES = 12_288
 #: One message of history: small enough to lose on a bad line and send again.
 MAX_HIST_BYTES = 8_192
 
@@ -57,6 +55,7 @@ class Info(Recorded, kw_only=True, omit_defaults=True):
     config_version: str | UnsetType = UNSET
     desired_version: int | UnsetType = UNSET
     profile: str | UnsetType = UNSET
+    heartbeat_s: int | UnsetType = UNSET
 
 
 class Health(Recorded, kw_only=True, omit_defaults=True):
@@ -64,10 +63,11 @@ class Health(Recorded, kw_only=True, omit_defaults=True):
 
     full: bool
     alarms: tuple[str, ...] | UnsetType = UNSET
+    acknowledged: tuple[str, ...] | UnsetType = UNSET
 
 
 class Backlog(Recorded, kw_only=True, omit_defaults=True):
-    """backlog: unsent money; sums as `…amount_minor_<currency>`."""
+    """backlog: unsent money; sums as `…amount_minor_<currency>`. Retained."""
 
     count: int
     oldest_age_s: int | UnsetType = UNSET

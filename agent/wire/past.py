@@ -17,7 +17,7 @@ from agent.wire.mqtt import MAX_BYTES, MAX_HIST_BYTES
 #: `seq` and `outbox_id` come on top when it is sent.
 STAMP_BYTES = 64
 #: What is no reading in a message `health`.
-_FIXED = ("ts", "clock_suspect", "full", "alarms")
+_FIXED = ("ts", "clock_suspect", "full", "alarms", "acknowledged")
 
 
 class Readings:
@@ -37,14 +37,18 @@ class Readings:
             if one.get("full"):
                 values = {}
                 fixed.pop("alarms", None)
+                fixed.pop("acknowledged", None)
             values |= _values(one)
             kept = {name: one[name] for name in _FIXED if name in one}
             fixed |= kept | {"full": fixed["full"] or bool(one.get("full"))}
         folded = msgspec.json.encode(values | fixed)
         return folded if len(folded) <= MAX_BYTES else None
 
-    def gather(self, bodies: Sequence[bytes], now_ms: int) -> tuple[int, Sequence[bytes]]:
+    def gather(
+        self, bodies: Sequence[bytes], now_ms: int, most_bytes: int = 0
+    ) -> tuple[int, Sequence[bytes]]:
         """As many as fit in one message `hist`; a single too large one becomes several."""
+        largest = min(most_bytes or MAX_HIST_BYTES, MAX_HIST_BYTES)
         first = _read(bodies[0])
         suspect = "clock_suspect" in first
         entries: list[bytes] = []
@@ -56,13 +60,13 @@ class Readings:
                 break
             entry = _entry(told["ts"], _values(told))
             size_bytes += len(entry) + 1
-            if size_bytes > MAX_HIST_BYTES:
+            if size_bytes > largest:
                 break
             entries.append(entry)
             used += 1
         if entries:
             return used, [_history(entries, now_ms, suspect=suspect)]
-        room = MAX_HIST_BYTES - STAMP_BYTES - 100
+        room = largest - STAMP_BYTES - 100
         parts = _halves(first["ts"], _values(first), room) if first else []
         return 1, [_history([part], now_ms, suspect=suspect) for part in parts]
 

@@ -229,6 +229,18 @@ class TelemetryOut(Struct, frozen=True, kw_only=True):
     error: str
     """Code of the last failure while not connected, or empty."""
     reason: str
+    spent_today_bytes: int = 0
+    """On the wire, in both directions, since midnight UTC."""
+    spent_is_estimate: bool = False
+    """True: the kernel did not count all of it."""
+    budget_kb: int = 0
+    """What a day may cost on the network in use; 0: no limit."""
+    budget_step: str = ""
+    """What is still told: `full`, `no_history`, `fewer_readings` or `alarms_and_money`."""
+    thinned: int = 0
+    """Readings folded into later ones while they waited."""
+    withheld: int = 0
+    """Fields and messages kept back since the start: they might have told too much."""
 
 
 class StoreOut(Struct, frozen=True, kw_only=True):

@@ -12,10 +12,15 @@ echo "installing mosquitto"
 # The package would start a broker of its own on port 1883; this policy forbids it meanwhile.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
 fi
 { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends mosquitto; } >/dev/null 2>&1 ||
     echo "mosquitto could not be installed: those tests will be counted as not run"
+# Nor with the machine's next start: the tests begin brokers of their own.
+unit=mosquitto.service
+[ ! -e "/lib/systemd/system/$unit" ] || systemctl disable "$unit" >/dev/null 2>&1 ||
+    echo "$unit may start with this machine: systemctl disable $unit"
 exit 0

@@ -19,6 +19,7 @@ from tests.bench import (
     drain,
     flash,
     fleet_bytes,
+    fleet_latency,
     idle,
     million,
     network,
@@ -29,8 +30,8 @@ from tests.bench.rig import Sims
 from tests.bench.table import Figure, as_json, as_text, machine
 
 PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle", "network")
-#: Only when asked for: it takes minutes and gigabytes.
-RARE = ("million", "fleet-bytes")
+#: Only when asked for: they take minutes, one of them gigabytes.
+RARE = ("million", "fleet-bytes", "fleet-latency")
 
 
 def main() -> int:
@@ -80,6 +81,9 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return flash.figures(quick=quick)
         case "fleet-bytes":
             return fleet_bytes.measure()
+        case "fleet-latency":
+            alarms, crossings = (8, 4) if quick else (60, 30)
+            return fleet_latency.measure(sims, alarms=alarms, crossings=crossings)
         case "detect":
             polled, pushed = (4, 8) if quick else (24, 60)
             return detect.measure(sims, polled=polled, pushed=pushed)

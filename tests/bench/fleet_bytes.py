@@ -32,10 +32,16 @@ from tests.network.netns import ip
 from tests.process.daemon import ROOT
 
 #: Bytes a day.
-TARGETS: dict[str, int | None] = {"default": 60_000, "default-4h": None, "eco": 45_000}
+TARGETS: dict[str, int | None] = {
+    "default": 60_000,
+    "default-4h": None,
+    "default-quiet": None,
+    "eco": 45_000,
+}
 _NAMES = {
     "default": "profile default",
-    "default-4h": "the same with a full report every 4 h",
+    "default-4h": "the same with a full report every 4 h: 90 deltas, 6 fulls",
+    "default-quiet": "a day on which nothing moves: signs of life",
     "eco": "profile eco",
 }
 DAY_MIN = 1_440

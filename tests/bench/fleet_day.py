@@ -7,7 +7,8 @@ clock goes on, so that every exchange costs what it costs alone.
 
     python -m tests.bench.fleet_day FOLDER WHAT
 
-WHAT is default, default-4h, eco, naive, sparkplug or collectd. Prints one JSON object.
+WHAT is default, default-4h, default-quiet, eco, naive, sparkplug or collectd. Prints one JSON
+object.
 """
 
 from __future__ import annotations
@@ -90,8 +91,12 @@ def states(quarter: dict[tuple[str, str], Any]) -> list[ComponentState]:
 class Day:
     """Runs our own part through a day."""
 
-    def __init__(self, rig: telemetry_rig.Rig, clock: FakeClock, sniffer: Sniffer) -> None:
+    def __init__(
+        self, rig: telemetry_rig.Rig, clock: FakeClock, sniffer: Sniffer, *, quiet: bool = False
+    ) -> None:
+        """`quiet`: no reading moves and no alarm comes."""
         self._rig = rig
+        self._still = quiet
         self._clock = clock
         self._sniffer = sniffer
         self.exchanged_min: list[int] = []
@@ -110,9 +115,9 @@ class Day:
         broken = 0
         for minute in range(1, MINUTES + 1):
             before = self._sniffer.count
-            if minute % 15 == 0:
+            if minute % 15 == 0 and not self._still:
                 rig.health.said = states(self._quarters[minute // 15 - 1])
-            for code, at in ALARMS:
+            for code, at in () if self._still else ALARMS:
                 if minute in (at, at + CLEARED_AFTER):
                     shown = What.SHOWN if minute == at else What.CLEARED
                     rig.health.change(self._clock, code, shown)
@@ -199,7 +204,7 @@ class Day:
 
 
 async def ours(folder: Path, what: str) -> dict[str, Any]:
-    """The day in a profile; `-4h`: with a full report every four hours."""
+    """The day in a profile; `-4h`: with a full report every four hours; `-quiet`: no news."""
     profile: Literal["default", "eco"] = "eco" if what == "eco" else "default"
     async with Broker(tls=certificates(folder), kind="mosquitto") as broker:
         counted = Counter[str]()
@@ -225,7 +230,7 @@ async def ours(folder: Path, what: str) -> dict[str, Any]:
         rig.outbox.put = counting  # type: ignore[method-assign]
         with Sniffer(broker.port) as sniffer:
             async with telemetry_rig.running(rig):
-                told = await Day(rig, clock, sniffer).live()
+                told = await Day(rig, clock, sniffer, quiet=what.endswith("-quiet")).live()
             told["goodbye"] = (sniffer.count).total - told["first"] - told["day"]
         tls = next((line for line in broker.lines if "TLSv1" in line), "")
         return {**told, "messages": dict(counted), "tls": tls}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.app import main
+from agent.core.fleet import DESIRED_FILE
 from agent.core.fleet.desired import Held, State
 from agent.wire import desired_file
 
@@ -31,7 +32,7 @@ def written(folder: Path, count: int) -> Path:
         good={"limit": [{"currency": "CNY", "count": 40}], "agent": {"log_level": "debug"}},
         good_version=7,
     )
-    (folder / desired_file.NAME).write_bytes(desired_file.encode(held))
+    (folder / DESIRED_FILE).write_bytes(desired_file.encode(held))
     place = folder / "posagent.toml"
     text = FILE.format(key="ab" * 32, other="cd" * 32, count=count)
     place.write_text(f'[agent]\nstate_dir = "{folder}"\n{text}')
@@ -50,9 +51,9 @@ def test_show_says_which_key_came_from_whom(
     place = written(tmp_path, 50)
     shown = told(capsys, "show", "--config", str(place))
     assert "settings of version 7" in shown
-    assert f'log_level = "debug"  # {tmp_path}/desired.json' in shown
+    assert 'log_level = "debug"  # set by the fleet, version 7' in shown
     assert f'state_dir = "{tmp_path}"  # {place}:2' in shown
-    assert f"count = 40  # {tmp_path}/desired.json" in shown
+    assert "count = 40  # set by the fleet, version 7" in shown
     assert shown.count("[[fleet_key]]") == 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.arguments import parse
 from agent.cli.texts import TEXTS, Words, asked_language, language
 from agent.core.health.conditions import Severity
 from agent.core.money.channel import ChannelState
@@ -98,3 +99,11 @@ def test_an_unknown_word_shows_itself() -> None:
     """A newer daemon's state is shown as it is rather than failing."""
     assert Words("zh").word("state", "frozen") == "frozen"
     assert Words("zh").word("state", "held") == "暂停"
+
+
+def test_every_option_of_the_help_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options that all commands share keep their own text; only -h says that it is this help."""
+    for lang, help_ in (("en", "show this help"), ("zh", "显示本帮助")):
+        with pytest.raises(SystemExit):
+            parse(["status", "--lang", lang, "--help"], Words(language(lang)))
+        assert capsys.readouterr().out.count(help_) == 1

@@ -81,3 +81,9 @@ def test_a_line_holds_short_printable_text_only() -> None:
     """A name that came from outside writes no second line into anybody's terminal."""
     assert clean("a\nb\x1b[2J") == "a?b?[2J"
     assert len(written(replace(DEED, target="x" * 999), 0, Mark()).deed.target) == 128
+
+
+def test_a_line_holds_no_card_number() -> None:
+    """Whatever somebody gave for a payment's key."""
+    line = written(Deed(actor="uid:1", op="void", target="4111111111111111"), 1, Mark())
+    assert line.deed.target == ""

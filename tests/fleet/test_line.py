@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -115,3 +117,19 @@ def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
             assert main(watch) == 3
         finally:
             loop.run(broker.stop())
+
+
+def test_a_connection_that_ends_at_this_moment_is_no_error() -> None:
+    """paho's sockets may be closed by the thread while we publish or say goodbye: "not now"."""
+
+    class Ending:
+        def publish(self, *_given: object, **_options: object) -> object:
+            raise OSError(9, "Bad file descriptor")
+
+        disconnect = publish
+
+    line: Any = Line(Access(broker="mqtt://127.0.0.1:1"))
+    line._client, line.status = Ending(), "online"
+    assert line.publish("a/b", b"") is None
+    line._thread = SimpleNamespace(join=lambda _timeout_s: None)
+    line.close()

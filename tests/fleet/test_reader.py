@@ -73,12 +73,15 @@ def test_silent_for_two_periods_is_stale() -> None:
 
 
 def test_a_terminal_that_saves_bytes_may_be_silent_longer() -> None:
-    """Its profile stands in `info`; an hour's period makes it stale after two hours."""
+    """It says in `info` how long it is silent at most; after twice that it is stale."""
     reader = Reader(heartbeat_s=900, started_ms=AT)
     reader.hear(TOPIC + "state", state("online", 1, 1)[1], AT)
-    reader.hear(TOPIC + "info", body(1, contract=1, profile="eco"), AT)
+    reader.hear(TOPIC + "info", body(1, contract=1, heartbeat_s=3_600), AT)
     assert row(reader, AT + 7_200_000).state == "online"
     assert row(reader, AT + 7_200_001).state == "stale"
+    for seq, lie in enumerate((0, -5, 10**9, "900", True, None, 9.5), 2):
+        reader.hear(TOPIC + "info", body(seq, contract=1, heartbeat_s=lie), AT)
+        assert reader.stale_after_ms(row(reader).one) == 1_800_000
 
 
 HEALTHS = [
@@ -307,3 +310,51 @@ def test_every_kind_of_the_contract_is_read() -> None:
     reader = heard(*((tails[kind], payload) for kind, payload in messages.items()))
     assert not reader.foreign
     assert reader.figures.repeats == 0
+
+
+def test_money_a_broker_kept_is_known_at_once_and_as_old_as_it_is() -> None:
+    """Whoever begins to read sees unsent money of a terminal that is lost, and since when."""
+    reader = Reader(started_ms=AT)
+    reader.hear(TOPIC + "state", state("lost", 3)[1], AT, retained=True)
+    kept = backlog(7, 4, "host.down", ts=AT - 7_200_000, oldest_age_s=60)
+    reader.hear(TOPIC + "backlog", kept, AT, retained=True)
+    found = row(reader, AT + 60_000)
+    assert (found.state, found.count, found.cause) == ("lost", 4, "host.down")
+    assert (found.told_s, found.age_s) == (7_260, 7_320)
+    told: Any = plain(found)["backlog"]
+    assert (told["told_s"], told["told_ts"]) == (7_260, AT - 7_200_000)
+    reader.hear(TOPIC + "backlog", backlog(8, 0), AT)
+    assert row(reader).count == 0
+
+
+def test_a_kept_word_under_a_clock_that_was_wrong_has_no_age() -> None:
+    """Its own time says nothing, and when it was heard neither."""
+    reader = Reader(started_ms=AT)
+    kept = backlog(7, 4, ts=86_400_000, clock_suspect=True)
+    reader.hear(TOPIC + "backlog", kept, AT, retained=True)
+    found = row(reader)
+    assert (found.count, found.told_s, found.age_s, found.silent_s) == (4, None, None, None)
+    assert "told_ts" not in str(plain(found))
+
+
+ACKNOWLEDGED = [
+    ("event", event(2, "a.b")),
+    health(3, alarms=["a.b", "c.d"], acknowledged=["a.b", "c.d"]),
+    ("event", event(4, "c.d", active=False)),
+    ("event", event(5, "c.d")),
+    health(6, x=1),
+]
+
+
+@given(st.permutations(ACKNOWLEDGED))
+def test_who_took_note_of_an_alarm_took_note_of_that_one(messages: list[tuple[str, bytes]]) -> None:
+    """In any order; one that came back since is a new one, and a full report without is none."""
+    reader = heard(*messages)
+    assert {code: one.acknowledged for code, one in row(reader).alarms.items()} == {
+        "a.b": True,
+        "c.d": False,
+    }
+    told: Any = plain(row(reader))["alarms"]
+    assert [each["acknowledged"] for each in told] == [True, False]
+    reader.hear(TOPIC + "health", health(7, full=True, alarms=["a.b"])[1], AT)
+    assert {code: one.acknowledged for code, one in row(reader).alarms.items()} == {"a.b": False}

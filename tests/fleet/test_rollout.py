@@ -133,3 +133,32 @@ def test_a_terminal_stands_as_it_reports(
     one = reader.get("acme", "T-1")
     assert one is not None
     assert standing(Row(one, reader, 1), 7, 100) is stands
+
+
+def test_a_stage_nobody_is_drawn_for_is_not_waited_for() -> None:
+    """In a small group five percent may be nobody at all."""
+    release = Rollout(
+        statement(TABLE), ["T-1"], stages=(1, 100), stop_at_percent=2.0, soak_ms=10**9
+    )
+    assert release.targets == []
+    release.published(0, [])
+    assert release.judge({}, 1) is Phase.PUBLISHING
+    assert release.targets == ["T-1"]
+    release.published(2, ["T-1"])
+    assert release.judge(well(["T-1"]), 3) is Phase.WATCHING
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"telemetry": {"ca_file": "/x"}}, "telemetry.ca_file"),
+        ({"uplink": [{"name": "host"}]}, "uplink"),
+        ({"local": {"tcp": True}}, "local"),
+    ],
+)
+def test_what_is_beyond_a_fleets_reach_is_known_before_it_is_signed(
+    config: dict[str, object], key: str
+) -> None:
+    """TLS files, hosts and the local API: every terminal would refuse them."""
+    with pytest.raises(OperatorError, match=f"^{key} is beyond"):
+        statement(TABLE | {"config": config})

@@ -133,7 +133,7 @@ def test_the_keys(reader: Reader) -> None:
             stage.seen = look(rows(reader, AT), shown)
             assert press(session, stage, name)
 
-    keys("down", "enter")
+    keys("j", "k", "down", "enter")
     assert shown.into == "network.dns_failed"
     keys("down", "enter")
     assert stage.open == ("acme", "T-0024")
@@ -172,3 +172,39 @@ def test_acknowledging_sends_a_signed_command(reader: Reader) -> None:
     stage.open = ("acme", "T-0011")
     press(session, stage, "a")
     assert "no connection" in stage.picture.note
+
+
+def test_every_letter_can_be_typed_into_a_filter(reader: Reader) -> None:
+    """j and k move the choice, but not while a filter is typed; what fits nothing is said so."""
+    session = Session(args=argparse.Namespace(tenant="+"), words=Words("zh"), screen=Screen())
+    stage = Stage(Line(Access(broker="mqtt://127.0.0.1:1")), reader, Picture(), None)
+    stage.seen = look(rows(reader, AT), stage.picture)
+    for key in ("/", *"cause:jk*", "enter"):
+        assert press(session, stage, key)
+    assert stage.picture.chosen.text == "cause:jk*"
+    seen = look(rows(reader, AT), stage.picture)
+    drawn = draw(seen, stage.picture, Words("zh"), columns=80, lines=24, title="", now=NOW)
+    assert drawn[1].text == "  没有符合过滤条件的终端"
+
+
+@pytest.mark.parametrize(
+    ("lang", "told", "noted"),
+    [
+        ("en", "told 2h10 ago · host answers with errors", "out of paper (noted)"),
+        ("zh", "前上报 · ", "（已知悉）"),
+    ],
+)
+def test_what_a_lost_terminal_last_said_has_an_age_and_alarms_a_mark(
+    lang: Language, told: str, noted: str
+) -> None:
+    """Old money is not shown as if it were told now; nobody goes twice for one alarm."""
+    found = Reader(started_ms=AT)
+    start, then = "pos/1/acme/T-1/", AT - 7_800_000
+    found.hear(f"{start}state", b'{"state":"lost","connects":1}', AT, retained=True)
+    kept = backlog(2, 4, "host.down", ts=then, oldest_age_s=60)
+    found.hear(f"{start}backlog", kept, AT, retained=True)
+    health = body(3, full=True, alarms=["printer.paper_out"], acknowledged=["printer.paper_out"])
+    found.hear("pos/1/acme/T-2/health", health, AT)
+    shown = "\n".join(picture(found, lang, 200))
+    assert told in shown
+    assert noted in shown

@@ -30,7 +30,7 @@ from typing import Any, Protocol
 from agent.sim.broker import mosquitto
 from tests.fleet_rig import certificates
 from tests.fleet_rig.brokers import Broker, Mosquitto, RabbitMq, rabbitmq
-from tests.fleet_rig.producer import KINDS, number_of
+from tests.fleet_rig.producer import KINDS, numbers_of
 from tests.fleet_rig.reader import Reader, Seen
 from tests.fleet_rig.relay import Relay
 from tests.telemetry.strict_broker import StrictBroker
@@ -65,6 +65,7 @@ class Verdict:
     promised: int = 0
     delivered: int = 0  #: deliveries, repeats included
     distinct: int = 0  #: after dropping repeats
+    history: int = 0  #: readings that arrived inside messages `hist`
     missing: int = 0  #: promised, never seen
     twice: int = 0  #: seen under two numbers
     disorder: Counter[str] = field(default_factory=Counter)
@@ -357,21 +358,23 @@ class Rig:
         verdict = self.verdict
         verdict.lives = agent.life
         promised = {
-            (life, number) for life, first, last in agent.promised
+            (("event", "backlog", "health")[number % 3], life, number)
+            for life, first, last in agent.promised
             for number in range(first, last + 1)
-        }  # fmt: skip
+        }
         first: dict[tuple[str, int], Seen] = {}
         arrivals = [each for each in self._target.arrivals() if each.kind in KINDS]
         for each in arrivals:
             first.setdefault((each.outbox_id, each.seq), each)
-        seen = [(each.kind, number_of(each.kind, each.body)) for each in first.values()]
-        contents = Counter(number for _, number in seen)
+        seen = [(each.kind, numbers_of(each.kind, each.body)) for each in first.values()]
+        contents = Counter(number for _, numbers in seen for number in numbers)
         verdict.promised, verdict.delivered = len(promised), len(arrivals)
         verdict.distinct = len(first)
+        verdict.history = sum(len(numbers) for kind, numbers in seen if kind == "hist")
         verdict.missing = len(promised - contents.keys()) + agent.lost
         verdict.twice = sum(count > 1 for count in contents.values())
         for kind in KINDS:
-            numbers = [number for its, number in seen if its == kind]
+            numbers = [number for its, all_ in seen if its == kind for number in all_]
             broken = sum(now < before for before, now in pairwise(numbers))
             if broken:
                 verdict.disorder[kind] = broken
@@ -395,19 +398,22 @@ def play(plan: Plan) -> Verdict:
 def line(verdict: Verdict) -> str:
     plan, faults = verdict.plan, verdict.faults
     killed = ", ".join(f"{faults[name]} {name}" for name in plan.faults)
+    disorder = sum(verdict.disorder.values())
     name = f"{plan.target}, outbox in memory (control)" if plan.memory else plan.target
     return (
-        f"| {name} | {killed} | {verdict.promised} | {verdict.delivered} | {verdict.repeats}"
-        f" | {verdict.missing} | {verdict.twice} | {sum(verdict.disorder.values())}"
+        f"| {name} | {killed} | {verdict.promised} | {verdict.delivered} | {verdict.history}"
+        f" | {verdict.repeats} | {verdict.missing} | {verdict.twice} | {disorder}"
         f" | {verdict.violations if plan.target == 'strict' else '–'} | {verdict.seconds:.0f} s |"
     )
 
 
 HEAD = """# Messages while broker, line and agent are killed
 
-Written by `make fleet-kills`. The agent is the real Publisher over a real `state.db` in its own
-process; *promised* are the messages whose `put` had returned. SIGKILL to agent and broker, a line
-that is cut or goes silent, at random moments (seed {seed}). *Delivered* is what a subscriber heard;
+Written by `make fleet-kills`. The agent is the real Publisher over a real `state.db` in a process
+of its own; alarms, money and readings go through its recorder; *promised* is what the store had
+taken. SIGKILL to agent and broker, a line that is cut or goes silent, at random moments (seed
+{seed}). *Delivered* is what a subscriber heard; *in history* are the readings that waited for a
+connection and arrived inside messages `hist`, many in one, each counted by itself for what follows;
 *repeats* have an outbox_id and seq it had already: the control is the reader that does not drop
 them, it would count them as messages. *Missing*, *twice* (one content under two numbers) and *out
 of order* (within a kind, first arrivals) must be 0.
@@ -419,11 +425,11 @@ of order* (within a kind, first arrivals) must be 0.
   agent), TLS, certificate login. A durable queue; nobody waits for anybody.
 - `strict`: Receive Maximum {receive_maximum}, each PUBACK {puback_ms:.0f} ms late; one message more
   than allowed would be a violation.
-
+{of}
 """
 COLUMNS = (
-    "broker", "killed", "promised", "delivered", "repeats", "missing", "twice", "out of order",
-    "violations", "took",
+    "broker", "killed", "promised", "delivered", "in history", "repeats", "missing", "twice",
+    "out of order", "violations", "took",
 )  # fmt: skip
 
 
@@ -433,13 +439,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     parser.add_argument("--only", choices=("strict", "mosquitto", "rabbitmq"))
     parser.add_argument("--report", type=Path)
+    parser.add_argument(
+        "--of",
+        default="",
+        help="which code and which brokers, for the report: words that follow 'Of'",
+    )
     args = parser.parse_args()
     plans = [Plan(name, args.messages, args.seed) for name in ("strict", "mosquitto", "rabbitmq")]
     plans.append(Plan("strict", 1_500, args.seed, faults=("agent",), memory=True))
     if args.only:
         plans = [each for each in plans if each.target == args.only]
     text = HEAD.format(
-        seed=args.seed, receive_maximum=RECEIVE_MAXIMUM, puback_ms=SLOW_PUBACK_S * 1000
+        of=f"\nOf {args.of}.\n" if args.of else "",
+        seed=args.seed,
+        receive_maximum=RECEIVE_MAXIMUM,
+        puback_ms=SLOW_PUBACK_S * 1000,
     )
     text += f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n"
     print(text, end="", flush=True)
@@ -448,7 +462,7 @@ def main() -> int:
         if (plan.target == "mosquitto" and not mosquitto()) or (
             plan.target == "rabbitmq" and not rabbitmq()
         ):
-            row, good = f"| {plan.target} | NOT RUN: not installed | | | | | | | | |", False
+            row, good = f"| {plan.target} | NOT RUN: not installed | | | | | | | | | |", False
         else:
             verdict = play(plan)
             row = line(verdict)

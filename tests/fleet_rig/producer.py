@@ -16,21 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.clock import SystemClock
 from agent.config.telemetry import Telemetry
-from agent.core.fleet import messages
-from agent.core.fleet.messages import (
-    BacklogMessage,
-    EventMessage,
-    HealthMessage,
-    Identity,
-    Message,
-    Priority,
-)
+from agent.core.fleet.messages import BacklogMessage, HealthMessage, Identity
+from agent.core.health.tracker import Alarm, Change, Severity, What
 from agent.core.money.journal import Amounts, Backlog
 from agent.link.tls import client_context
 from agent.sim.fleet_terminal import MemoryOutbox, Tally
@@ -38,59 +30,54 @@ from agent.store import Store
 from agent.store.outbox import Outbox
 from agent.store.part import StorePart
 from agent.telemetry import build
-from agent.wire import mqtt
+from agent.wire.past import Readings
 
 BATCH = 20
-KINDS = ("event", "backlog", "health")
+KINDS = ("event", "backlog", "health", "hist")
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What the outbox is handed, as the recorder would."""
+def event(number: int, life: int, clock: SystemClock) -> Change:
+    """An alarm as the health tracker tells of it."""
+    at = clock.now()
+    alarm = Alarm(
+        code="printer.paper_out", component="printer", severity=Severity.MAJOR, since_at=at.at,
+        shown_at=at.at, args={"number": number, "life": life}, flaps=0, suppressed_by="",
+    )  # fmt: skip
+    what = What.SHOWN if number % 2 else What.CLEARED
+    return Change(code=alarm.code, what=what, at=at, alarm=alarm)
 
-    kind: str
-    priority: int
-    retained: bool
-    at_ms: int
-    body: bytes
-    supersedes: int | None
+
+def health(number: int, life: int) -> HealthMessage:
+    """A reading. Those that wait for a connection become history."""
+    fields = {"test_number": number, "test_life": life}
+    return HealthMessage(ts=now_ms(), clock_suspect=None, full=False, alarms=None, fields=fields)
 
 
-def message(kind: str, number: int, life: int, ts: int) -> Message:
-    """A message by contract whose fields carry its number."""
-    numbered = {"number": number, "life": life}
-    if kind == "event":
-        return EventMessage(
-            ts=ts, clock_suspect=None, code="printer.paper_out", component="printer",
-            severity="major", active=bool(number % 2), since_ts=ts, flaps=None, suppressed_by=None,
-            fields={f"arg_{name}": value for name, value in numbered.items()},
-        )  # fmt: skip
-    if kind == "health":
-        fields = {f"test_{name}": value for name, value in numbered.items()}
-        return HealthMessage(ts=ts, clock_suspect=None, full=False, alarms=None, fields=fields)
+def backlog(number: int, life: int) -> BacklogMessage:
+    """An edge: it goes first, and replaces only repeats."""
     return BacklogMessage(
-        ts=ts, clock_suspect=None, count=number, oldest_age_s=1, queued_count=life,
+        ts=now_ms(), clock_suspect=None, count=number, oldest_age_s=1, queued_count=life,
         sending_count=0, waiting_count=0, held_count=0, in_doubt_count=0, quarantined_count=0,
         cause=None, cause_count=None, next_attempt_ts=None,
     )  # fmt: skip
 
 
-def number_of(kind: str, body: dict[str, Any]) -> tuple[int, int]:
-    """(life, number) of a message as it arrived."""
-    if kind == "event":
-        return body["arg_life"], body["arg_number"]
-    if kind == "health":
-        return body["test_life"], body["test_number"]
-    return body["queued_count"], body["count"]
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
-def kept(kind: str, number: int, life: int) -> Kept:
-    ts = time.time_ns() // 1_000_000
-    made = message(kind, number, life, ts)
-    rule = messages.RULES[mqtt.kind_of(made)]
-    # An edge of the backlog: it goes first, and replaces only repeats.
-    priority = Priority.NOW if kind == "backlog" else rule.priority
-    return Kept(kind, priority, rule.retained, ts, mqtt.encode(made), rule.supersedes)
+def numbers_of(kind: str, body: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """(kind, life, number) of everything a message says, as it arrived."""
+    match kind:
+        case "event":
+            return [(kind, body["arg_life"], body["arg_number"])]
+        case "health":
+            return [(kind, body["test_life"], body["test_number"])]
+        case "hist":
+            told = [entry["values"] for entry in body["entries"]]
+            return [("health", each["test_life"], each["test_number"]) for each in told]
+        case _:
+            return [(kind, body["queued_count"], body["count"])]
 
 
 class Quiet:
@@ -113,7 +100,7 @@ async def work(orders: dict[str, Any]) -> None:
     clock, quiet = SystemClock(), Quiet()
     store = Store(Path(orders["directory"]), clock)
     await store.start()
-    outbox: Any = Outbox(store, max_rows=100_000, max_bytes=1 << 28)
+    outbox: Any = Outbox(store, max_rows=100_000, max_bytes=1 << 28, past=Readings())
     if orders["memory"]:
         outbox = MemoryOutbox(f"memory{orders['life']}", Tally())
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -145,6 +132,19 @@ async def work(orders: dict[str, Any]) -> None:
     store.stop()
 
 
+async def record(numbers: range, life: int, part: Any) -> None:
+    """Through the recorder, each kind by its own door; returns when all are in the outbox."""
+    clock, recorder = SystemClock(), part._recorder
+    recorder.heed([event(n, life, clock) for n in numbers if n % 3 == 0])
+    kept = await recorder.flush()
+    for n in numbers:
+        if n % 3 == 1:
+            kept &= await part.tell(backlog(n, life))
+    kept &= await recorder._keeping.put(*(health(n, life) for n in numbers if n % 3 == 2))
+    if not kept:
+        raise RuntimeError("the store refused, and nobody fills the disk here")
+
+
 async def produce(orders: dict[str, Any], outbox: Any, part: Any, stop: asyncio.Event) -> None:
     """Batches until the last number, then only how many wait."""
     number = orders["first"]
@@ -152,11 +152,9 @@ async def produce(orders: dict[str, Any], outbox: Any, part: Any, stop: asyncio.
         line: dict[str, Any] = {}
         if number <= orders["last"]:
             until = min(number + BATCH, orders["last"] + 1)
-            numbers = range(number, until)
-            await outbox.put([kept(KINDS[n % 3], n, orders["life"]) for n in numbers])
+            await record(range(number, until), orders["life"], part)
             line = {"from": number, "to": until - 1}
             number = until
-            part._woken()
         stats, view = outbox.stats, part.view()
         line |= {"waiting": stats.rows, "lost": stats.lost, "connected": view.connected}
         sys.stdout.write(json.dumps(line) + "\n")

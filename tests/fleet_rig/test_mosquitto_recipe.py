@@ -94,6 +94,21 @@ def test_a_terminal_hears_its_own_orders_and_nothing_else(site: Site) -> None:
         }
 
 
+def test_a_terminal_hears_what_is_kept_as_its_own_state(site: Site) -> None:
+    """A twin's last word, by which it is found out; never its neighbour's."""
+    for name in ("T-1", "T-2"):
+        with site.talker(name) as twin:
+            assert twin.publish(f"pos/1/acme/{name}/state", b"twin", retained=True) == "taken"
+    with site.talker("T-1") as terminal, site.talker("operator") as operator:
+        terminal.subscribe("pos/1/acme/+/state")
+        assert terminal.settle(lambda: terminal.heard)
+        terminal.subscribe("pos/1/acme/T-1/cmd/+")
+        assert operator.publish("pos/1/acme/T-1/cmd/last", b"order") == "taken"
+        assert terminal.settle(lambda: "pos/1/acme/T-1/cmd/last" in terminal.topics())
+        assert terminal.heard[0] == ("pos/1/acme/T-1/state", b"twin", True)
+        assert "pos/1/acme/T-2/state" not in terminal.topics()
+
+
 def test_the_certificate_says_who_connects(site: Site) -> None:
     """With another's client id a terminal stays itself and does not push the other one out."""
     with site.talker("T-2") as victim, site.talker("T-1", client_id="T-2") as impostor:

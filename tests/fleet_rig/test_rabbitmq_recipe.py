@@ -13,9 +13,9 @@ import pytest
 from tests.fleet_rig import certificates
 from tests.fleet_rig.brokers import RabbitMq
 from tests.fleet_rig.talker import Talker
-from tests.telemetry.rig import quick, rigged, running
+from tests.telemetry.rig import Rig, quick, rigged, running
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.process]
 UPLINK = ("state", "info", "health", "backlog", "event", "hist", "res/c1")
 
 
@@ -47,10 +47,11 @@ def terminals_keep_to_themselves(broker: RabbitMq, certs: Path) -> None:
             assert terminal.publish(f"pos/1/acme/T-1/{tail}") == "taken", tail
         assert terminal.subscribe("pos/1/acme/T-1/cmd/+") == "taken"
         assert terminal.subscribe("pos/1/acme/T-1/desired") == "taken"
+        assert terminal.subscribe("pos/1/acme/T-1/state") == "taken"
     for topic in ("acme/T-2/event", "acme/T-1/cmd/c1", "acme/T-1/desired", "other/T-1/event"):
         with talker(broker, certs, "T-1") as terminal:
             assert terminal.publish(f"pos/1/{topic}") == "hung up", topic
-    for topic in ("#", "pos/1/acme/#", "pos/1/acme/T-2/cmd/+", "pos/1/acme/T-1/event"):
+    for topic in ("#", "pos/1/acme/#", "pos/1/acme/T-2/cmd/+", "pos/1/acme/T-2/state"):
         with talker(broker, certs, "T-1") as terminal:
             assert terminal.subscribe(topic) in ("refused", "hung up"), topic
 
@@ -65,6 +66,8 @@ def operators_read_all_and_order(broker: RabbitMq, certs: Path) -> None:
         assert terminal.settle(lambda: terminal.topics() == ["pos/1/acme/T-1/cmd/c1"])
     with talker(broker, certs, "operator") as operator:
         assert operator.publish("pos/1/acme/T-1/event") == "hung up"
+    with talker(broker, certs, "operator") as operator:
+        assert operator.subscribe("pos/1/+/+/state") == "hung up", "`fleet watch` without --tenant"
 
 
 def strangers_stay_outside(broker: RabbitMq, certs: Path) -> None:
@@ -112,5 +115,15 @@ async def the_agent_gets_through(broker: RabbitMq, certs: Path) -> None:
             await rig.until(lambda: rig.part.view().connected, 30)
             await rig.until(lambda: not rig.part.view().queued, 30)
             assert rig.part.view().protocol == "3.1.1"
+            await a_twin_pushes_out_and_it_comes_back(rig, broker, certs)
         heard = [topic for topic in operator.topics() if topic.endswith("T-2/event")]
-        assert operator.settle(lambda: operator.topics().count("pos/1/acme/T-2/event") == 20), heard
+        assert operator.settle(lambda: operator.topics().count("pos/1/acme/T-2/event") >= 21), heard
+
+
+async def a_twin_pushes_out_and_it_comes_back(rig: Rig, broker: RabbitMq, certs: Path) -> None:
+    """Then it asks for its own state: RabbitMQ hangs up on who may not read what he asks for."""
+    before = rig.part.view().connects
+    with talker(broker, certs, "T-2"):
+        await rig.until(lambda: rig.part.view().connects > before, 30)
+    rig.events(1)
+    await rig.until(lambda: rig.part.view().connected and not rig.part.view().queued, 60)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent import main, settings
+from agent.core.fleet import DESIRED_FILE
 from agent.core.fleet.desired import Held, State, Statement, started, taken
 from agent.errors import OperatorError, StoreError
 from agent.main import overlay
@@ -20,14 +21,14 @@ from agent.wire import desired_file
 def written(folder: Path, wish: dict[str, Any], text: str = "") -> Path:
     said = Statement(tenant="t", group="g", version=4, digest="d", content="c", config=wish)
     held = taken(Held(), said, "k", connected=False, alarms=frozenset())
-    (folder / desired_file.NAME).write_bytes(desired_file.encode(held))
+    (folder / DESIRED_FILE).write_bytes(desired_file.encode(held))
     place = folder / "posagent.toml"
     place.write_text(f'[agent]\nstate_dir = "{folder}"\nrun_dir = "{folder}"\n{text}')
     return place
 
 
 def held(folder: Path) -> Held:
-    return desired_file.decode((folder / desired_file.NAME).read_bytes())
+    return desired_file.decode((folder / DESIRED_FILE).read_bytes())
 
 
 @pytest.mark.parametrize("way", ["error", "code"])

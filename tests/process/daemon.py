@@ -1,7 +1,7 @@
 """The real daemon as a subprocess with a private home, and its API over the unix socket.
 
 Readiness is the daemon's own word (sd_notify), never a pause; every wait has a condition and a
-deadline; whatever a test started is gone when the test is.
+deadline; whatever a test started is gone when the test is, also when the run was killed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from agent.sim.leash import leash
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Generous: a loaded build machine, never a promise of the daemon.
@@ -188,13 +190,17 @@ class Daemon:
         assert self.process is None or self.process.poll() is not None, "already running"
         self._hear(0.0)
         self.notified.clear()
+        given = self._environment() | dict(environment or {})
+        # For the daemon alone: what is preloaded is not meant for the programs in front of it.
+        preload = given.pop("LD_PRELOAD", "")
+        front = [*leash(), "env", f"LD_PRELOAD={preload}"] if preload else leash()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command("run", "--config", str(self.config_file)),
+                [*front, *self.command("run", "--config", str(self.config_file))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment() | dict(environment or {}),
+                env=given,
                 cwd=ROOT,
                 start_new_session=True,
             )

@@ -125,6 +125,12 @@ class BrokerThread:
         return self._broker.url
 
     @property
+    def pid(self) -> int:
+        """0 where it is no process of its own."""
+        process = self._broker._process
+        return 0 if process is None else process.pid
+
+    @property
     def lines(self) -> list[str]:
         """What it logged last."""
         return list(self._broker.lines)
@@ -202,6 +208,11 @@ class Reader:
         """The newest of a kind, or nothing."""
         found = self.of(kind)
         return found[-1] if found else {}
+
+    def first_told(self) -> dict[str, Any]:
+        """Each field of `health` as it was told first: what is read late comes after the rest."""
+        told = [each.items() for each in reversed(self.of("health"))]
+        return {name: value for fields in told for name, value in fields}
 
     def states(self) -> list[tuple[str, int]]:
         return [(each["state"], each["connects"]) for each in self.of("state")]
@@ -299,8 +310,12 @@ def at_once(*codes: str) -> str:
 
 
 def printer(device: Path) -> str:
-    """Configuration: a printer asked at every tick."""
-    return f'[printer]\ndevice = "{device}"\nperiod_s = 1.0\nanswer_timeout_s = 0.3\n'
+    """Configuration: a printer asked at every tick.
+
+    It has all the time it has in the field: the simulator answers from this process, which waits
+    for its turn on a loaded machine, and a late answer is an alarm of its own.
+    """
+    return f'[printer]\ndevice = "{device}"\nperiod_s = 1.0\n'
 
 
 #: For `configure(agent=…)`.

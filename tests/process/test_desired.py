@@ -87,7 +87,7 @@ def test_it_starts_itself_anew_with_what_the_fleet_wants_and_no_payment_is_lost_
         assert sorted(posted) == sorted(keys)
         shown = json.loads(said_by(daemon, "config", "show", "--json"))
         assert shown["tables"]["[check]"]["duplicate_window_s"] == "77"
-        assert "desired.json" in said_by(daemon, "config", "show")
+        assert "settings of version 7" in said_by(daemon, "config", "show")
         assert daemon.stop() == 0
 
 

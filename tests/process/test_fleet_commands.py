@@ -213,6 +213,8 @@ def test_an_alarm_is_noted_and_the_agent_restarted(line: tuple[Daemon, Sender, R
     alarm = wait_until(lambda: daemon.alarms().get(code), "the same alarm")
     assert alarm["acknowledged_by"] == "fleet:ops"
     assert "noted by fleet:ops" in said_by(daemon, "status")
+    # A second person at the terminal changes nothing: the first stays.
+    assert "noted by fleet:ops" in said_by(daemon, "alarm", "acknowledge", code)
 
 
 def test_the_trail_is_read_and_checked_beside_a_dead_daemon(

@@ -74,6 +74,32 @@ def test_the_scripts_work(tmp_path: Path) -> None:
         assert run("ledger") == []
 
 
+def test_without_a_fleet_nobody_is_told_to_try_it(tmp_path: Path) -> None:
+    """Where the fleet's tools have no broker to speak to, they are not suggested."""
+    out = io.StringIO()
+    demo.hints(Narrator("en", out), tmp_path, fleet=False)
+    assert str(tmp_path / "why") in out.getvalue()
+    assert "fleet" not in out.getvalue().replace(str(tmp_path), "")
+
+
+def test_the_operators_key_is_the_one_the_terminal_is_told(tmp_path: Path) -> None:
+    """Made by the real command, private, and of use in the configuration; the order names it."""
+    public = asyncio.run(demo._new_key(tmp_path))
+    broker = Broker(kind="amqtt")
+    broker.port = 1883
+    file = demo._write_config(tmp_path, "http://127.0.0.1:8/t", broker, "en", public)
+    (key,) = settings.load(file, references=False).config.fleet_key
+    assert (key.id, key.public_key, key.roles) == ("operator", public, ("operate",))
+    order = demo._order(tmp_path, 1883, "en")
+    private = Path(order[order.index("--sign-key") + 1])
+    assert private.stat().st_mode & 0o777 == 0o600
+    demo._write_scripts(tmp_path, "http://127.0.0.1:1/_sim", 1883, "en")
+    for name in ("fleet-send", "fleet-watch"):
+        script = (tmp_path / name).read_text("utf-8")
+        assert "--broker mqtt://127.0.0.1:1883" in script
+        assert script.endswith(' "$@"\n')
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8/v1/transactions", "https://127.0.0.1:8/t"])
 def test_the_config_it_writes_is_valid(tmp_path: Path, url: str) -> None:
     """The daemon's own loader accepts it, tables and all."""
@@ -152,7 +178,7 @@ def books(
     return asyncio.run(check(cast, seen)), out.getvalue()
 
 
-GOOD = Seen(lapsed=("late",), alarm=True, cause="network.host_unreachable")
+GOOD = Seen(lapsed=("late",), alarm=True, cause="network.host_unreachable", obeyed=True)
 
 
 def test_books_that_agree(tmp_path: Path) -> None:
@@ -173,8 +199,19 @@ def test_books_that_agree(tmp_path: Path) -> None:
         ({"a": "posted", "late": "lapsed"}, [posting("a"), posting("late")], GOOD),
         ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=False, cause="x")),
         ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=True, cause="")),
+        ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=True, cause="x", obeyed=False)),
     ],
-    ids=["lost", "stuck", "twice", "amount", "strange", "late", "no alarm", "no cause"],
+    ids=[
+        "lost",
+        "stuck",
+        "twice",
+        "amount",
+        "strange",
+        "late",
+        "no alarm",
+        "no cause",
+        "disobeyed",
+    ],
 )
 def test_books_that_do_not_agree(
     tmp_path: Path, states: dict[str, str], postings: list[Posting], seen: Seen | None

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.sim.broker import mosquitto
+from agent.sim.leash import leash
+from tests.process.daemon import wait_until
+
 pytestmark = pytest.mark.process
 
 STORY_S = 150.0
@@ -63,6 +67,9 @@ def test_the_story_ends_well(place: Path) -> None:
     assert "✗" not in said
     assert "network.host_unreachable" in said
     assert '"code":"printer.paper_out"' in said
+    if mosquitto() is not None:
+        assert '"state": "held"' in said, "what the terminal answered the fleet"
+        assert "两条签名命令都照办" in said
     assert started_by(place) == []
     assert list(place.glob("posagent-*")) == []
 
@@ -88,6 +95,21 @@ def test_ctrl_c_ends_everything(place: Path) -> None:
     assert demo.returncode == 0, said + rest
     assert started_by(place) == []
     assert list(place.glob("posagent-*")) == []
+
+
+@pytest.mark.skipif(not leash(), reason="no setpriv: the end of a killed demo was NOT tried")
+def test_a_killed_demo_leaves_nothing_running(place: Path) -> None:
+    """kill -9 of the demo itself: agent and broker end with it, only its folder stays."""
+    demo = start(place, "--lang", "en")
+    try:
+        assert demo.stdout is not None
+        while "started: " not in (line := demo.stdout.readline()):
+            assert line
+        assert any("agent run" in each for each in started_by(place))
+    finally:
+        demo.kill()
+        demo.communicate()
+    wait_until(lambda: not started_by(place), "the end of what it started")
 
 
 def test_a_killed_agent_is_brought_back(place: Path) -> None:

@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.core.audit import Deed
-from agent.store.audit import Checked, Trail
+from agent.store.audit import CHECKED_AT_ONCE, Checked, Trail, add
+from agent.store.journal import Journal
 from tests.fakes import FakeClock
 from tests.store.stores import opened
 
@@ -142,3 +144,48 @@ def test_a_store_that_refuses_does_not_undo_what_was_done(tmp_path: Path) -> Non
             raise StoreError("store.full", "no space left")
 
     asyncio.run(Trail(Refusing(), FakeClock(), 365).write(deed()))  # type: ignore[arg-type]
+
+
+def test_a_look_at_the_whole_trail_lets_others_write_in_between(tmp_path: Path) -> None:
+    """Whoever may read can ask for it without end, and no payment waits for it."""
+    many = 2 * CHECKED_AT_ONCE + 10
+
+    async def inside() -> None:
+        async with opened(tmp_path) as store:
+            trail = Trail(store, FakeClock(), 365)
+
+            def filled(journal: Journal) -> None:
+                for number in range(many):
+                    add(journal, deed(number), 1, 0)
+
+            await store.journal(filled)
+            looks: list[int] = []
+
+            class Busy:
+                async def journal(self, work: Callable[[Journal], Any]) -> Any:
+                    await trail.write(deed(9_000))
+                    done = await store.journal(work)
+                    looks.append(len(done if isinstance(done, list) else done[1]))
+                    return done
+
+            found = await Trail(Busy(), FakeClock(), 365).check()
+            assert (found.faults, found.first, found.lines) == ((), 21, many - 19), (
+                "forgotten meanwhile"
+            )
+            assert looks == [CHECKED_AT_ONCE, CHECKED_AT_ONCE - 9]
+
+    asyncio.run(inside())
+
+
+@pytest.mark.parametrize("at", [CHECKED_AT_ONCE, CHECKED_AT_ONCE + 1])
+@pytest.mark.parametrize("what", ["altered", "missing"])
+def test_what_is_wrong_where_two_looks_meet_is_named(tmp_path: Path, at: int, what: str) -> None:
+    """The last line of one and the first of the next prove each other as any two do."""
+    written(tmp_path, CHECKED_AT_ONCE + 20)
+    (file,) = tmp_path.rglob("journal.db")
+    with closing(sqlite3.connect(file)) as db, db:
+        if what == "altered":
+            db.execute("UPDATE audit SET actor = 'x' WHERE n = ?", (at,))
+        else:
+            db.execute("DELETE FROM audit WHERE n = ?", (at,))
+    assert faults(checked(tmp_path)) == [(what, at, at if what == "missing" else 0)]

@@ -299,3 +299,32 @@ def test_taking_uses_the_index(tmp_path: Path) -> None:
         assert "TEMP B-TREE" not in str(plan)
 
     told(tmp_path, story)
+
+
+def test_what_was_replaced_in_flight_is_not_sent_again_behind_its_successor(
+    tmp_path: Path,
+) -> None:
+    """A broker that keeps the last word must end with the newest, also over a cut."""
+
+    async def story(outbox: Outbox, db: Db) -> None:
+        edge = Message(kind="backlog", priority=NOW, retained=True, supersedes=READING)
+        repeat = Message(kind="backlog", priority=READING, retained=True, supersedes=READING)
+        await outbox.put([repeat])
+        (flying,) = await outbox.take(1)
+        await outbox.put([edge])
+        assert {seq for seq, *_ in db.rows()} == {1, 2}, "the broker may still take it"
+        outbox.release()
+        assert [row.seq for row in await outbox.take(8)] == [2]
+        assert (outbox.stats.rows, outbox.stats.lost) == (1, 0)
+        await outbox.done([flying.seq, 2])
+        assert outbox.drained
+        # Acknowledged in time, nothing is left to be taken back.
+        await outbox.put([repeat])
+        (flying,) = await outbox.take(1)
+        await outbox.put([edge])
+        await outbox.done([flying.seq])
+        outbox.release()
+        assert [row.seq for row in await outbox.take(8)] == [4]
+        assert outbox.stats.rows == 1
+
+    told(tmp_path, story)

@@ -104,9 +104,7 @@ def test_readings_wait_on_a_metered_backup_and_alarms_do_not() -> None:
 
     async def story() -> None:
         clock, dear = FakeClock(), [True]
-        rig = rigged(quick(), clock=clock)
-        recorder = rig.part._recorder
-        recorder._sources = replace(recorder._sources, thrifty=lambda: dear[0])
+        rig = rigged(quick(), clock=clock, thrifty=lambda: dear[0])
         rig.health.says("printer", paper="ok")
         await rig.timers.fire()
         before = kinds(rig)

@@ -71,6 +71,26 @@ def test_the_new_pair_is_in_force_after_a_connack(
     assert credentials.state == ""
 
 
+@pytest.mark.parametrize("only", ["", "t.key"])
+def test_what_came_after_the_trial_began_is_not_put_in_force(
+    credentials: Credentials, shown: Shown, tmp_path: Path, only: str
+) -> None:
+    """Nobody answered for it yet; nor is a key put in force whose certificate is still to come."""
+    placed(tmp_path, "new", ".new")
+    trial = credentials.choose()
+    show(credentials)
+    (tmp_path / "t.pem.new").unlink()
+    placed(tmp_path, "newer", ".new", only=only)
+    assert not credentials.accepted(trial)
+    assert (tmp_path / "t.pem").read_text() == (tmp_path / "t.key").read_text() == "old"
+    placed(tmp_path, "newer", ".new")
+    later = credentials.choose()
+    show(credentials)
+    assert shown.pairs[-1] == ("newer", "newer")
+    assert credentials.accepted(later)
+    assert (tmp_path / "t.pem").read_text() == (tmp_path / "t.key").read_text() == "newer"
+
+
 def test_a_refused_pair_is_not_tried_again_until_it_changes(
     credentials: Credentials, shown: Shown, tmp_path: Path
 ) -> None:

@@ -192,3 +192,19 @@ def test_the_log_says_why_and_never_what(caplog: pytest.LogCaptureFixture) -> No
     assert [record.levelno for record in caplog.records][:2] == [logging.WARNING, logging.DEBUG]
     assert lines[0] == "event=withheld kind=health reason=name count=1"
     assert not any(CARD in line or "note" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["free_bytes", "last_ms", "till_minor", "up_ns", "x_minor_cny"])
+def test_a_name_that_counts_something_hides_no_card(name: str) -> None:
+    """A vendor's program names its values: a number with the digits of a card stays here."""
+    for number in (4_111_111_111_111_111, 5_555_555_555_554_444):
+        gate = Gate()
+        assert name.encode() not in told(gate, reading(**{name: number}))
+        assert gate.withheld == 1
+        entry = HistEntry(ts=AT.wall_ms, values={name: number})
+        assert name.encode() not in told(
+            gate, HistMessage(ts=AT.wall_ms, clock_suspect=None, entries=(entry,))
+        )
+    gate = Gate()
+    assert name.encode() in told(gate, reading(**{name: 1_795_000_000_000}))
+    assert not gate.withheld

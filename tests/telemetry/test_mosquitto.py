@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +15,18 @@ import pytest
 import trustme
 
 from agent.core.fleet.messages import Kind
+from agent.core.money.journal import Amounts
 from agent.sim.broker import Broker, ServerTls, Watcher
 from agent.wire import mqtt
-from tests.telemetry.rig import Rig, quick, rigged, running
+from tests.telemetry.rig import EMPTY, Rig, quick, rigged, running
 
 pytestmark = pytest.mark.broker
+KEPT = {"state", "info", "backlog"}
+STUCK = replace(
+    EMPTY,
+    total=Amounts(count=3, by_currency={"CNY": 4_200}),
+    oldest_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
 
 
 @contextlib.asynccontextmanager
@@ -72,20 +81,26 @@ def test_a_subscriber_sees_every_kind_as_documented(protocol: Literal["5", "3.1.
     asyncio.run(story())
 
 
-def test_state_and_info_are_retained_for_a_late_subscriber() -> None:
-    """A fleet manager who comes later sees who is there, and nothing stale."""
+def test_a_late_subscriber_is_told_who_is_there_and_where_money_is() -> None:
+    """A fleet manager who comes later sees that at once, and nothing stale: money that arrived
+    meanwhile is gone from what the broker keeps."""
 
     async def story() -> None:
         async with Broker() as broker, watched(broker) as first:
             rig = rigged(quick([broker.url]))
             async with running(rig):
                 await lived(rig, first)
-                await rig.until(lambda: rig.outbox.drained)
-                async with watched(broker) as late:
-                    assert await late.expect(
-                        lambda: {each.kind for each in late.messages} == {"state", "info"}
-                    )
-                    assert all(each.retained for each in late.messages)
+                for stuck, count in ((STUCK, 3), (EMPTY, 0)):
+                    rig.backlog = stuck
+                    await rig.timers.fire()
+                    await rig.until(lambda: rig.outbox.drained)
+                    async with watched(broker) as late:
+                        assert await late.expect(
+                            lambda seen=late.messages: {each.kind for each in seen} == KEPT
+                        )
+                        assert all(each.retained for each in late.messages)
+                        (kept,) = late.of("backlog")
+                        assert kept.fields["count"] == count
 
     asyncio.run(story())
 

@@ -75,6 +75,26 @@ def test_commands_and_wishes_arrive(protocol: str) -> None:
     asyncio.run(story())
 
 
+def test_a_command_that_is_retained_shows_it_while_we_listen() -> None:
+    """Not only to who subscribes later: MQTT 5 is asked to pass the mark on as it was published."""
+
+    async def story() -> None:
+        async with Broker() as broker:
+            sender, inbox = Sender(broker), Inbox()
+            try:
+                rig = rigged(quick([broker.url]), inbox=inbox)
+                async with running(rig):
+                    await listening(rig)
+                    sender.say(CMD + "a", b"kept", retain=True)
+                    sender.say(CMD + "b", b"said")
+                    await rig.until(lambda: len(inbox.taken) == 2)
+            finally:
+                sender.close()
+            assert inbox.taken == [("a", b"kept", True), ("b", b"said", False)]
+
+    asyncio.run(story())
+
+
 def test_a_wish_costs_its_kilobytes_once() -> None:
     """On a reconnect MQTT 5 is asked not to send again what was retained."""
 
@@ -237,24 +257,3 @@ def test_a_refused_new_certificate_leaves_the_old_one_in_force(
 
     asyncio.run(story())
     assert caplog.text.count("event=certificate_refused") == 1
-
-
-def test_other_brokers_are_taken_while_it_runs() -> None:
-    """`retarget`: goodbye to the one, hello to the other; back to none only records."""
-
-    async def story() -> None:
-        async with Broker() as first, Broker() as second:
-            rig = rigged(quick([first.url]))
-            async with running(rig):
-                await rig.until(lambda: rig.part.view().endpoint == first.url)
-                await rig.until(lambda: rig.part.view().connected)
-                rig.part.retarget([second.url])
-                await rig.until(lambda: rig.part.view().endpoint == second.url)
-                await rig.until(lambda: rig.part.view().connected)
-                rig.part.retarget([])
-                await rig.until(lambda: not rig.part.view().connected)
-                assert rig.part.standing() is None
-                rig.part.retarget([first.url])
-                await rig.until(lambda: rig.part.view().connected)
-
-    asyncio.run(story())

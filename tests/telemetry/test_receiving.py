@@ -133,7 +133,7 @@ def test_connect_says_how_much_is_taken() -> None:
 
     story(script, tell)
     for topic in (b"pos/1/acme/T-1/cmd/+", b"pos/1/acme/T-1/desired"):
-        assert topic + b"\x01" in asked[0]
+        assert topic + b"\x09" in asked[0], "QoS 1, retain as published"
 
 
 def test_nobody_listens_nothing_is_subscribed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from agent.core.health.reading import Value
@@ -180,3 +181,31 @@ def test_a_report_too_large_for_a_packet_is_split() -> None:
         together |= part.fields
     assert together == fields
     assert parts[0].alarms == ("a.b",)
+
+
+def test_that_somebody_took_note_of_an_alarm_is_told_and_never_who() -> None:
+    """With the next report: the codes, when they change, and in a full one if there are any."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        rig = rigged(quick(), clock=clock)
+        rig.health.sinks.append(lambda changes: rig.health.open.append(changes[0].alarm))
+        rig.health.says("printer", paper="out")
+        rig.health.change(clock, "printer.paper_out")
+        for _ in range(2):
+            await rig.timers.fire()
+            clock.advance(60)
+        rig.health.open[0] = replace(rig.health.open[0], acknowledged_by="uid:1000")
+        await rig.timers.fire()
+        clock.advance(60)
+        await rig.timers.fire()
+        rig.health.open.clear()
+        clock.advance(60)
+        await rig.timers.fire()
+        told = [body for kind, _, body in bodies(rig) if kind == "health"]
+        assert [body.get("acknowledged") for body in told] == [None, ["printer.paper_out"], []]
+        assert [body.get("alarms") for body in told] == [["printer.paper_out"], None, []]
+        assert "1000" not in json.dumps(told)
+        rig.db.close()
+
+    asyncio.run(story())

@@ -10,9 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 from agent.core.fleet.budget import Step
+from agent.core.fleet.keepalive import Network
 from agent.core.money.journal import Amounts, Backlog
 from agent.errors import StoreError
-from agent.telemetry.spending import CONNECT_BYTES, MESSAGE_BYTES, PING_BYTES, Fit, Spending
+from agent.telemetry.spending import (
+    CONNECT_BYTES,
+    MESSAGE_BYTES,
+    PING_BYTES,
+    Fit,
+    Spending,
+    Standing,
+)
 from tests.fakes import FakeClock
 from tests.telemetry.rig import Rig, quick, rigged
 
@@ -122,7 +130,8 @@ def test_a_spent_budget_silences_readings_and_never_money_or_alarms() -> None:
     async def story() -> None:
         clock, meter = FakeClock(), Meter()
         clock.wall_ms -= clock.wall_ms % 86_400_000
-        rig = rigged(quick(health_period_s=60, backlog_period_s=60, full_period_s=600), clock=clock)
+        periods = {"health_period_s": 60, "backlog_period_s": 60, "full_period_s": 600}
+        rig = rigged(quick(daily_budget_kb=150, **periods), clock=clock)
         spending = rig.part._spending
         spending._meter = meter
         steps: list[Step] = []
@@ -141,9 +150,14 @@ def test_a_spent_budget_silences_readings_and_never_money_or_alarms() -> None:
         assert set(range(1, first[Step.FEWER_READINGS])) == set(told) & set(
             range(first[Step.FEWER_READINGS])
         )
-        fewer = [m for m in told if m >= first[Step.FEWER_READINGS]]
+        last = first[Step.ALARMS_AND_MONEY]
+        fewer = [m for m in told if first[Step.FEWER_READINGS] <= m < last]
         assert len(fewer) in {5, 6}  # 23 minutes, one in four
-        assert max(told) < first[Step.ALARMS_AND_MONEY]
+        # The last report says that there will be none.
+        assert max(told) == last
+        assert bodies(rig, "health")[-1]["fleet_budget_step"] == "alarms_and_money"
+        # A well terminal is silent for longer now, and said so before.
+        assert [body["heartbeat_s"] for body in bodies(rig, "info")] == [300]
         # An alarm and an edge of the backlog, with nothing left to spend.
         rig.health.change(clock, "printer.paper_out")
         rig.backlog = Backlog(
@@ -157,8 +171,7 @@ def test_a_spent_budget_silences_readings_and_never_money_or_alarms() -> None:
         )
         await rig.timers.fire()
         codes = [body["code"] for body in bodies(rig, "event")]
-        assert codes == ["fleet.data_budget", "fleet.data_budget", "printer.paper_out"]
-        assert bodies(rig, "event")[0]["arg_budget_step"] == "fewer_readings"
+        assert codes == ["printer.paper_out"]  # of the budget the alarm tells, once
         edges = bodies(rig, "backlog")
         assert edges[-1]["count"] == 3
         for _ in range(5):  # repeats are silenced
@@ -188,5 +201,53 @@ def test_profiles_are_named_periods_and_single_keys_win() -> None:
         assert (mixed.health_s, mixed.full_s) == (1_200, 86_400)
         default = Spending(Telemetry(), Meter(), Sent()).periods()
         assert (default.health_s, default.full_s, default.backlog_s) == (900, 86_400, 900)
+
+    asyncio.run(story())
+
+
+def test_unset_the_budget_holds_only_where_bytes_are_paid_for() -> None:
+    """On land everything is counted and told; on the SIM card its own bytes count; set, all do."""
+
+    async def story() -> None:
+        clock, meter, network = FakeClock(), Meter(), [Network("lan")]
+        spending = Spending(quick(), meter, Sent(), standing=Standing(paid=lambda: network[0].paid))
+        meter.total = 147_000
+        await spending.look(clock.now())
+        assert (spending.step, spending.values()["budget_kb"]) == (Step.FULL, 0)
+        assert spending.values()["spent_today_kb"] == 147
+        network[0] = Network("46001", cellular=True)
+        await spending.look(clock.now())
+        assert (spending.step, spending.values()["budget_kb"]) == (Step.FULL, 150)
+        meter.total += 140_000
+        assert await spending.look(clock.now()) is Step.FULL
+        assert spending.step is Step.ALARMS_AND_MONEY
+        network[0] = Network("backup", metered=True)
+        await spending.look(clock.now())
+        assert spending.step is Step.ALARMS_AND_MONEY
+        network[0] = Network("lan")
+        assert await spending.look(clock.now()) is Step.ALARMS_AND_MONEY
+        assert spending.step is Step.FULL
+        explicit = Spending(quick(daily_budget_kb=150), meter, Sent())
+        await explicit.look(clock.now())
+        assert explicit.step is Step.ALARMS_AND_MONEY
+        none = Spending(
+            quick(daily_budget_kb=0), meter, Sent(), standing=Standing(paid=lambda: True)
+        )
+        await none.look(clock.now())
+        assert (none.step, none.budget_kb) == (Step.FULL, 0)
+
+    asyncio.run(story())
+
+
+def test_a_minute_on_two_networks_counts_as_paid() -> None:
+    """What the last minute cost is not known by network: the dearer one is believed."""
+
+    async def story() -> None:
+        clock, meter, paid = FakeClock(), Meter(), [True]
+        spending = Spending(quick(), meter, Sent(), standing=Standing(paid=lambda: paid[0]))
+        for now, total in ((True, 1_000), (False, 3_000), (False, 7_000), (True, 9_000)):
+            paid[0], meter.total = now, total
+            await spending.look(clock.now())
+        assert (spending.account.spent_bytes, spending.account.paid_bytes) == (9_000, 5_000)
 
     asyncio.run(story())

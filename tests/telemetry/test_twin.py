@@ -85,6 +85,27 @@ def test_numbers_of_the_doubtful_time_are_all_ours() -> None:
     assert twin.seen(kept(b'{"connects":3,"ts":99000}')) is False
 
 
+def test_a_broker_that_hangs_up_at_the_question_is_not_asked_for_ever() -> None:
+    """RabbitMQ ends a connection that asks for what it may not read: the agent must get through."""
+    twin = doubting()
+    twin.ended(WORDLESS, established=True)
+    assert twin.question() == (TOPIC,)
+    twin.said(5, 17_000)
+    for _ in range(3):
+        twin.ended(WORDLESS, established=True)
+        assert twin.question() == ()
+
+
+def test_an_answer_lets_it_be_asked_again() -> None:
+    """What came between the question and its answer once says nothing of the broker."""
+    twin = doubting()
+    for number in range(5, 9):
+        twin.ended(WORDLESS, established=True)
+        assert twin.question() == (TOPIC,)
+        twin.said(number, 20_000)
+        assert twin.seen(kept(b"")) is False
+
+
 @given(payload=st.binary(max_size=200))
 def test_garbage_is_nobodys(payload: bytes) -> None:
     """Whatever is kept there."""

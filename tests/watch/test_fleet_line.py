@@ -66,3 +66,16 @@ def test_a_forged_command_is_told_at_once_and_for_an_hour() -> None:
     assert told["forged_recent"] == 0
     assert "forged_word" not in told
     assert open_codes(told) == set()
+
+
+def test_a_flood_of_forged_commands_is_read_like_one() -> None:
+    """The first at once, the others with the next look."""
+    clock, pokes = FakeClock(), []
+    watcher = FleetWatcher(clock)
+    watcher.heed(lambda: pokes.append(1))
+    watcher.speaks(lambda: {"connected": True})
+    for _ in range(200):
+        watcher.forged("flooded")
+        clock.advance(0.02)
+    assert len(pokes) == 1
+    assert values(watcher)["forged_recent"] == 200

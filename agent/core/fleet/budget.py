@@ -56,6 +56,8 @@ FROM_PERCENT: Mapping[Step, int] = {
 BACK_PERCENT = 10
 #: How much rarer the reports are with `fewer_readings`.
 RARER = 4
+#: What a day may cost where nothing is configured, and only where bytes are paid for.
+DEFAULT_KB = 150
 
 
 def stretched(periods: Periods, step: Step) -> Periods:
@@ -75,6 +77,7 @@ class Account:
 
     day: int | None = None  #: days since 1970; None: the clock could not be trusted
     spent_bytes: int = 0
+    paid_bytes: int = 0  #: the part of it on networks where bytes are paid for
     estimated_bytes: int = 0  #: the part of it that no kernel counted
     running_ms: int = 0  #: how much of an undated day has passed
     step: Step = Step.FULL
@@ -93,20 +96,23 @@ class Account:
         over = self.running_ms >= DAY_MS if today is None else today != self.day
         if over:
             self.last_bytes, self.spent_bytes, self.estimated_bytes = self.spent_bytes, 0, 0
-            self.running_ms = 0
+            self.running_ms = self.paid_bytes = 0
             self.day = today
         return over
 
-    def spend(self, count: int, *, estimated: bool = False) -> None:
-        """Bytes went over the wire, in either direction."""
+    def spend(self, count: int, *, estimated: bool = False, paid: bool = True) -> None:
+        """Bytes went over the wire, in either direction; `paid`: somebody is charged for them."""
         self.spent_bytes += max(0, count)
+        if paid:
+            self.paid_bytes += max(0, count)
         if estimated:
             self.estimated_bytes += max(0, count)
 
-    def judge(self, budget_bytes: int) -> bool:
+    def judge(self, budget_bytes: int, *, paid_only: bool = False) -> bool:
         """Whether the step changed. Without a budget (0) everything is told."""
         before = self.step
-        percent = 100 * self.spent_bytes // budget_bytes if budget_bytes else 0
+        spent = self.paid_bytes if paid_only else self.spent_bytes
+        percent = 100 * spent // budget_bytes if budget_bytes else 0
         reached = max(step for step in map(STEPS.index, FROM_PERCENT) if self._in(step, percent))
         self.step = STEPS[reached]
         return self.step is not before
@@ -121,6 +127,7 @@ class Account:
         return {
             "day": self.day,
             "spent_bytes": self.spent_bytes,
+            "paid_bytes": self.paid_bytes,
             "estimated_bytes": self.estimated_bytes,
             "running_ms": self.running_ms,
             "step": str(self.step),
@@ -134,6 +141,7 @@ class Account:
         return cls(
             day=_count(kept.get("day")),
             spent_bytes=_count(kept.get("spent_bytes")) or 0,
+            paid_bytes=_count(kept.get("paid_bytes")) or 0,
             estimated_bytes=_count(kept.get("estimated_bytes")) or 0,
             running_ms=_count(kept.get("running_ms")) or 0,
             step=Step(step) if step in STEPS else Step.FULL,

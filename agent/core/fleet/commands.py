@@ -16,7 +16,6 @@ from enum import StrEnum
 from agent.record import dataclass
 
 MAX_BYTES = 8_192  #: of a whole command as it arrives
-MAX_RESULT_BYTES = 12_288  #: of what a command brings back
 MAX_LIFETIME_MS = 7 * 86_400_000
 #: How far a sender's clock may be ahead of ours.
 AHEAD_MS = 600_000
@@ -143,6 +142,11 @@ class Key:
     def may(self, role: Role) -> bool:
         """Whether it has this role or a higher one."""
         return any(_RANK[held] >= _RANK[role] for held in self.roles)
+
+
+def actor(key_id: str) -> str:
+    """Who did it, as histories and the trail name a fleet key."""
+    return f"fleet:{key_id}"
 
 
 class Reason(StrEnum):
@@ -325,7 +329,10 @@ class Bucket:
 #: Signatures checked at once, and one more every so often; a forged flood costs no more than that.
 CHECKS, CHECK_EVERY_MS = 20, 2_000
 #: Answers to commands that leave nothing behind: repeats and used sequences.
-ANSWERS, ANSWER_EVERY_MS = 10, 10_000
+ANSWERS, ANSWER_EVERY_MS = 10, 60_000
+#: Refusals of one key that are kept and told. More of them only count: a stolen key of the lowest
+#: role must not write the trail full, nor spend the day's bytes on answers.
+REFUSALS, REFUSAL_EVERY_MS = 20, 300_000
 HOUR_MS = 3_600_000
 
 
@@ -338,6 +345,7 @@ class Rates:
         self._answers = Bucket(ANSWERS, ANSWER_EVERY_MS)
         self._all = Bucket(_burst(per_hour), HOUR_MS // per_hour)
         self._keys: dict[str, Bucket] = {}
+        self._refusals: dict[str, Bucket] = {}
 
     def check(self, key_id: str, now_ms: int) -> bool:
         """May a signature said to be of this (known) key be checked?"""
@@ -347,6 +355,11 @@ class Rates:
     def answer(self, now_ms: int) -> bool:
         """May something be answered that is kept nowhere?"""
         return self._answers.take(now_ms)
+
+    def refuse(self, key_id: str, now_ms: int) -> bool:
+        """May another refusal of this key's commands be kept and told?"""
+        bucket = self._refusals.setdefault(key_id, Bucket(REFUSALS, REFUSAL_EVERY_MS))
+        return bucket.take(now_ms)
 
     def obey(self, key_id: str, now_ms: int) -> bool:
         """May another command of this key be obeyed?"""

@@ -69,6 +69,7 @@ class Readings:
     """What the fleet was last told about the components."""
 
     alarms: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
     fields: dict[str, Value] = field(default_factory=dict)
     full_due_ms: int = 0
 
@@ -86,9 +87,16 @@ class Readings:
         }
         return news | gone
 
-    def told(self, fields: Mapping[str, Value], alarms: tuple[str, ...], *, full: bool) -> None:
+    def told(
+        self,
+        fields: Mapping[str, Value],
+        alarms: tuple[str, ...],
+        acknowledged: tuple[str, ...],
+        *,
+        full: bool,
+    ) -> None:
         """A message with these was recorded."""
-        self.alarms = alarms
+        self.alarms, self.acknowledged = alarms, acknowledged
         self.fields = dict(fields) if full else self.fields | dict(fields)
 
 
@@ -107,7 +115,8 @@ class BacklogEdges:
 
     On a busy counter the backlog is 0, 1, 0, 1 all day. It is news when the oldest has waited
     `stuck_after_s`, when it then doubles or halves, when its cause changes, when it is gone, and
-    whenever something is held, in doubt or quarantined that was not before.
+    whenever something is held, in doubt or quarantined that was not before. Whatever was told, that
+    nothing is left is told too: the last word stays with the broker.
     """
 
     stuck_after_s: float
@@ -126,7 +135,14 @@ class BacklogEdges:
         now = self._know(facts, at)
         if now.stuck != last.stuck or now.apart != last.apart:
             return True
+        if last.count and not now.count:
+            return True
         return now.stuck and (now.cause != last.cause or self._far(now, last))
+
+    def lasting(self, facts: Backlog, at: Moment) -> bool:
+        """Whether there is something to say again: more than payments on their way."""
+        now = self._know(facts, at)
+        return now.stuck or any(now.apart)
 
     def crosses_in_s(self, facts: Backlog, at: Moment) -> float | None:
         """How long until the oldest counts as stuck; None: it does, or nothing waits."""

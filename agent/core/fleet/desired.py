@@ -1,7 +1,7 @@
 """What the fleet wants of its terminals: which statement counts, who takes it, when it goes back.
 
 Decides by number, stage and trial; the signature was checked before, the settings in it are judged
-by `agent.core.fleet.overlay`. What was decided is a `State`, one record that whoever calls writes
+by `agent.core.fleet.overlay`. What was decided is a `Held`, one record that whoever calls writes
 down whole before acting on it: a power cut leaves the state before or the state after, and either
 says which settings are in force. Knows no file, no clock and no restart. Called by
 `agent.telemetry.desired` and, before anything runs, by `agent.main.overlay`.
@@ -226,6 +226,20 @@ def stated(held: Held, judged: Judged) -> Held:
     return replace(held, state=state, code="" if quiet else judged.code, what="")
 
 
+def keyed(
+    held: Held, revoked: tuple[str, ...], by: str, keys: tuple[Key, ...] | None = None
+) -> Held:
+    """With what the key ring has to hear."""
+    if keys is None and not revoked:
+        return held
+    return replace(
+        held,
+        keys=held.keys if keys is None else keys,
+        revoked=tuple(sorted({*held.revoked, *revoked})),
+        keys_by=by,
+    )
+
+
 def taken(
     held: Held,
     said: Statement,
@@ -239,13 +253,7 @@ def taken(
     Keys are no matter of trial: a stolen one is revoked whatever becomes of the settings.
     """
     held = numbered(held, said)
-    if said.keys is not None or said.revoked:
-        held = replace(
-            held,
-            keys=held.keys if said.keys is None else said.keys,
-            revoked=tuple(sorted({*held.revoked, *said.revoked})),
-            keys_by=signed_by,
-        )
+    held = keyed(held, said.revoked, signed_by, said.keys)
     trial = Trial(
         version=said.version,
         salt=said.salt,

@@ -1,7 +1,8 @@
 """How long a connection may be silent before it is asked whether it still stands.
 
-Decides the interval per network: on cellular it begins at five minutes and grows while silence
-proves harmless, because every ping costs 204 bytes and a radio wake-up; it shrinks when a silence
+Decides the interval per network: on cellular, and wherever bytes are paid for, it begins at five
+minutes and grows while silence proves harmless, because every ping costs 204 bytes and a radio
+wake-up; it shrinks when a silence
 ended the connection (an operator's address translation forgot it). Elsewhere two minutes. What was
 learnt is kept per network. Knows no sockets; `telemetry.conversation` tells it what was sent and
 answered, in boot-time milliseconds.
@@ -29,10 +30,16 @@ class Network:
 
     name: str = ""
     cellular: bool = False
+    metered: bool = False  #: configured as paid by volume
+
+    @property
+    def paid(self) -> bool:
+        """Whether somebody is charged for bytes."""
+        return self.cellular or self.metered
 
 
 class Keepalive:
-    """The machine. One for the life of the process."""
+    """The machine. One for each run of the part; what it learnt goes on with `lessons`."""
 
     def __init__(self, fixed_s: int = 0) -> None:
         """`fixed_s`: as configured, never another; 0: learn."""
@@ -51,14 +58,14 @@ class Keepalive:
         """What CONNECT says: the longest silence we may ever keep on this connection."""
         if self._fixed_s:
             return self._fixed_s
-        return STEPS_S[-1] if self._network.cellular else LAND_S
+        return STEPS_S[-1] if self._network.paid else LAND_S
 
     @property
     def interval_s(self) -> int:
         """After how much silence to ask."""
         wanted_s = self._fixed_s
         if not wanted_s:
-            wanted_s = STEPS_S[self._step] if self._network.cellular else LAND_S
+            wanted_s = STEPS_S[self._step] if self._network.paid else LAND_S
         return min(wanted_s, self._limit_s) if self._limit_s else wanted_s
 
     def lessons(self) -> dict[str, int]:
@@ -124,7 +131,7 @@ class Keepalive:
 
     @property
     def _learning(self) -> bool:
-        return self._network.cellular and not self._fixed_s
+        return self._network.paid and not self._fixed_s
 
     @property
     def _step(self) -> int:

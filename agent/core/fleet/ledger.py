@@ -6,9 +6,11 @@ what becomes of a command that a stop has cut short: it is never begun a second 
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 from agent.core.fleet.commands import Command, Reason
+from agent.core.money import cards
 from agent.record import dataclass, replace
 
 
@@ -48,6 +50,8 @@ class Standing:
     since_ms: int | None  #: since when sequences are kept without a gap; None: they were lost
 
 
+#: Names of ours: a payment's key, a cause, a component; nobody's own words.
+_NAME = re.compile(r"[A-Za-z0-9._:-]{0,128}")
 #: Which argument says what a command is about.
 _TARGETS = ("key", "cause", "code", "update", "component", "uplink")
 
@@ -55,13 +59,15 @@ _TARGETS = ("key", "cause", "code", "update", "component", "uplink")
 def taken(command: Command, key_id: str, digest: bytes, at_ms: int) -> Order:
     """The row of a command that will be carried out."""
     target = next((str(command.args[name]) for name in _TARGETS if name in command.args), "")
+    if not _NAME.fullmatch(target) or cards.contains(target):
+        target = ""  # nobody checked yet what the signer wrote there
     return Order(
         cmd_id=command.cmd_id,
         key_id=key_id,
         seq=command.seq,
         digest=digest,
         op=command.op,
-        target=target[:128],
+        target=target,
         at_ms=at_ms,
     )
 

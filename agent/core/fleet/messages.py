@@ -30,6 +30,8 @@ from agent.record import dataclass
 CONTRACT = 1
 #: Of a list of words, and of each of them.
 MOST_WORDS, MOST_CHARS = 64, 64
+#: Of what a command brings back; beyond it the result is left out and its size told instead.
+MAX_RESULT_BYTES = 12_288
 #: Everything that is told about the watched devices.
 MAX_DEVICES_BYTES = 6_144
 
@@ -71,7 +73,8 @@ RULES: Mapping[Kind, Rule] = {
     Kind.INFO: Rule(priority=Priority.NOW, retained=True, supersedes=Priority.NOW),
     Kind.HEALTH: Rule(priority=Priority.READING),
     # An edge of the backlog goes first (Priority.NOW); the periodic repeat is a reading.
-    Kind.BACKLOG: Rule(priority=Priority.READING, supersedes=Priority.READING),
+    # Retained: who begins to read sees at once where money is stuck.
+    Kind.BACKLOG: Rule(priority=Priority.READING, retained=True, supersedes=Priority.READING),
     Kind.EVENT: Rule(priority=Priority.EVENT),
     Kind.HIST: Rule(priority=Priority.HISTORY),
     # Somebody waits for it, and every step of a command is news of its own.
@@ -109,6 +112,8 @@ class Identity:
     desired_version: int | None = None
     #: What may be spent on telemetry, as configured.
     profile: str = ""
+    #: The longest silence it keeps while it is well; None: it is not held to any.
+    heartbeat_s: int | None = None
     #: The watched devices as `printer_model` and the like (`core.fleet.inventory.fields`).
     devices: tuple[tuple[str, Value], ...] = ()
 
@@ -130,6 +135,8 @@ class AlarmFacts(Protocol):
     def flaps(self) -> int: ...
     @property
     def suppressed_by(self) -> str: ...
+    @property
+    def acknowledged_by(self) -> str: ...
 
 
 class ChangeFacts(Protocol):
@@ -182,6 +189,7 @@ class InfoMessage:
     config_version: str | None = None
     desired_version: int | None = None
     profile: str | None = None
+    heartbeat_s: int | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -193,6 +201,9 @@ class HealthMessage:
     clock_suspect: bool | None
     full: bool
     alarms: tuple[str, ...] | None  #: open root alarms; absent in a delta if unchanged
+    #: Those of them somebody took note of; who, stays on the terminal. Absent: as before, in a
+    #: full report none.
+    acknowledged: tuple[str, ...] | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -295,6 +306,7 @@ def info(identity: Identity, at: Moment) -> InfoMessage:
         config_version=plain.text(identity.config_version, MOST_CHARS) or None,
         desired_version=identity.desired_version,
         profile=identity.profile or None,
+        heartbeat_s=identity.heartbeat_s,
         fields=plain.fields(dict(identity.devices), most_bytes=MAX_DEVICES_BYTES),
     )
 
@@ -357,6 +369,11 @@ def readings(components: Sequence[ComponentFacts]) -> dict[str, Value]:
 def root_alarms(alarms: Sequence[AlarmFacts]) -> tuple[str, ...]:
     """Codes of the open alarms that are nobody's consequence."""
     return tuple(sorted(alarm.code for alarm in alarms if not alarm.suppressed_by))
+
+
+def acknowledged(alarms: Sequence[AlarmFacts]) -> tuple[str, ...]:
+    """Codes of those somebody took note of."""
+    return root_alarms([alarm for alarm in alarms if alarm.acknowledged_by])
 
 
 def backlog(

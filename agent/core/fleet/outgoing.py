@@ -10,6 +10,7 @@ number anywhere may look like a card. It keeps nothing of what it found but how 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -68,6 +69,9 @@ _IDENTIFIER_CHARS = 15
 #: Numbers that have as many digits as a card and cannot be one.
 _COUNTED = re.compile(r"(?:^|_)(?:ts|ms|ns|bytes|minor|minor_[a-z]{3})$")
 _SMALL = 10 ** (cards.SHORTEST - 1)
+#: Milliseconds of the year 2096, four terabytes: beyond it a name that a vendor's program chose
+#: vouches for no number.
+_MOST = 4 * 10**12
 
 
 class Found(StrEnum):
@@ -92,11 +96,15 @@ def announces(name: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(name.split("_")) or bool(_SECRET_PAIRS.search(name))
 
 
-def with_card(fields: Mapping[str, object]) -> list[str]:
-    """Which fields hold what looks like a card, at any depth; mostly none, and that is quick."""
+def with_card(fields: Mapping[str, object], *, foreign: bool = False) -> list[str]:
+    """Which fields hold what looks like a card, at any depth; mostly none, and that is quick.
+
+    `foreign`: vendors' programs may have named some of them.
+    """
+    most = _MOST if foreign else math.inf
     texts: list[tuple[str, str]] = []
     for name, value in fields.items():
-        texts += [(name, said) for said in _texts(name, value)]
+        texts += [(name, said) for said in _texts(name, value, most)]
     if not texts or not cards.contains("\n".join(said for _, said in texts)):
         return []
     found = dict.fromkeys(name for name, said in texts if cards.contains(said))
@@ -128,7 +136,7 @@ def _clear(name: str, value: object) -> bool:
     return cards.in_clear(str(value))
 
 
-def _texts(name: str, value: object) -> Iterator[str]:
+def _texts(name: str, value: object, most: float) -> Iterator[str]:
     """What is worth a look, deep down; a list, not recursion: a result's depth is not ours."""
     todo: list[tuple[str, object]] = [(name, value)]
     while todo:
@@ -139,7 +147,7 @@ def _texts(name: str, value: object) -> Iterator[str]:
             case str() if len(value) >= cards.SHORTEST:
                 if name not in _IDENTIFIERS or len(value) > _IDENTIFIER_CHARS:
                     yield value
-            case int() if abs(value) >= _SMALL and not _COUNTED.search(name):
+            case int() if abs(value) >= (most if _COUNTED.search(name) else _SMALL):
                 yield str(abs(value))
             case float() if abs(value) >= _SMALL:
                 yield f"{abs(value):.0f}"

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from agent.record import dataclass
 
+#: How long urgent messages may hold up the others.
+MOST_DEBT_MS = 30_000.0
+
 
 @dataclass(slots=True)
 class Pace:
@@ -31,7 +34,3 @@ class Pace:
             self.free_ms = max(self.free_ms, min(begun_ms + cost_ms, now_ms + MOST_DEBT_MS))
         else:
             self.free_ms = begun_ms + cost_ms
-
-
-#: How long urgent messages may hold up the others.
-MOST_DEBT_MS = 30_000.0

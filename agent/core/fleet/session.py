@@ -2,7 +2,7 @@
 
 Decides when to connect, to which endpoint and in which protocol, how much may be unacknowledged,
 when silence means the connection is dead, and how long to stay away after each kind of goodbye.
-Refuses to know sockets, threads, rows and messages: `telemetry.publisher` performs the actions,
+Refuses to know sockets, threads, rows and messages: `telemetry.conversation` performs the actions,
 brings the time and draws the jitter (a float in [0, 1)).
 
 Why the waits are random over their whole length (full jitter): a street whose power returns must
@@ -58,7 +58,7 @@ TWIN_WHY = "another client uses this id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The numbers, from the configuration and the facts page on MQTT."""
+    """The numbers, as configured; why those are the defaults is docs/fleet/connection.md."""
 
     endpoints: int
     dialect: Dialect | None = None  #: None: 5 first, 3.1.1 where 5 is not understood

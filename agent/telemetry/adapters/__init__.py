@@ -37,7 +37,7 @@ class CommandIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredIn:
-    """A signed statement of how this terminal should be arrived; not yet believed."""
+    """A signed statement of how this terminal should be; not yet believed."""
 
     payload: bytes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from agent.telemetry.adapters import Packet
@@ -22,6 +22,9 @@ C = TypeVar("C")
 
 #: Calls remembered; a terminal obeys one at a time.
 MOST = 32
+#: What is not known any more, where null would leave the old value standing.
+UNKNOWN = "unknown"
+_ABOUT_IT = frozenset({"ts", "seq", "outbox_id", "clock_suspect", "full"})
 
 
 class Calls(Generic[C]):
@@ -72,6 +75,11 @@ def told_in(payload: bytes) -> dict[str, Any]:
         return mqtt.decode(payload)
     except (ValueError, RecursionError):
         return {}
+
+
+def without(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What a message says, without what it says about itself, and without `names`."""
+    return {name: told[name] for name in told if name not in _ABOUT_IT and name not in names}
 
 
 def translated(

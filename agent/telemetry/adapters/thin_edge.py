@@ -17,15 +17,21 @@ from typing import Any
 from agent.core.fleet.messages import StateMessage
 from agent.record import dataclass
 from agent.telemetry.adapters import CommandIn, DesiredIn, Heard, Packet, StateAsked
-from agent.telemetry.adapters.calls import Calls, cmd_id_in, envelope_of, told_in, translated
+from agent.telemetry.adapters.calls import (
+    UNKNOWN,
+    Calls,
+    cmd_id_in,
+    envelope_of,
+    told_in,
+    translated,
+    without,
+)
 from agent.wire import mqtt
 
 COMMAND = "pos_command"
 DESIRED = "pos_desired"
-UNKNOWN = "unknown"
 #: Of a mapper's message to the cloud; a larger twin would be refused there, and nobody would know.
 MAX_TWIN_BYTES = 12_288
-_ABOUT_IT = frozenset({"ts", "seq", "outbox_id", "clock_suspect", "full"})
 _STATES: Mapping[str, str] = {
     "accepted": "executing",
     "running": "executing",
@@ -108,11 +114,11 @@ class ThinEdge:
         word, _, rest = kind.partition("/")
         match word:
             case "info":
-                return (self._twin("pos_terminal", _without(told)),)
+                return (self._twin("pos_terminal", without(told)),)
             case "health":
                 return self._readings(told)
             case "backlog":
-                twin = self._twin("pos_backlog", _without(told) | _time(told))
+                twin = self._twin("pos_backlog", without(told) | _time(told))
                 return (*self._measured("backlog", told), twin)
             case "event":
                 return (self._alarm(told),)
@@ -121,7 +127,7 @@ class ThinEdge:
             case "res":
                 return (self._result(rest, told),)
         # Of a kind that came after this adapter was written; better told plainly than not.
-        extra = _without(told) | _time(told)
+        extra = without(told) | _time(told)
         return (self._sent(f"e/pos_{word}", {"text": kind} | extra),)
 
     def heard(self, topic: str, payload: bytes) -> Heard | None:
@@ -156,7 +162,7 @@ class ThinEdge:
 
     def _result(self, cmd_id: str, told: Mapping[str, Any]) -> Packet:
         status = str(told.get("status", ""))
-        answer = _without(told)
+        answer = without(told)
         call = self._calls.of(cmd_id)
         if call is None:
             text = f"{told.get('op', 'command')}: {status}"
@@ -171,7 +177,7 @@ class ThinEdge:
         """Numbers as a measurement; words, which it cannot hold, as twin, whole every time."""
         if told.get("full"):
             self._words = {}
-        self._note(told["ts"], _without(told))
+        self._note(told["ts"], without(told))
         return (*self._measured("health", told), *self._noted())
 
     def _history(self, told: Mapping[str, Any]) -> Sequence[Packet]:
@@ -198,7 +204,7 @@ class ThinEdge:
         return (twin,)
 
     def _measured(self, name: str, told: Mapping[str, Any]) -> Sequence[Packet]:
-        numbers = {key: value for key, value in _without(told).items() if _is_number(value)}
+        numbers = {key: value for key, value in without(told).items() if _is_number(value)}
         if not numbers:
             return ()  # an empty measurement is an error there
         return (self._sent(f"m/pos_{name}", _time(told) | {name: numbers}),)
@@ -208,7 +214,7 @@ class ThinEdge:
         topic = f"{self._service}/a/{told['code']}"
         if not told.get("active"):
             return Packet(topic=topic, payload=b"", retained=True)
-        alarm = {"text": told["code"], **_without(told, "code", "active"), **_time(told)}
+        alarm = {"text": told["code"], **without(told, "code", "active"), **_time(told)}
         return _kept(topic, alarm)
 
     def _twin(self, name: str, told: Mapping[str, Any]) -> Packet:
@@ -246,10 +252,6 @@ def _time(told: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, OverflowError, OSError):
         return {}
     return {"time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
-
-
-def _without(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: told[name] for name in told if name not in _ABOUT_IT and name not in names}
 
 
 def _name(said: str) -> str:

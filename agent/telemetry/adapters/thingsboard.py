@@ -18,16 +18,22 @@ from typing import Any
 from agent.core.fleet.messages import StateMessage
 from agent.record import dataclass
 from agent.telemetry.adapters import CommandIn, DesiredIn, Heard, Packet
-from agent.telemetry.adapters.calls import Calls, cmd_id_in, envelope_of, told_in, translated
+from agent.telemetry.adapters.calls import (
+    UNKNOWN,
+    Calls,
+    cmd_id_in,
+    envelope_of,
+    told_in,
+    translated,
+    without,
+)
 from agent.wire import mqtt
 
 #: The shared attribute that carries the signed statement of how this terminal should be.
 DESIRED = "posagent_desired"
-UNKNOWN = "unknown"  #: null would leave the old value standing
 #: The first final answer ends a two-way RPC; progress is told as telemetry only.
 FINAL = ("ok", "failed", "rejected", "expired")
 _LONG = 2**63
-_ABOUT_IT = frozenset({"ts", "seq", "outbox_id", "clock_suspect", "full"})
 #: Optional in the contract, but the server shows the last value it had for ever.
 _BACKLOG_WITHOUT: Mapping[str, Any] = {
     "oldest_age_s": UNKNOWN,
@@ -116,20 +122,21 @@ class ThingsBoard:
         word, _, rest = kind.partition("/")
         match word:
             case "info":
-                facts = {name: told[name] for name in told if name not in _ABOUT_IT}
-                return (self._packet(self._topics.attributes, _values(facts)),)
+                return (self._packet(self._topics.attributes, _values(without(told))),)
             case "hist":
                 return self._history(told)
             case "res":
                 return self._result(rest, told)
             case "health":
-                values = _without(told)
+                values = without(told)
+                if not values:
+                    return ()  # a sign of life: the server watches the connection itself
             case "backlog":
                 values = self._backlog(told)
             case "event":
                 values = _alarm(told)
             case _:
-                values = _prefixed(f"{word}_", _without(told))
+                values = _prefixed(f"{word}_", without(told))
         return (self._packet(self._topics.telemetry, _timed(told, values)),)
 
     def heard(self, topic: str, payload: bytes) -> Heard | None:
@@ -157,12 +164,11 @@ class ThingsBoard:
         return CommandIn(cmd_id=cmd_id, payload=envelope)
 
     def _result(self, cmd_id: str, told: Mapping[str, Any]) -> Sequence[Packet]:
-        values = _prefixed("cmd_", {"id": cmd_id} | _without(told, "cmd_id"))
+        values = _prefixed("cmd_", {"id": cmd_id} | without(told, "cmd_id"))
         packets = [self._packet(self._topics.telemetry, _timed(told, values))]
         call = self._calls.of(cmd_id)
         if call is not None and told.get("status") in FINAL:
-            answer = {name: told[name] for name in told if name not in _ABOUT_IT}
-            packets.append(self._packet(f"{self._topics.rpc_response}{call}", answer))
+            packets.append(self._packet(f"{self._topics.rpc_response}{call}", without(told)))
         return packets
 
     def _history(self, told: Mapping[str, Any]) -> Sequence[Packet]:
@@ -176,14 +182,14 @@ class ThingsBoard:
 
     def _backlog(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """Whole every time, with zeros for what is gone: absent would be the last value."""
-        without = dict(_BACKLOG_WITHOUT)
+        absent = dict(_BACKLOG_WITHOUT)
         if not told.get("count"):
-            without["oldest_age_s"] = 0
+            absent["oldest_age_s"] = 0
         sums = {name for name in told if "amount_minor_" in name}
         gone = dict.fromkeys(self._sums - sums, 0)
         self._sums |= sums
         amounts = {name: told[name] for name in sorted(sums)}
-        return _prefixed("backlog_", without | gone | _without(told)) | {"backlog_amounts": amounts}
+        return _prefixed("backlog_", absent | gone | without(told)) | {"backlog_amounts": amounts}
 
     def _packet(self, topic: str, told: object) -> Packet:
         return Packet(topic=topic, payload=mqtt.written(told))
@@ -197,7 +203,7 @@ def _wish(shared: Mapping[str, Any]) -> DesiredIn | None:
 def _alarm(told: Mapping[str, Any]) -> dict[str, Any]:
     """What a rule chain needs for "create alarm" and "clear alarm", and a key of its own."""
     code, active = str(told.get("code", "")), told.get("active") is True
-    values = _prefixed("alarm_", _without(told, "code", "severity", "active"))
+    values = _prefixed("alarm_", without(told, "code", "severity", "active"))
     return values | {
         f"alarm_{code.replace('.', '_')}": active,
         "alarm_code": code,
@@ -211,10 +217,6 @@ def _timed(told: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
     if told.get("clock_suspect"):
         return _values({**values, "clock_suspect": True})
     return {"ts": told["ts"], "values": _values(values)}
-
-
-def _without(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: told[name] for name in told if name not in _ABOUT_IT and name not in names}
 
 
 def _prefixed(prefix: str, told: Mapping[str, Any]) -> dict[str, Any]:

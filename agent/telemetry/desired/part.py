@@ -16,8 +16,9 @@ from typing import Any, Protocol, TypeVar
 
 from agent.blocking import Blocking
 from agent.clock import Clock
+from agent.core.audit import Deed
 from agent.core.fleet import desired
-from agent.core.fleet.commands import Key, Role
+from agent.core.fleet.commands import Key, Role, actor
 from agent.core.fleet.desired import Check, Held, Kind, Me, State, Statement, Watching
 from agent.core.fleet.keyring import RingError
 from agent.crypt import signed_by
@@ -39,6 +40,8 @@ CHECK_S = 10.0
 #: Before the key ring or the software watcher is asked again.
 AGAIN_S = 60.0
 CALL_S = 10.0
+#: Between two lines about statements refused for the same reason.
+HOUR_MS = 3_600_000
 #: Equal to nothing anybody can want.
 _FILES_ALONE: Mapping[str, Any] = {"": None}
 
@@ -70,6 +73,7 @@ class Ports:
     alarms: Callable[[], frozenset[str]]  #: critical ones that show
     told: Callable[[View], None]
     forged: Callable[[str], None] = lambda _word: None  #: hears the word for why
+    note: Callable[[Deed], Awaitable[None]]  #: writes a line into the trail; never raises
     #: How long to wait before a restart: the whole group is told at once, and must not come back
     #: at once. Drawn anew with every call.
     spread_s: Callable[[], float] = lambda: 0.0
@@ -92,6 +96,22 @@ class View:
         return self.state in (State.REJECTED, State.CONFLICT)
 
 
+class Refusals:
+    """Statements of which nothing counts: the word for the last, and which were told lately."""
+
+    def __init__(self) -> None:
+        self.last = ""
+        self._told_ms: dict[str, int] = {}
+
+    def loud(self, word: str, now_ms: int) -> bool:
+        """Whether this one is worth a line: the first of its word, then one an hour."""
+        told_ms = self._told_ms.get(word)
+        if told_ms is not None and now_ms - told_ms < HOUR_MS:
+            return False
+        self._told_ms[word] = now_ms
+        return True
+
+
 class Desired:
     """One terminal's side of `desired`."""
 
@@ -103,7 +123,7 @@ class Desired:
         self._held: Held | None = None
         self._running: Mapping[str, Any] | None = None  #: what this process was started with
         self._due: asyncio.TimerHandle | None = None
-        self._refused = ""
+        self._refused = Refusals()
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self._check_s = check_s
@@ -117,7 +137,7 @@ class Desired:
             in_force=held.config_version,
             code=held.code,
             what=held.what,
-            refused=self._refused,
+            refused=self._refused.last,
         )
 
     def beat(self, now_ms: int) -> str:
@@ -129,16 +149,16 @@ class Desired:
         """A statement arrived. Raises StoreError when it has to come again."""
         opened = self._opened(given)
         if isinstance(opened, str):
-            self._refuse(opened)
+            await self._refuse(opened)
             return
         said, signer = opened
         async with self._lock:
             held = await self._read()
             judged = desired.judge(said, held, self._me, self._ports.clock.now())
             if judged.kind is Kind.REFUSE:
-                self._refuse(judged.code)
+                await self._refuse(judged.code)
                 return
-            self._refused = ""
+            self._refused.last = ""
             if judged.kind is Kind.KNOWN:
                 self._tell()
                 return
@@ -154,6 +174,7 @@ class Desired:
             log.info(
                 "event=desired version=%s state=%s code=%s", said.version, after.state, after.code
             )
+            await self._note(after, signer, said.version)
             if judged.kind is not Kind.NUMBER:
                 self._settle(after)
             self._news.set()
@@ -181,6 +202,7 @@ class Desired:
         while not stop.is_set():
             await self._pause(stop, self._check_s)
             self._news.clear()
+            await self._hand_over()  # a stolen key waits for no trial
             async with self._lock:
                 held = await self._read()
                 if stop.is_set() or held.trial is None or not held.trial.starts:
@@ -203,6 +225,7 @@ class Desired:
                     "event=desired_tried version=%s well=%s code=%s what=%r",
                     watching.trial.version, well, code, what,
                 )  # fmt: skip
+                await self._note(after, watching.trial.signed_by, watching.trial.version)
                 if not well:
                     self._ports.restart(f"desired version {watching.trial.version} {code}")
                 elif watching.trial.manifest is not None:
@@ -230,6 +253,8 @@ class Desired:
             numbered = desired.numbered(held, said)
             log.warning("event=desired_rejected version=%s code=%s key=%s",
                         said.version, code, what)  # fmt: skip
+            # Settings that cannot be here leave a revoked key no longer believed than elsewhere.
+            numbered = desired.keyed(numbered, said.revoked, signer)
             return desired.rejected(numbered, said.version, said.content, code, what)
         return after
 
@@ -262,7 +287,7 @@ class Desired:
                 await ring.replace(keys, held.revoked, held.keys_by)
             except RingError as error:
                 log.warning("event=desired_keys_refused reason=%s", error)
-                self._refused = str(error)
+                self._refused.last = str(error)
             except StoreError:
                 return False
             try:
@@ -300,14 +325,23 @@ class Desired:
             log.warning("event=desired_malformed key_id=%s reason=%r", sealed.key_id, str(error))
             return "malformed"
 
-    def _refuse(self, word: str) -> None:
+    async def _refuse(self, word: str) -> None:
         """Nothing of it counts."""
-        known = self._refused == word
-        self._refused = word
-        log.log(logging.DEBUG if known else logging.WARNING, "event=desired_refused code=%s", word)
+        loud = self._refused.loud(word, self._ports.clock.now().boot_ms)
+        self._refused.last = word
+        log.log(logging.WARNING if loud else logging.DEBUG, "event=desired_refused code=%s", word)
         if word in ("forged", "unknown_key", "not_allowed"):
             self._ports.forged(word)
         self._tell()
+        if loud:
+            await self._ports.note(Deed(actor="unknown", op="desired", outcome=f"ignored:{word}"))
+
+    async def _note(self, held: Held, signer: str, version: int) -> None:
+        """Into the trail: who wanted it, and what became of it."""
+        outcome = f"{held.state}:{held.code}" if held.code else str(held.state)
+        await self._ports.note(
+            Deed(actor=actor(signer), op="desired", target=str(version), outcome=outcome)
+        )
 
     async def _read(self) -> Held:
         """What was decided, from the file once."""

@@ -6,11 +6,11 @@ inside this room.
 
 from __future__ import annotations
 
-from agent.telemetry.orders.keys import FILE, KeyRing, RingError, key_of
+from agent.telemetry.orders.keys import KeyRing, RingError, key_of
 from agent.telemetry.orders.ports import Ports
 from agent.telemetry.orders.running import Orders
 
-__all__ = ["FILE", "KeyRing", "Orders", "Ports", "RingError", "build", "key_of"]
+__all__ = ["KeyRing", "Orders", "Ports", "RingError", "build", "key_of"]
 
 
 def build(ports: Ports) -> Orders:

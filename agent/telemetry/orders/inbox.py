@@ -23,6 +23,7 @@ from agent.core.fleet.commands import (
     Rates,
     Reason,
     Verdict,
+    actor,
     addressed,
     judged,
     offered,
@@ -143,6 +144,9 @@ class CommandInbox:
         await self.tell(order)
 
     async def _refuse(self, order: Order, reason: Reason, now: Moment) -> None:
+        if reason not in UNRECORDED and not self._rates.refuse(order.key_id, now.boot_ms):
+            await self._unheard.add(Reason.FLOODED, order.cmd_id, now.boot_ms)
+            return
         log.warning(
             "event=command_refused cmd_id=%s op=%s key_id=%s reason=%s",
             order.cmd_id, order.op, order.key_id, reason,
@@ -222,11 +226,6 @@ class Unheard:
         await self._ports.ledger.write(
             Deed(actor="unknown", op="command", outcome=f"ignored:{reason}", count=count)
         )
-
-
-def actor(key_id: str) -> str:
-    """Who did it, as histories and the trail name a fleet key."""
-    return f"fleet:{key_id}"
 
 
 def _digest(key_id: str, signed: bytes) -> bytes:

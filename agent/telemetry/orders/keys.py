@@ -13,18 +13,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.blocking import Blocking
 from agent.core.audit import Deed
-from agent.core.fleet.commands import Key, Role
+from agent.core.fleet import KEYS_FILE
+from agent.core.fleet.commands import Key, Role, actor
 from agent.core.fleet.keyring import Ring, RingError, Taught
 from agent.durable import replaced
 from agent.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FILE = "fleet.keys"
 MAX_BYTES = 65_536
-#: Runs a blocking piece of work where it holds nobody up.
-Blocking = Callable[[Callable[[], None]], Awaitable[object]]
+#: Of one writing of the file.
+CALL_S = 10.0
 #: Writes a line into the trail.
 Note = Callable[[Deed], Awaitable[None]]
 
@@ -39,7 +40,7 @@ class KeyRing:
         blocking: Blocking,
         note: Note | None = None,
     ) -> None:
-        self._path = directory / FILE
+        self._path = directory / KEYS_FILE
         self._blocking = blocking
         self._note = note
         taught = _read(self._path)
@@ -70,8 +71,8 @@ class KeyRing:
             return
         content = _written(after.taught)
         try:
-            await self._blocking(lambda: replaced(self._path, content))
-        except OSError as error:
+            await self._blocking.call("fleet-keys", lambda: replaced(self._path, content), CALL_S)
+        except OSError as error:  # TimeoutError is one
             raise StoreError("store.unavailable", f"cannot keep {self._path}: {error}") from error
         self._ring = after
         log.warning(
@@ -80,7 +81,7 @@ class KeyRing:
         )  # fmt: skip
         if self._note is not None:
             target = ",".join(self.ids)
-            await self._note(Deed(actor=f"fleet:{by}", op="fleet_keys", target=target))
+            await self._note(Deed(actor=actor(by), op="fleet_keys", target=target))
 
 
 def key_of(key_id: str, public: bytes, roles: Iterable[str]) -> Key:
@@ -122,4 +123,4 @@ def _read(path: Path) -> Taught | None:
         return None
 
 
-__all__ = ["FILE", "KeyRing", "RingError", "key_of"]
+__all__ = ["KeyRing", "RingError", "key_of"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent.core.fleet.commands import MAX_RESULT_BYTES
+from agent.core.fleet.messages import MAX_RESULT_BYTES
+from agent.core.fleet.outgoing import reading
 from agent.wire.api import Message, encode
 
 #: What is told of one payment.
@@ -19,12 +20,17 @@ _PAYMENT = ("key", "state", "in_doubt", "cause")
 _PAYMENTS = {"queue_retry": "items", "queue_hold": "items", "queue_release": "items"}
 #: Of a verdict: `facts` and the plain text quote the payment.
 _VERDICTS = ("why", "why_transaction")
+_INSPECTIONS = ("inspect", "inspection")
 _VERDICT = ("at", "key", "headline", "stages", "findings", "omitted", "advice", "unknowns")
 
 
 def told(operation: str, answer: Message) -> dict[str, object]:
     """The answer of an action as plain JSON, without what the fleet has no business with."""
-    plain: dict[str, Any] = json.loads(encode(answer))
+    return shown(operation, json.loads(encode(answer)))
+
+
+def shown(operation: str, plain: dict[str, Any]) -> dict[str, object]:
+    """The same of the answer's JSON. Changes `plain`."""
     name = _PAYMENTS.get(operation)
     if name is not None:
         plain[name] = [
@@ -33,6 +39,13 @@ def told(operation: str, answer: Message) -> dict[str, object]:
         ]
     if operation in _VERDICTS:
         plain = {field: plain[field] for field in _VERDICT if plain.get(field) not in (None, [])}
+    if operation in _INSPECTIONS:
+        # Read by vendors' programs too, so by the rules of a reading.
+        for check in plain.get("checks", []):
+            evidence = check.get("evidence", {})
+            check["evidence"] = {
+                field: value for field, value in evidence.items() if not reading(field, value)
+            }
     return plain
 
 

@@ -13,11 +13,11 @@ from collections import deque
 
 from agent.core.audit import Deed
 from agent.core.fleet import ledger
-from agent.core.fleet.commands import OPS, Command
+from agent.core.fleet.commands import OPS, Command, Reason, actor
 from agent.core.fleet.ledger import Order
 from agent.core.money.journal import IllegalMoveError
 from agent.errors import AgentError, StoreError
-from agent.telemetry.orders.inbox import CommandInbox, actor
+from agent.telemetry.orders.inbox import CommandInbox
 from agent.telemetry.orders.ports import Ports
 from agent.telemetry.orders.results import fitted, told
 from agent.wire.order_arguments import arguments_of
@@ -101,6 +101,9 @@ class Orders:
         if now.trusted and now.wall_ms > command.expires_ts:
             await self._end(ledger.ended(order, "expired", at_ms=now.wall_ms, code="expired"))
             return
+        if (reason := self._not_now(order)) is not None:
+            await self._end(ledger.ended(order, "rejected", at_ms=now.wall_ms, code=reason))
+            return
         await self._stored(begun, None)
         await self.inbox.tell(begun)
         op = OPS[order.op]
@@ -119,6 +122,17 @@ class Orders:
             at_ms = self._ports.clock.now().wall_ms
             over = ledger.ended(begun, "ok", at_ms=at_ms, result=fitted(result))
         await self._end(over)
+
+    def _not_now(self, order: Order) -> Reason | None:
+        """Why what was accepted a while ago is not begun: those before it may have taken long."""
+        ports, op = self._ports, OPS[order.op]
+        key = ports.keys.known(order.key_id)
+        if key is None:
+            revoked = ports.keys.revoked(order.key_id)
+            return Reason.REVOKED_KEY if revoked else Reason.UNKNOWN_KEY
+        if not key.may(op.role):
+            return Reason.NOT_ALLOWED
+        return Reason.TERMINAL_BUSY if op.disruptive and not ports.idle() else None
 
     def _failed(self, order: Order, code: str, detail: str) -> Order:
         at_ms = self._ports.clock.now().wall_ms

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent.link.carrier import CELLULAR_NAMES
 from agent.record import dataclass
 from agent.watch import layers
 from agent.watch.kernel_files import text
@@ -17,8 +18,6 @@ from agent.watch.kernel_files import text
 #: Counters of trouble in /sys/class/net/IF/statistics; the rest is traffic.
 TROUBLES = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
 DROPS = "drops"
-#: Names a modem's interface has where the kernel gives no type (ppp, and Android's).
-_CELLULAR_NAMES = ("wwan", "ppp", "rmnet", "ccmni", "seth_lte", "wwp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def _seen(folder: Path) -> Seen:
     return Seen(
         name=name,
         wifi=wifi,
-        cellular=not wifi and (typed or name.startswith(_CELLULAR_NAMES)),
+        cellular=not wifi and (typed or name.startswith(CELLULAR_NAMES)),
         up=text(folder / "operstate") in ("up", "unknown"),
         counts=counts,
     )

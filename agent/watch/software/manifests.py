@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 #: In the agent's state directory: the manifest in force, byte for byte as it came.
 KEPT = "software.manifest"
+KEY_DIGITS = 64
 #: Of what was kept: this is not the terminal it was kept on.
 _NEVER = (Standing.OTHER_TERMINAL, Standing.UNKNOWN_COMPONENT)
 
@@ -56,11 +57,16 @@ class Verdict:
         return sentence(self.standing, lang, self.what)
 
 
+def _key(told: str) -> bytes:
+    """In hexadecimal as all keys of the fleet; files of earlier versions have base64."""
+    return bytes.fromhex(told) if len(told) == KEY_DIGITS else base64.b64decode(told)
+
+
 class Opener:
     """Tells whose bytes these are; one for each configuration."""
 
     def __init__(self, config: Software) -> None:
-        self._keys = {name: base64.b64decode(key) for name, key in config.keys.items()}
+        self._keys = {name: _key(told) for name, told in config.keys.items()}
         required = config.require_signature
         self.signed_only = bool(self._keys) if required is None else required
 

@@ -32,7 +32,7 @@ queues='mqtt-subscription-@ID@qos[01]'
 both="^(amq[.]topic|$queues)\$"
 own='^pos[.]1[.]@TENANT@[.]@ID@[.]'
 up="$own(state|info|health|backlog|event|hist|res[.][A-Za-z0-9_-]+)\$"
-down="$own(cmd[.]([*]|[A-Za-z0-9_-]+)|desired)\$"
+down="$own(cmd[.]([*]|[A-Za-z0-9_-]+)|desired|state)\$"
 rights='{"user":"@ID@","vhost":"@TENANT@"'
 {
     echo '{"users":['

@@ -168,3 +168,16 @@ def test_any_account_can_be_gone_on_with(junk: dict[str, Any]) -> None:
     account.look(FakeClock().now())
     account.judge(BUDGET)
     assert account.spent_bytes >= 0
+
+
+def test_only_what_is_paid_for_may_be_judged_alone() -> None:
+    """A hundred kilobytes on the shop's line cost nothing on the SIM card, and are counted."""
+    account = looked(FakeClock())
+    account.spend(140_000, paid=False)
+    account.spend(10_000)
+    assert (account.spent_bytes, account.paid_bytes) == (150_000, 10_000)
+    assert not account.judge(150_000, paid_only=True)
+    assert account.step is Step.FULL
+    assert account.judge(150_000)
+    assert account.step is Step.ALARMS_AND_MONEY
+    assert Account.known(account.kept()).paid_bytes == 10_000

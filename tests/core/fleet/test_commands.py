@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from agent.core.fleet.commands import (
     MAX_BYTES,
     MAX_LIFETIME_MS,
     OPS,
+    REFUSAL_EVERY_MS,
+    REFUSALS,
     UNANSWERED,
     Bucket,
     Command,
@@ -25,6 +28,7 @@ from agent.core.fleet.commands import (
     Reason,
     Role,
     Verdict,
+    actor,
     addressed,
     judged,
     offered,
@@ -142,7 +146,21 @@ def test_what_nobody_signed_for_us_is_sifted_out_first() -> None:
     assert addressed(command(), "c2", HERE) is Reason.ANOTHER_ID
     for changes in ({"tenant": "other"}, {"device_id": "t2"}):
         assert addressed(command(**changes), "c1", HERE) is Reason.FOREIGN
-    assert {Reason.RETAINED, Reason.FOREIGN, Reason.FORGED} <= UNANSWERED
+
+
+def test_a_key_is_named_apart_from_local_users() -> None:
+    """In histories and in the trail nobody takes a key of the fleet for a user of the terminal."""
+    assert actor("ops") == "fleet:ops"
+
+
+def test_the_page_says_which_refusals_are_answered() -> None:
+    """docs/fleet/commands.md names every reason, and apart from them those nobody is told."""
+    page = (Path(__file__).parents[3] / "docs/fleet/commands.md").read_text("utf-8")
+    answered, never = page.split("## Answers")[1].split("**Never answered**")
+    never = never.split("\n\n")[0]
+    answered = "\n".join(line for line in answered.splitlines() if line.startswith("|"))
+    assert {reason for reason in Reason if f"`{reason}`" in never} == UNANSWERED
+    assert {reason for reason in Reason if f"`{reason}`" in answered} == set(Reason) - UNANSWERED
 
 
 def test_a_bucket_gives_what_it_has_and_fills_with_time() -> None:
@@ -165,3 +183,6 @@ def test_rates_are_bounded_per_key_and_in_all() -> None:
     assert rates.obey("c", 0) is False
     assert rates.obey("c", HOUR_MS)
     assert sum(rates.answer(0) for _ in range(100)) == 10
+    assert sum(rates.refuse("a", 0) for _ in range(100)) == REFUSALS
+    assert rates.refuse("b", 0)
+    assert rates.refuse("a", REFUSAL_EVERY_MS)

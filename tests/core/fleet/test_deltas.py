@@ -52,7 +52,7 @@ def test_only_what_moved_by_its_unit_is_news(name: str, old: Value, new: Value, 
 def test_small_moves_add_up_against_what_was_sent() -> None:
     """Hysteresis is against the value the fleet has, so a slow drift is told in the end."""
     told = Readings()
-    told.told({"battery_percent": 86}, (), full=True)
+    told.told({"battery_percent": 86}, (), (), full=True)
     assert told.difference({"battery_percent": 83}) == {}
     assert told.difference({"battery_percent": 80}) == {"battery_percent": 80}
 
@@ -60,10 +60,12 @@ def test_small_moves_add_up_against_what_was_sent() -> None:
 def test_new_and_vanished_fields_are_told() -> None:
     """A value that is no longer known is null once, not silently old."""
     told = Readings()
-    told.told({"printer": "ok", "printer_paper": "ok", "gone": None}, ("a.b",), full=True)
+    told.told({"printer": "ok", "printer_paper": "ok", "gone": None}, ("a.b",), ("a.b",), full=True)
     difference = told.difference({"printer": "unknown", "scanner": "ok"})
     assert difference == {"printer": "unknown", "scanner": "ok", "printer_paper": None}
-    told.told(difference, (), full=False)
+    assert told.acknowledged == ("a.b",)
+    told.told(difference, (), (), full=False)
+    assert told.acknowledged == ()
     assert told.difference({"printer": "unknown", "scanner": "ok"}) == {}
     assert told.alarms == ()
 
@@ -163,3 +165,22 @@ def test_when_the_oldest_becomes_stuck_is_known_beforehand() -> None:
     assert edges.edge(young, clock.now())
     clock.trusted = False
     assert edges.crosses_in_s(young, clock.now()) is None
+
+
+def test_whatever_was_told_that_nothing_is_left_is_told_too() -> None:
+    """The last word stays with the broker: it may not be one payment on its way for ever."""
+    edges = told(facts(1, 3.0))
+    assert not edges.edge(facts(2, 9.0), AT)
+    assert edges.edge(facts(0), AT)
+    edges.told(facts(0), AT)
+    assert not edges.edge(facts(0), AT)
+
+
+def test_only_what_lasts_is_said_again() -> None:
+    """Stuck, held, in doubt or put aside; not a payment that is about to arrive."""
+    edges = told(facts(0))
+    assert not edges.lasting(facts(0), AT)
+    assert not edges.lasting(facts(3, 9.0), AT)
+    assert edges.lasting(facts(3), AT)
+    assert edges.lasting(facts(1, 9.0, held=1), AT)
+    assert edges.lasting(facts(0, quarantined=None), AT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.fleet.commands import Command, Reason
@@ -51,3 +53,10 @@ def test_what_a_stop_cut_short_is_over(op: str, begun: bool, status: str) -> Non
 def test_an_end_keeps_its_result() -> None:
     """Whoever asks again is told the same bytes."""
     assert ended(ORDER, "ok", at_ms=5, result=b"{}").result == b"{}"
+
+
+@pytest.mark.parametrize("said", ["4111111111111111", "Zhang San", "a\x1b[2J", "x" * 129, "张三"])
+def test_a_row_names_nothing_but_names(said: str) -> None:
+    """Nobody has checked yet what a signer wrote: no card, nobody's name, no control signs."""
+    assert taken(replace(COMMAND, args={"cause": said}), "ops", b"d", 10).target == ""
+    assert taken(replace(COMMAND, args={"cause": "host.down"}), "ops", b"d", 10).target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -64,10 +64,11 @@ def test_topics_name_contract_tenant_device_and_kind() -> None:
     assert messages.topic("acme", "T-1", Kind.STATE) == "pos/1/acme/T-1/state"
 
 
-def test_every_kind_has_a_rule_and_only_state_and_info_are_retained() -> None:
-    """All is QoS 1; a late subscriber gets what the terminal is, not old readings."""
+def test_every_kind_has_a_rule_and_what_is_retained_is_true_until_told_otherwise() -> None:
+    """All is QoS 1; a late subscriber gets who is there and where money is, not old readings."""
     assert set(RULES) == set(Kind)
-    assert {kind for kind, rule in RULES.items() if rule.retained} == {Kind.STATE, Kind.INFO}
+    retained = {kind for kind, rule in RULES.items() if rule.retained}
+    assert retained == {Kind.STATE, Kind.INFO, Kind.BACKLOG}
     assert {rule.qos for rule in RULES.values()} == {1}
     assert RULES[Kind.HEALTH].priority is Priority.READING
 
@@ -128,7 +129,9 @@ def test_readings_of_something_else_are_left_out() -> None:
 
 def test_only_root_alarms_are_listed() -> None:
     """A consequence of a broken dependency is not a second alarm."""
-    alarms = [an_alarm("z.b"), an_alarm("a.b"), an_alarm("m.n", suppressed_by="a.b")]
+    noted = replace(an_alarm("z.b"), acknowledged_by="uid:1000")
+    alarms = [noted, an_alarm("a.b"), an_alarm("m.n", suppressed_by="a.b")]
+    assert messages.acknowledged(alarms) == ("z.b",)
     assert messages.root_alarms(alarms) == ("a.b", "z.b")
 
 

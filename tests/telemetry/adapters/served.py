@@ -209,6 +209,22 @@ async def lived_through(terminal: Terminal, reports: int) -> None:
         await reported(terminal, lambda before=before: _readings(rig) > before)
 
 
+async def server_first(broker: Broker, server: Server, terminal: Terminal) -> None:
+    """The broker starts again; the terminal finds the server there, which misses nothing."""
+    counters: Any = terminal.rig.counters
+    connect, listening = counters.next_connect, asyncio.Event()
+
+    async def after_the_server() -> int:
+        await listening.wait()
+        number: int = await connect()
+        return number
+
+    counters.next_connect = after_the_server
+    await broker.start()
+    await server.until(lambda: server.subscribed, "the server again")
+    listening.set()
+
+
 __all__ = [
     "Broker",
     "Inbox",
@@ -217,5 +233,6 @@ __all__ = [
     "crashing",
     "lived_through",
     "reported",
+    "server_first",
     "terminal",
 ]

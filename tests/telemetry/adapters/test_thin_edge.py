@@ -284,3 +284,10 @@ def test_a_damaged_row_stops_nobody(kind: str, body: bytes) -> None:
     """It is told as far as it can be read, or not at all; never an error."""
     scheme, _ = pair()
     scheme.packets(kind, body, seq=1, outbox_id="x", retained=False)
+
+
+def test_a_sign_of_life_says_nothing_here() -> None:
+    """The service's own health does: an empty measurement would be an error."""
+    scheme, rules = pair()
+    tell(scheme, rules, rows.health(full=True, printer="ok", battery_percent=87))
+    assert tell(scheme, rules, rows.health()) == []

@@ -270,3 +270,9 @@ def test_a_damaged_row_stops_nobody(kind: str, body: bytes) -> None:
     """It is told as far as it can be read, or not at all; never an error."""
     scheme, _ = pair()
     scheme.packets(kind, body, seq=1, outbox_id="x", retained=False)
+
+
+def test_a_sign_of_life_is_no_telemetry() -> None:
+    """The server watches the connection itself; a point without values would be refused."""
+    scheme, rules = pair()
+    assert tell(scheme, rules, rows.health()) == []

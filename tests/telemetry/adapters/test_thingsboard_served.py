@@ -21,6 +21,7 @@ from tests.telemetry.adapters.served import (
     lived_through,
     prompt,
     reported,
+    server_first,
     terminal,
 )
 from tests.telemetry.adapters.signing import signed
@@ -152,16 +153,7 @@ def test_an_outage_leaves_an_array_and_loses_no_alarm() -> None:
                     rig.health.change(rig.clock, f"test.n{number}")
                 await lived_through(made, 3)
                 await server.until(lambda: not server.subscribed, "the server's own loss")
-                hold, listening = rig.counters.next_connect, asyncio.Event()
-
-                async def after_the_server() -> int:
-                    await listening.wait()
-                    return await hold()
-
-                rig.counters.next_connect = after_the_server  # type: ignore[method-assign]
-                await broker.start()
-                await server.until(lambda: server.subscribed, "the server again")
-                listening.set()
+                await server_first(broker, server, made)
                 await server.until(lambda: len(rules.alarm_history) == 3, "all alarms")
                 assert rules.alarm_history == [(f"test.n{number}", True) for number in range(3)]
                 await server.until(lambda: rules.arrays, "the array")

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.core.audit import Deed
+from agent.core.fleet import DESIRED_FILE
 from agent.core.fleet.commands import Key, Role
 from agent.core.fleet.desired import SETTLED, Held, Me, State
 from agent.core.fleet.keyring import RingError
@@ -45,6 +47,7 @@ class Ring:
         self.keys = {"k1": ADMIN, "r1": READER}
         self.calls: list[tuple[list[str], list[str], str]] = []
         self.error: Exception | None = None
+        self.refused = 0
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -55,6 +58,7 @@ class Ring:
 
     async def replace(self, keys: Sequence[Key], revoked: Sequence[str], by: str) -> None:
         if self.error is not None:
+            self.refused += 1
             raise self.error
         self.calls.append(([key.key_id for key in keys], list(revoked), by))
 
@@ -66,12 +70,13 @@ class Terminal:
         self.folder = folder
         self.config = folder / "posagent.toml"
         self.config.write_text(f'[agent]\nstate_dir = "{folder}"\nrun_dir = "{folder}"\n{local}')
-        self.file = folder / desired_file.NAME
+        self.file = folder / DESIRED_FILE
         self.clock, self.ring = FakeClock(wall_ms=1_793_600_000_000), Ring()
         self.restarts: list[str] = []
         self.offered: list[tuple[bytes, str]] = []
         self.told: list[View] = []
         self.forged: list[str] = []
+        self.deeds: list[Deed] = []
         self.connected = True
         self.spread_s = 0.0
         self.alarms: frozenset[str] = frozenset()
@@ -93,6 +98,7 @@ class Terminal:
                 alarms=lambda: self.alarms,
                 told=self.told.append,
                 forged=self.forged.append,
+                note=self._note,
                 spread_s=lambda: self.spread_s,
             ),
             check_s=0.001,
@@ -106,6 +112,9 @@ class Terminal:
 
     async def _offer(self, manifest: bytes, by: str) -> None:
         self.offered.append((manifest, by))
+
+    async def _note(self, deed: Deed) -> None:
+        self.deeds.append(deed)
 
     def hear(self, given: bytes) -> View:
         asyncio.run(self.part.heard(given))
@@ -180,7 +189,7 @@ def test_a_trial_that_no_start_survives_is_over_after_its_crashes(tmp_path: Path
 
 
 def test_one_key_that_may_not_be_refuses_the_whole(tmp_path: Path) -> None:
-    """It is named, nothing else of the statement counts, and the number does."""
+    """It is named; of the rest only its number counts, and whose keys are revoked."""
     one = Terminal(tmp_path, "[store]\nretention_days = 90\n")
     one.start()
     view = one.hear(said(7, config={**WISH, "store": {"retention_days": 30}}, software=MANIFEST,
@@ -190,8 +199,8 @@ def test_one_key_that_may_not_be_refuses_the_whole(tmp_path: Path) -> None:
     )  # fmt: skip
     assert not one.restarts
     assert not one.offered
-    one.run(lambda: True)
-    assert not one.ring.calls
+    one.run(lambda: bool(one.ring.calls))
+    assert one.ring.calls == [(["k1"], ["r1"], "k1")], "a stolen key waits for no settings"
     assert one.start().connectivity.period_s == 60.0
     unfit = {"telemetry": {"reconnect_base_s": 50, "reconnect_cap_s": 30}}
     one.start()
@@ -232,6 +241,59 @@ def test_keys_wait_for_a_ring_that_cannot_be_written(tmp_path: Path) -> None:
     one.hear(said(8, revoked=["k1"]))
     one.run(lambda: one.part.view().refused == "last_administrator")
     assert not desired_file.decode(one.file.read_bytes()).handing_keys
+
+
+def test_keys_are_revoked_while_a_trial_goes_on(tmp_path: Path) -> None:
+    """A trial may take a day; a ring that could not be written is asked again meanwhile."""
+    one = Terminal(tmp_path)
+    one.start()
+    one.hear(said(7, config=WISH, trial={"seconds": 86_400, "failures": 100}))
+    one.start()
+    one.connected = False
+    one.hear(said(8, config={"store": {"retention_days": 1}}, revoked=["r1"]))
+    one.ring.error = StoreError("store.full", "no space")
+
+    def revoked() -> bool:
+        if one.ring.refused:
+            one.ring.error = None
+        return bool(one.ring.calls)
+
+    one.run(revoked)
+    held = desired_file.decode(one.file.read_bytes())
+    assert held.trial is not None
+    assert not held.handing_keys
+
+
+def test_the_trail_says_who_wanted_what_and_what_came_of_it(tmp_path: Path) -> None:
+    """What was taken, what was refused, how a trial ended; a forger fills neither trail nor log."""
+    one = Terminal(tmp_path)
+    one.start()
+    one.hear(said(7, config=WISH))
+    one.start()
+    one.run(lambda: one.part.view().state is State.IN_FORCE)
+    one.hear(said(8, config={"api": {}, "store": {"retention_days": 1}}))
+    one.hear(said(8, config={"api": {}, "store": {"retention_days": 1}}))
+    told = [(deed.actor, deed.op, deed.target, deed.outcome) for deed in one.deeds]
+    assert told == [
+        ("fleet:k1", "desired", "7", "trial"),
+        ("fleet:k1", "desired", "7", "in_force"),
+        ("fleet:k1", "desired", "8", "rejected:not_allowed"),
+    ]
+    one.deeds.clear()
+    for version in range(50):
+        one.hear(said(version, seed=OTHER))
+        one.hear(said(version, key="nobody"))
+        one.hear(said(1))
+    one.clock.advance(3_600)
+    one.hear(said(9, seed=OTHER))
+    told = [(deed.actor, deed.op, deed.target, deed.outcome) for deed in one.deeds]
+    assert told == [
+        ("unknown", "desired", "", "ignored:forged"),
+        ("unknown", "desired", "", "ignored:unknown_key"),
+        ("unknown", "desired", "", "ignored:older_version"),
+        ("unknown", "desired", "", "ignored:forged"),
+    ]
+    assert len(one.forged) == 101
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,21 @@ import msgspec
 import pytest
 
 from agent.core.audit import Deed
-from agent.core.fleet.commands import MAX_RESULT_BYTES, Command, Key, Role
-from agent.core.fleet.messages import ResMessage
+from agent.core.fleet.commands import REFUSALS, Command, Key, Role
+from agent.core.fleet.messages import MAX_RESULT_BYTES, ResMessage
 from agent.crypt import public_of, sign
 from agent.errors import StoreError
 from agent.store.audit import Trail
 from agent.store.orders import Orders as Ledger
 from agent.telemetry import orders
 from agent.telemetry.orders.keys import KeyRing, RingError, key_of
-from agent.telemetry.orders.results import fitted
+from agent.telemetry.orders.results import fitted, shown
 from agent.wire import command as wire
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Straight
 from tests.store.stores import opened
 
 SEED = b"s" * 32
+EYE = Key(key_id="eye", public=public_of(b"e" * 32), roles=frozenset({Role.READ}))
 OPS = Key(key_id="ops", public=public_of(SEED), roles=frozenset({Role.ADMINISTER}))
 
 
@@ -40,11 +41,14 @@ class Clock(FakeClock):
 
 
 class Ring:
+    def __init__(self) -> None:
+        self.keys = {"ops": OPS, "eye": EYE}
+
     def known(self, key_id: str) -> Key | None:
-        return OPS if key_id == "ops" else None
+        return self.keys.get(key_id)
 
     def revoked(self, key_id: str) -> bool:
-        return key_id == "gone"
+        return key_id == "gone" or (key_id == "ops" and "ops" not in self.keys)
 
 
 class Answer(msgspec.Struct):
@@ -57,6 +61,7 @@ class House:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.ring = Ring()
         self.told: list[ResMessage] = []
         self.asked: list[tuple[str, Any, str]] = []
         self.ignored: list[str] = []
@@ -73,6 +78,8 @@ class House:
             await asyncio.Event().wait()
         if isinstance(self.answer, Exception):
             raise self.answer
+        if isinstance(self.answer, asyncio.Event):
+            await self.answer.wait()
         return self.answer
 
     async def tell(self, message: ResMessage) -> bool:
@@ -111,7 +118,7 @@ async def running(
         part = orders.build(
             orders.Ports(
                 tenant="acme", device_id="t1", clock=house.clock,
-                ledger=Ledger(store, Trail(store, house.clock, 365)), keys=Ring(), do=house.do,
+                ledger=Ledger(store, Trail(store, house.clock, 365)), keys=house.ring, do=house.do,
                 tell=house.tell, operations=lambda: frozenset({"queue_retry", "queue_hold"}),
                 own={"restart_agent": restarted}, idle=lambda: house.idle, per_hour=3_600,
                 ignored=house.ignored.append,
@@ -269,6 +276,72 @@ def test_a_flood_of_forged_commands_costs_signatures_and_one_line(tmp_path: Path
     asyncio.run(inside())
 
 
+def test_a_stolen_key_of_the_lowest_role_cannot_fill_the_trail(tmp_path: Path) -> None:
+    """What it may not have done is kept and told a few times, then only counted."""
+
+    async def inside() -> None:
+        house = House(Clock())
+        async with running(tmp_path, house) as part:
+            await sent(part, house.command())
+            assert await over(house, "c1") == ("ok", None)
+            for _ in range(300):
+                command = house.command("restart_agent")
+                await sent(part, command, signed(command, "eye", b"e" * 32))
+                house.clock.advance(2)
+            refused = [one for one in house.told if one.code == "not_allowed"]
+            assert REFUSALS <= len(refused) <= REFUSALS + 2
+            assert house.ignored.count("flooded") == 300 - len(refused)
+            await sent(part, replace(house.command(), cmd_id="honest"))
+            assert await over(house, "honest") == ("ok", None)
+        async with opened(tmp_path, house.clock) as store:
+            assert len(await Trail(store, house.clock, 365).page(0, 999, 999)) < 40
+
+    asyncio.run(inside())
+
+
+def test_what_waits_is_not_begun_for_a_key_revoked_meanwhile(tmp_path: Path) -> None:
+    """Nor on a terminal at which somebody pays meanwhile: both are looked at again."""
+
+    async def inside() -> None:
+        house = House(Clock())
+        house.answer = asyncio.Event()
+        async with running(tmp_path, house) as part:
+            await sent(part, house.command())
+            await house.started.wait()
+            await sent(part, house.command("restart_agent"))
+            house.idle = False
+            gate, house.answer = house.answer, Answer(0, [])
+            gate.set()
+            assert await over(house, "c2") == ("rejected", "terminal_busy")
+            house.idle, house.answer = True, asyncio.Event()
+            house.started.clear()
+            await sent(part, house.command())
+            await house.started.wait()
+            await sent(part, house.command())
+            del house.ring.keys["ops"]
+            gate, house.answer = house.answer, Answer(0, [])
+            gate.set()
+            assert await over(house, "c4") == ("rejected", "revoked_key")
+            assert await over(house, "c3") == ("ok", None), "it had begun"
+        assert len(house.asked) == 2
+
+    asyncio.run(inside())
+
+
+def test_an_inspection_tells_no_sentence_a_vendors_program_made_up() -> None:
+    """Evidence goes by the same rules as a reading: words stay, sentences and names do not."""
+    check = {
+        "name": "till",
+        "evidence": {"till_note": "Zhang San 10 a.m.", "customer": "x", "till_state": "open",
+                     "printer_error": "cover open, left side"},
+    }  # fmt: skip
+    plain = shown("inspection", {"state": "done", "checks": [check]})
+    assert plain["checks"] == [
+        {"name": "till", "evidence": {"till_state": "open",
+                                      "printer_error": "cover open, left side"}}
+    ]  # fmt: skip
+
+
 def test_long_results_are_cut_and_say_so() -> None:
     """Twelve kilobytes, the longest lists first; a text nobody can cut is left out."""
     whole = {"a": [{"n": "x" * 90} for _ in range(500)], "b": [1, 2], "c": {"d": list(range(900))}}
@@ -287,16 +360,13 @@ def test_taught_keys_are_kept_and_a_revocation_is_for_ever(tmp_path: Path) -> No
 
     deeds: list[Deed] = []
 
-    async def at_once(work: Any) -> None:
-        work()
-
     async def noted(deed: Deed) -> None:
         deeds.append(deed)
 
     def ring() -> KeyRing:
         boss = key_of("boss", b"b" * 32, ["administer"])
         old = key_of("old", b"o" * 32, ["operate"])
-        return KeyRing([boss, old], tmp_path, at_once, noted)
+        return KeyRing([boss, old], tmp_path, Straight(), noted)
 
     async def inside() -> None:
         first = ring()
@@ -320,6 +390,23 @@ def test_taught_keys_are_kept_and_a_revocation_is_for_ever(tmp_path: Path) -> No
     asyncio.run(inside())
     with pytest.raises(ValueError, match="32 bytes"):
         key_of("short", b"s", ["read"])
+
+
+def test_a_store_that_hangs_teaches_no_key(tmp_path: Path) -> None:
+    """What could not be written in time does not count, and whoever asked hears a StoreError."""
+
+    class Hanging:
+        async def call(self, name: str, function: Any, deadline_s: float) -> Any:
+            raise TimeoutError(f"{name} hangs")
+
+    async def inside() -> None:
+        boss = key_of("boss", b"b" * 32, ["administer"])
+        ring = KeyRing([boss], tmp_path, Hanging())
+        with pytest.raises(StoreError, match="hangs"):
+            await ring.replace([key_of("new", b"n" * 32, ["read"])], [], "boss")
+        assert ring.ids == ("boss",)
+
+    asyncio.run(inside())
 
 
 @pytest.mark.parametrize("seed", range(6))

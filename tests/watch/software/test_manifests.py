@@ -23,6 +23,7 @@ from agent.wire.signed import Document, envelope, signed_bytes
 
 SEED = bytes(range(32))
 KEYS = {"k1": base64.b64encode(public_of(SEED)).decode()}
+HEX = {"k1": public_of(SEED).hex()}
 HERE = Terminal(device_id="d1", model="", tenant="t", groups=())
 
 
@@ -47,6 +48,14 @@ def manifests(tmp_path: Path, *, trusted: bool = True, **config: Any) -> Manifes
         known=frozenset({"agent"}),
         now=lambda: now,
     )
+
+
+@pytest.mark.parametrize("keys", [HEX, {"k1": HEX["k1"].upper()}, KEYS])
+def test_a_key_is_told_in_hexadecimal_or_as_before_in_base64(keys: dict[str, str]) -> None:
+    """The same key, whichever way the configuration has it; another one is another."""
+    assert not isinstance(Opener(Software(keys=keys)).opened(signed(payload())), Refusal)
+    other = signed(payload(), seed=bytes(32))
+    assert isinstance(Opener(Software(keys=keys)).opened(other), Refusal)
 
 
 def test_a_signature_is_of_these_bytes_by_this_key() -> None:
