@@ -45,7 +45,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "act.paper": ("二 打印机缺纸", "2 The printer runs out of paper"),
     "paper.pulled": ("把纸抽走", "pulling the paper out"),
     "paper.alarm": (
-        "{seconds:.0f} 秒后车队在 MQTT 上收到告警：{topic}  {body}",
+        "{seconds:.0f} 秒后管理平台在 MQTT 上收到告警：{topic}  {body}",
         "{seconds:.0f} s later the fleet hears the alarm over MQTT: {topic}  {body}",
     ),
     "paper.filled": ("装上新纸", "loading a new roll"),
@@ -68,19 +68,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "that request has lapsed: never sent, nobody charged, and never sent late",
     ),
     "cut.backlog": (
-        "未发送：{count} 笔，{amount}（车队在 MQTT 上也看到：{fleet} 笔）",
+        "未发送：{count} 笔，{amount}（管理平台在 MQTT 上也看到：{fleet} 笔）",
         "not sent yet: {count} payments, {amount} (the fleet sees it over MQTT: {fleet})",
     ),
     "cut.why": ("问一句为什么：{command}", "asking why: {command}"),
-    "act.fleet": ("四 车队下达签名命令", "4 The fleet sends signed commands"),
+    "act.fleet": ("四 管理平台下达签名命令", "4 The fleet sends signed commands"),
     "fleet.key": (
         "终端只认它配置里的公钥（刚刚生成）；命令经同一个 MQTT 服务器送达，服务器本身无权指挥",
         "the terminal obeys only the key it was configured with (made just now), not the broker",
     ),
-    "fleet.sent": ("车队：{command}", "the fleet: {command}"),
+    "fleet.sent": ("管理平台：{command}", "the fleet: {command}"),
     "fleet.state": ("该笔现在的状态：{state}", "that payment's state now: {state}"),
     "fleet.none": (
-        "没有 mosquitto：车队一侧的命令不演示（MQTT 服务器是只懂 3.1.1 的 amqtt）",
+        "没有 mosquitto：管理平台的命令不演示（MQTT 服务器是只懂 3.1.1 的 amqtt）",
         "no mosquitto: the fleet's own tools are not shown (the broker is amqtt, 3.1.1 only)",
     ),
     "act.back": ("五 主机恢复", "5 The host is back"),
@@ -110,7 +110,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "why named the cause: {cause}",
     ),
     "check.obeyed": (
-        "车队的两条签名命令都照办：先暂扣，再放行",
+        "平台的两条签名命令都照办：先暂扣，再放行",
         "both signed commands of the fleet were obeyed: held, then released",
     ),
     "all_good": ("全部相符，用时 {seconds:.0f} 秒", "everything agrees, after {seconds:.0f} s"),
@@ -127,7 +127,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "hint.status": ("看状态", "see its state"),
     "hint.queue": ("看未发送的交易", "see what is unsent"),
     "hint.ledger": ("看主机账本", "see the host's ledger"),
-    "hint.fleet-watch": ("像车队管理员那样看", "watch it as a fleet manager"),
+    "hint.fleet-watch": ("像平台管理员那样看", "watch it as a fleet manager"),
     "hint.fleet-send": ("给终端发一条签名命令", "send the terminal a signed command"),
     "hint.mqtt": ("看 MQTT 消息", "see the MQTT messages"),
     "hint.stop": (

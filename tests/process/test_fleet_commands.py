@@ -110,7 +110,7 @@ class Results:
         return next(one for one in self.of(cmd_id) if one["status"] in over)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def line() -> Iterator[tuple[Daemon, Sender, Results]]:
     with BrokerThread() as broker, Reader(broker.port) as reader, Daemon() as daemon:
         alarming = printer(daemon.home / "absent") + at_once("printer.not_answering")
@@ -221,12 +221,15 @@ def test_the_trail_is_read_and_checked_beside_a_dead_daemon(
     line: tuple[Daemon, Sender, Results],
 ) -> None:
     """Online and offline; a line somebody changed is named, in both languages."""
-    daemon, _, _ = line
+    daemon, sender, results = line
+    for cmd_id in ("t-1", "t-2", "t-3"):
+        sender.send(cmd_id, "report")
+        results.until(cmd_id)
     assert "The trail is whole" in said_by(daemon, "audit", "--verify", "--since", "24h")
     assert daemon.stop() == 0
     said = said_by(daemon, "audit", "--verify")
     assert "The trail is whole" in said
-    assert "command.restart_agent" in said
+    assert "command.report" in said
     with closing(sqlite3.connect(daemon.state_dir / "journal.db")) as db:
         db.execute("UPDATE audit SET actor = 'uid:0' WHERE n = 2")
         db.execute("DELETE FROM audit WHERE n = 4")

@@ -68,7 +68,7 @@ def test_the_story_ends_well(place: Path) -> None:
     assert "network.host_unreachable" in said
     assert '"code":"printer.paper_out"' in said
     if mosquitto() is not None:
-        assert '"state": "held"' in said, "what the terminal answered the fleet"
+        assert "已暂停 1 笔" in said, "what the terminal answered the fleet"
         assert "两条签名命令都照办" in said
     assert started_by(place) == []
     assert list(place.glob("posagent-*")) == []
