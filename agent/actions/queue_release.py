@@ -8,6 +8,7 @@ from __future__ import annotations
 from agent.actions.finding import by_key, refusal
 from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
+from agent.actions.queue_hold import HELD
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import ReleaseArgs
 from agent.wire.problem import RequestError
@@ -27,7 +28,8 @@ async def run(ports: Ports, args: ReleaseArgs) -> Moved:
     def release(record: Record) -> Change:
         return Change(
             event=Event.RELEASE,
-            cause=record.cause,
+            # What kept it was the hold; any other cause is what its last attempt met.
+            cause="" if record.cause == HELD else record.cause,
             note="released by a person",
             not_found=record.not_found,
             actor=ports.actor,

@@ -150,6 +150,7 @@ def test_holding_and_releasing(tmp_path: Path) -> None:
         assert (await queue_hold.run(desk.ports, HoldArgs(key="a"))).moved == 0
         freed = await queue_release.run(desk.ports, ReleaseArgs(key="a"))
         assert (freed.items[0].state, freed.items[0].in_doubt) == ("waiting", True)
+        assert not freed.items[0].cause  # what it waited for was the person
         assert desk.lines.kicked == ["main"]
         asked = queue_release.run(desk.ports, ReleaseArgs(key="a"))
         assert await code_of(asked) == "record.not_held"
@@ -181,6 +182,7 @@ def test_releasing_by_cause_takes_all_of_them(tmp_path: Path) -> None:
             await desk.move(key, Change(event=Event.HOLD, cause=cause))
         freed = await queue_release.run(desk.ports, ReleaseArgs(cause="host.format_error"))
         assert (freed.moved, freed.skipped, freed.more) == (2, 0, False)
+        assert {one.cause for one in freed.items} == {"host.format_error"}
         assert await desk.state("c") is State.HELD
         asked = queue_release.run(desk.ports, ReleaseArgs())
         assert await code_of(asked) == "request.missing_field"
