@@ -113,6 +113,7 @@ class LocalApi:
         checks: Checks | None = None,
         pause_s: float = BACKLOG_EVERY_S,
         called: Callable[[str], None] = lambda operation: None,
+        denied: Callable[[str, str], None] = lambda operation, actor: None,
     ) -> None:
         self.path = Path(config.agent.run_dir) / SOCKET
         self._config = config
@@ -123,6 +124,7 @@ class LocalApi:
         self._hub = hub
         self._checks = checks or {}
         self._called = called
+        self._denied = denied
         self._routes = Routes()
         self._pause_s = pause_s
         self._refused: set[str] = set()
@@ -199,6 +201,8 @@ class LocalApi:
     def _allow(self, operation: Operation, peer: Peer | None) -> None:
         held = self._roles.of(peer)
         if held.isdisjoint(operation.roles):
+            if operation.audited:
+                self._denied(operation.name, _actor(peer))
             needed = " or ".join(operation.roles)
             has = ", ".join(sorted(held)) or "none"
             raise RequestError(
@@ -309,8 +313,10 @@ def build(
     inspections: InspectionFeed | None = None,
     software: SoftwareFeed | None = None,
     called: Callable[[str], None] = lambda operation: None,
+    denied: Callable[[str, str], None] = lambda operation, actor: None,
 ) -> LocalApi:
-    """The part; `called` hears the name of each operation somebody was allowed to ask for.
+    """The part; `called` hears the name of each operation somebody was allowed to ask for, `denied`
+    of each audited one somebody was not, and who that was.
 
     Raises OperatorError when [api] names somebody this terminal does not know.
     """
@@ -325,8 +331,9 @@ def build(
         software.subscribe(hub.software)
     roles = Roles(config.api)
     return LocalApi(
-        config, journal=journal, do=do, roles=roles, hub=hub, checks=checks, called=called
-    )
+        config, journal=journal, do=do, roles=roles, hub=hub, checks=checks, called=called,
+        denied=denied,
+    )  # fmt: skip
 
 
 __all__ = ["Do", "HealthFeed", "Intake", "LocalApi", "build"]

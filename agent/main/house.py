@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from agent import __version__, local, telemetry, uplink
+from agent.actions.denied import Denied
 from agent.actions.ports import Identity as Who
 from agent.actions.ports import Ports
 from agent.actions.table import Desk
@@ -53,6 +54,7 @@ async def house(floor: Floor) -> int:
         inspections=rooms.inspections,
         software=rooms.installing,
         called=rooms.activity.called,
+        denied=Denied(trail, floor.clock).heed,
     )
     terminals = telemetry.Terminals(publisher)
     terminals.add(await floor.keeper.terminals())

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from agent.actions import table
+from agent.actions.denied import MOST, Denied
 from agent.actions.ports import Ports
 from agent.actions.table import Desk
 from agent.core.audit import Deed
@@ -15,6 +16,7 @@ from agent.errors import StoreError
 from agent.record import dataclass
 from agent.wire.api import HoldArgs, Nothing
 from agent.wire.problem import RequestError
+from tests.fakes import FakeClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,53 @@ def test_an_audited_operation_leaves_one_line(
 def test_looking_leaves_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading is not a deed."""
     assert done(monkeypatch, "backlog", Nothing(), well) == []
+
+
+def test_who_has_no_right_leaves_a_line_and_then_a_count() -> None:
+    """The first try at once, others an hour later as one; what the store refuses is not lost."""
+
+    class Shut(Book):
+        shut = False
+
+        async def write(self, deed: Deed) -> None:
+            if self.shut:
+                raise StoreError("store.unavailable", "no")
+            await super().write(deed)
+
+    book, clock = Shut(), FakeClock()
+    denied = Denied(cast("Any", book), clock)
+
+    async def tried(times: int) -> None:
+        for _ in range(times):
+            denied.heed("queue_hold", "uid:7")
+        await asyncio.sleep(0.01)
+
+    async def inside() -> None:
+        await tried(5)
+        clock.advance(3_600)
+        book.shut = True
+        await tried(2)
+        book.shut = False
+        await tried(1)
+
+    asyncio.run(inside())
+    told = [(one.actor, one.op, one.outcome, one.count) for one in book.deeds]
+    assert told == [
+        ("uid:7", "queue_hold", "role.missing", 5),
+        ("uid:7", "queue_hold", "role.missing", 3),
+    ]
+
+
+def test_somebody_with_a_thousand_names_is_one_of_the_others() -> None:
+    """The memory for them is bounded, and so are the lines."""
+    book = Book()
+    denied = Denied(cast("Any", book), FakeClock())
+
+    async def inside() -> None:
+        for number in range(1_000):
+            denied.heed("queue_hold", f"uid:{number}")
+        await asyncio.sleep(0.01)
+
+    asyncio.run(inside())
+    assert len(book.deeds) == MOST + 1
+    assert (book.deeds[-1].actor, book.deeds[-1].count) == ("others", 1_000 - MOST)

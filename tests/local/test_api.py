@@ -275,6 +275,27 @@ def test_roles_are_asked_for_on_every_request(
     serve(tmp_path, test, api=api)
 
 
+def test_who_is_turned_away_from_what_is_audited_is_told_on() -> None:
+    """Name and operation, for the trail; looking where one may not is not worth a line."""
+    told: list[tuple[str, str]] = []
+
+    async def never(name: str, arguments: object, actor: str) -> Any:
+        raise AssertionError(name)
+
+    api = build(
+        Config(), journal=BrokenStore(StoreError("x.y", "")), do=never, health=Health(),
+        denied=lambda operation, actor: told.append((operation, actor)),
+    )  # fmt: skip
+    stranger = Peer(uid=54_321, gid=54_321, pid=1)
+    for method, path in (("POST", "/v1/queue/hold"), ("GET", "/v1/status")):
+        asked = Request(
+            method=method, path=path, body=b"{}" if method == "POST" else b"", peer=stranger,
+            headers={"content-type": "application/json"},
+        )  # fmt: skip
+        assert asyncio.run(api.answer(asked)).status == 403
+    assert told == [("queue_hold", "uid:54321")]
+
+
 def test_nobody_without_a_name_gets_in() -> None:
     """Where the kernel does not say who asks, nothing is allowed."""
 
