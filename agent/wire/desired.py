@@ -78,7 +78,7 @@ class DesiredIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     software: dict[str, Any] | None = None
     """The manifest of required software, as `agent.wire.manifest` knows its payload."""
     keys: Annotated[tuple[FleetKeyIn, ...], Meta(min_length=1, max_length=8)] | None = None
-    """All keys of the fleet from now on."""
+    """The keys taught so far give way to these; configured ones stay unless they are revoked."""
     revoked: Annotated[tuple[KeyId, ...], Meta(max_length=256)] = ()
     """Key ids never believed again."""
 
