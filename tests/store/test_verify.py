@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_every_alteration_is_told_and_money_is_put_aside(
     story(test)
 
 
+# A store that stopped for damage leaves its files to the end of the process, which is not now.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_damaged_page_is_told_by_its_structure(tmp_path: Path) -> None:
     """Whatever no row shows: an index that does not fit its table."""
 
@@ -133,6 +136,7 @@ def test_a_damaged_page_is_told_by_its_structure(tmp_path: Path) -> None:
             assert await store.page(limit=9) == []
 
     story(test)
+    gc.collect()
 
 
 @pytest.mark.parametrize("index", ["sqlite_autoindex_tx_1", "tx_unsent"])
