@@ -26,3 +26,14 @@ def refusal(record: Record, code: str) -> RequestError:
     return RequestError(
         code, f"payment {record.key} is {record.state}{doubt}", hint=CODES[code].hint
     )
+
+
+def key_or_cause(verb: str, key: str | None, cause: str | None) -> None:
+    """Raises RequestError unless exactly one of them says which payments are meant."""
+    if (key is None) == (cause is None):
+        raise RequestError(
+            "request.missing_field",
+            "say which: key or cause, one of them",
+            field="key",
+            hint=f"posagent queue {verb} KEY, or --cause CODE.",
+        )

@@ -5,12 +5,11 @@ One by key, or all that wait for one cause: then what is being sent right now is
 
 from __future__ import annotations
 
-from agent.actions.finding import by_key, refusal
+from agent.actions.finding import by_key, key_or_cause, refusal
 from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import HoldArgs
-from agent.wire.problem import RequestError
 from agent.wire.views import Moved
 
 HELD = "queue.held"
@@ -20,13 +19,7 @@ _WAITING = frozenset({State.QUEUED, State.WAITING})
 async def run(ports: Ports, args: HoldArgs) -> Moved:
     """Holding what is held already changes nothing."""
     mover = ports.moving()
-    if (args.key is None) == (args.cause is None):
-        raise RequestError(
-            "request.missing_field",
-            "say which: key or cause, one of them",
-            field="key",
-            hint="posagent queue hold KEY, or --cause CODE.",
-        )
+    key_or_cause("hold", args.key, args.cause)
 
     def hold(record: Record) -> Change:
         return Change(

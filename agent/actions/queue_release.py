@@ -5,25 +5,18 @@ Released in doubt stays in doubt: the uploader asks the host before it sends any
 
 from __future__ import annotations
 
-from agent.actions.finding import by_key, refusal
+from agent.actions.finding import by_key, key_or_cause, refusal
 from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
 from agent.actions.queue_hold import HELD
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import ReleaseArgs
-from agent.wire.problem import RequestError
 from agent.wire.views import Moved
 
 
 async def run(ports: Ports, args: ReleaseArgs) -> Moved:
     mover = ports.moving()
-    if (args.key is None) == (args.cause is None):
-        raise RequestError(
-            "request.missing_field",
-            "say which: key or cause, one of them",
-            field="key",
-            hint="posagent queue release KEY, or --cause CODE.",
-        )
+    key_or_cause("release", args.key, args.cause)
 
     def release(record: Record) -> Change:
         return Change(
