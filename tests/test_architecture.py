@@ -19,11 +19,11 @@ LEVEL = {
     "record": 0,
     "core": 1,
     "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
-    "logs": 2, "identity": 2, "durable": 2, "blocking": 2,
+    "logs": 2, "identity": 2, "durable": 2, "blocking": 2, "offload": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
     "conformance": 3, "provision": 3,
     "supervise": 3,
-    "main": 4, "sim": 4, "fleet": 4, "settings": 4, "actions_service": 4,
+    "main": 4, "sim": 4, "fleet": 4, "settings": 4, "actions_service": 4, "offloaded": 4,
     "cli": 5,
     "__main__": 6,
 }  # fmt: skip

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Backups,
         Care,
         Channels,
+        Evidence,
         Health,
         Hearing,
         Inventory,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from agent.clock import Clock
     from agent.core.money.transaction import Submission
+    from agent.offload import Offload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,9 @@ class Ports:
     installer: Installing | None = None  #: None: no daemon
     trail: Read | None = None  #: None: not kept here
     noting: Noting | None = None  #: None: no daemon
+    offload: Offload | None = None  #: runs what computes for long; None: not here
+    #: What others know that a verdict should say: reconciliation, slips, checks.
+    evidence: tuple[Evidence, ...] = ()
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
     checks: Mapping[str, Callable[[Submission], None]] = field(default_factory=dict)
     actor: str = "agent"  #: kept in the history of what is changed

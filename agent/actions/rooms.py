@@ -18,6 +18,7 @@ from agent.core.money.journal import Backlog, Change, Record, State, Step
 from agent.core.money.limits import Finding
 from agent.core.money.stages import Kept, Report, Settlement
 from agent.core.money.transaction import Submission, Transaction
+from agent.core.why.case import Said
 from agent.wire.hooks import AnyReading
 
 
@@ -149,6 +150,14 @@ class Verified(Protocol):
     def findings(self) -> Sequence[Found]: ...
     @property
     def structure(self) -> str: ...
+
+
+class Evidence(Protocol):
+    """Somebody who knows more about why money has not arrived than journal and health do."""
+
+    async def about(self, record: Record | None) -> Sequence[Said]:
+        """About one payment, or about the whole terminal (None). Raises StoreError."""
+        ...
 
 
 class Verifier(Protocol):

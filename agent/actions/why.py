@@ -11,13 +11,14 @@ from agent.actions.ports import Ports
 from agent.actions.stages import batch_of
 from agent.core.moment import at_ms
 from agent.core.money.channel import ChannelState
-from agent.core.money.journal import Backlog
+from agent.core.money.journal import Backlog, Record
 from agent.core.why.case import (
     Case,
     ChannelView,
     JournalView,
     Payment,
     PutAside,
+    Said,
     VersionChange,
     conditions_of,
     unknown_of,
@@ -83,6 +84,7 @@ async def gather(ports: Ports, key: str | None) -> Case:
         channels=_channels(ports),
         journal=journal,
         changes=await _changes(ports),
+        said=await _said(ports, None if payment is None else payment.record, key),
     )
 
 
@@ -95,6 +97,19 @@ async def _changes(ports: Ports) -> tuple[VersionChange, ...]:
     except StoreError:
         return ()
     return tuple(VersionChange(what=one.what, at=at_ms(one.at_ms)) for one in changes)
+
+
+async def _said(ports: Ports, record: Record | None, key: str | None) -> tuple[Said, ...]:
+    """What others know; nobody can know anything of a payment that is not here."""
+    if key is not None and record is None:
+        return ()
+    said: list[Said] = []
+    for one in ports.evidence:
+        try:
+            said += await one.about(record)
+        except StoreError:
+            continue
+    return tuple(said)
 
 
 async def _payment(ports: Ports, key: str) -> Payment:

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent import __version__
-from agent.cli import arguments_audit, arguments_fleet, arguments_simulated, arguments_software
+from agent.cli import (
+    arguments_audit,
+    arguments_fleet,
+    arguments_proof,
+    arguments_simulated,
+    arguments_software,
+)
 from agent.cli.texts import Words
 from agent.core.money.transaction import MAX_AMOUNT_MINOR
 
@@ -113,9 +119,7 @@ def _parser(t: Words) -> Parser:
     status = command("status", "help.status")
     status.add_argument("--watch", action="store_true", help=t("help.watch"))
     tree.json(status)
-    why = command("why", "help.why")
-    why.add_argument("key", nargs="?", metavar="KEY", help=t("help.why.key"))
-    tree.json(why)
+    arguments_proof.add(tree, command, t)
     _queue(tree, command("queue", "help.queue"), t)
     _check(tree, command("check", "help.check"), t)
     probe = command("probe", "help.probe")
@@ -149,9 +153,6 @@ def _parser(t: Words) -> Parser:
     demo.add_argument("--once", action="store_true", help=t("help.demo.once"))
     demo.add_argument("--keep", action="store_true", help=t("help.demo.keep"))
     _sim(tree, command("sim", "help.sim"), t)
-    causes = command("causes", "help.causes")
-    causes.add_argument("code", nargs="?", metavar="CODE", help=t("help.causes.code"))
-    tree.json(causes)
     return parser
 
 

@@ -20,6 +20,7 @@ from agent.identity import identity_of
 from agent.main.fleet import fleet_parts, inbox_of, trail_of
 from agent.main.floor import Floor
 from agent.main.outward import moving, publisher_of, uploader_of
+from agent.main.proof import proving
 from agent.main.watching import Watching, equip, inventory_of, watching
 from agent.store.backups import BackupsLater
 from agent.store.care import TICK_S
@@ -43,7 +44,8 @@ async def house(floor: Floor) -> int:
     known = inventory_of(floor, rooms, publisher)
     equip(floor, rooms, channels, publisher)
     ports = _ports(floor, rooms, channels, identity, publisher)
-    desk = Desk(replace(ports, inventory=known, trail=trail, noting=rooms.watch), trail)
+    ports = replace(ports, inventory=known, trail=trail, noting=rooms.watch)
+    desk = Desk(proving(floor, ports), trail)
     api = local.build(
         config,
         journal=store,

@@ -18,6 +18,14 @@ class Role(StrEnum):
     TECHNICIAN = "technician"  #: change the queue
 
 
+#: Who may look at the whole terminal; the same and payment apps; who may change the queue.
+LOOKERS = (Role.READ, Role.TECHNICIAN)
+EVERYBODY_PAYING = (Role.SUBMIT, Role.READ, Role.TECHNICIAN)
+TECHNICIANS = (Role.TECHNICIAN,)
+#: What every operation that changes the journal may be answered.
+STORE_TROUBLE = ("store.full", "store.unavailable", "store.unknown")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One row."""

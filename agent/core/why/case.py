@@ -18,6 +18,8 @@ from agent.core.money.batches import Batch
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog, Record, Step
 from agent.core.money.stages import Kept
+from agent.core.why.causes import Owner
+from agent.core.why.text import Args, Line
 from agent.record import dataclass
 
 
@@ -92,6 +94,17 @@ class VersionChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A cause somebody else found (reconciliation, a check, a slip that could not be made)."""
+
+    code: str  #: of the catalogue
+    since_at: datetime | None = None
+    args: Args = field(default_factory=dict)
+    evidence: tuple[Line, ...] = ()
+    owner: Owner | None = None  #: None: the catalogue's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """All of it. Defaults say "nothing known", not "all is well"."""
 
@@ -104,6 +117,7 @@ class Case:
     channels: tuple[ChannelView, ...] | None = None  #: None: not known; (): none configured
     journal: JournalView | None = None  #: None: could not be opened
     changes: tuple[VersionChange, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 def conditions_of(alarms: Iterable[Alarm]) -> tuple[Condition, ...]:

@@ -108,6 +108,7 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
         sources.add_agent(scales, case)
         sources.add_conditions(scales, _touching(case.conditions, record))
         unknowns += _add_way(scales, case, record, channel)
+    sources.add_said(scales, case.said)
     facts = about_payment.facts(record) + about_payment.told(payment)
     facts += _add_last_cause(scales, record, channel)
     for code, line in about_payment.troubles(payment):
@@ -289,6 +290,7 @@ def _terminal(case: Case) -> Verdict:
     else:
         facts = _add_backlog(scales, case, case.backlog)
         headline = _unsent(case.backlog)
+    sources.add_said(scales, case.said)
     sources.add_changes(scales, case, None)
     findings = scales.findings(aside=True)
     unknowns += sources.unknown_components(case.unknown, aside=True)

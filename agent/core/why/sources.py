@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Amounts
 from agent.core.why import phrases
-from agent.core.why.case import Case, ChannelView, Condition, JournalView, UnknownComponent
+from agent.core.why.case import Case, ChannelView, Condition, JournalView, Said, UnknownComponent
 from agent.core.why.text import Arg, Line, Money, Text, verbatim
 from agent.core.why.weigh import BESIDE_THE_MONEY, Scales, Tier, tier_of
 
@@ -88,6 +88,18 @@ def add_conditions(scales: Scales, conditions: Iterable[Condition]) -> None:
             args=one.args,
             evidence=evidence,
             after=one.suppressed_by,
+        )
+
+
+def add_said(scales: Scales, said: Iterable[Said]) -> None:
+    """What others found out."""
+    for one in said:
+        scales.add(
+            one.code,
+            since_at=one.since_at,
+            args=one.args,
+            evidence=one.evidence,
+            owner=one.owner,
         )
 
 
