@@ -43,6 +43,8 @@ ONLY_IN = {
     "cryptography": {"provision"},
     "iso8583": {"uplink"},
     "nacl": {"crypt", "store"},
+    "segno": {"offloaded"},
+    "PIL": {"offloaded"},
     "msgspec": {"wire", "config", "settings", "cli"},
 }
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "util", "helper"}
