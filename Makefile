@@ -1,5 +1,5 @@
 # make run and make test set up everything they need in .venv; nothing is installed elsewhere
-# (as root on Debian, `make test` also installs the mosquitto broker).
+# (as root on Debian, `make test` also installs the mosquitto broker and Chromium).
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once \
-	exactly-once-long confusion storm fleet-kills rig bench bench-quick bench-million hardware-day docs contracts clean
+	exactly-once-long confusion causes storm fleet-kills rig bench bench-quick bench-million hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -22,6 +22,7 @@ test: $(DEV_STAMP) ## all tests; says what this machine could not run
 	@sh packaging/ci/broker.sh
 	@sh packaging/ci/rabbitmq.sh
 	@sh packaging/ci/network.sh
+	@sh packaging/ci/browser.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 check: $(DEV_STAMP) ## format, lint, types, import rule, branch coverage of core
@@ -66,6 +67,11 @@ confusion: $(DEV_STAMP) ## 60 faults in network namespaces: what was done, what 
 	@sh packaging/ci/network.sh
 	$(BIN)/python -m tests.network --report docs/reports/confusion.md $(CONFUSION)
 
+causes: $(DEV_STAMP) ## every cause of the catalogue provoked through the real daemon; writes docs/reports/causes.md (root)
+	@sh packaging/ci/broker.sh
+	@sh packaging/ci/network.sh
+	$(BIN)/python -m tests.causes --report docs/reports/causes.md $(CAUSES)
+
 storm: $(DEV_STAMP) ## 5,000 terminals come back after a broker was killed, 30 min; writes docs/reports/storm.md (STORM=--quick: a look)
 	@sh packaging/ci/broker.sh
 	$(BIN)/python -m tests.fleet_rig.storm $(or $(STORM),--report docs/reports/storm.md)
@@ -100,6 +106,7 @@ contracts: $(DEV_STAMP) ## write the generated contracts and documents again
 	$(BIN)/posagent config keys > docs/contracts/configuration.md
 	$(BIN)/posagent config keys --toml > packaging/posagent.toml
 	$(BIN)/python -m tests.docs.states > docs/states.md
+	$(BIN)/python -m tests.docs.causes
 
 clean: ## remove what was built here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .run

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import threading
+from collections import deque
 from typing import TextIO
 
 from agent.core.money.cards import masked
@@ -69,6 +70,23 @@ class MaskedStream(io.TextIOBase):
         return self.below.errors
 
 
+#: Lines kept for a support bundle where no journal keeps them.
+KEPT_LINES = 400
+_RECENT: deque[str] = deque(maxlen=KEPT_LINES)
+
+
+def recent() -> list[str]:
+    """The newest lines of this process, the oldest first, masked as they were written."""
+    return list(_RECENT)
+
+
+class _Kept(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # Debug lines would push out what matters.
+        if record.levelno > logging.DEBUG:
+            _RECENT.append(self.format(record))
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
@@ -87,8 +105,10 @@ def configure(level: str) -> None:
         handler.setFormatter(_Line("%(levelname)s%(name)s %(message)s"))
     else:
         handler.setFormatter(_Line("%(asctime)s %(levelname)-8s %(name)s %(message)s"))
+    kept = _Kept()
+    kept.setFormatter(_Line("%(asctime)s %(levelname)-8s %(name)s %(message)s"))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, kept]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.raiseExceptions = False

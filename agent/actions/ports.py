@@ -18,7 +18,14 @@ from agent.wire.problem import CODES
 if TYPE_CHECKING:
     from agent.actions.inspecting import Inspecting, Inspections
     from agent.actions.ports_audit import Noting, Read
+    from agent.actions.ports_bundle import Surroundings
+    from agent.actions.ports_drill import Arounds, Drilling, Drills
+    from agent.actions.ports_page import Asking, Page, Past
+    from agent.actions.ports_questions import Kinds
+    from agent.actions.ports_reconcile import Lists
+    from agent.actions.ports_slips import Memory, Printing
     from agent.actions.ports_software import Installing, Software
+    from agent.actions.reconciling import Reconciler
     from agent.actions.rooms import (
         AppSeen,
         Backups,
@@ -77,12 +84,25 @@ class Ports:
     inventory: Inventory | None = None  #: None: not kept here
     inspections: Inspections | None = None  #: None: not kept here
     inspector: Inspecting | None = None  #: None: no daemon
+    drills: Drills | None = None  #: None: not kept here
+    driller: Drilling | None = None  #: None: no daemon
+    arounds: Arounds | None = None  #: None: not kept here
+    late_after_s: float = 60.0  #: [stats]
     app: AppSeen | None = None  #: None: no daemon
     software: Software | None = None  #: None: not kept here
     installer: Installing | None = None  #: None: no daemon
     trail: Read | None = None  #: None: not kept here
     noting: Noting | None = None  #: None: no daemon
+    page: Page | None = None  #: None: not served
+    asking: Asking | None = None  #: None: no daemon
+    past: Past | None = None  #: None: not kept here
+    kinds: Kinds | None = None  #: None: not stored here
+    printing: Printing | None = None  #: None: no daemon
+    memory: Memory | None = None  #: None: not kept here
     offload: Offload | None = None  #: runs what computes for long; None: not here
+    bundling: Callable[[], Surroundings] | None = None  #: None: no bundle is made here
+    lists: Lists | None = None  #: settlement lists that were read; None: not kept here
+    reconciler: Callable[[], Reconciler] | None = None  #: None: no daemon
     #: What others know that a verdict should say: reconciliation, slips, checks.
     evidence: tuple[Evidence, ...] = ()
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
@@ -111,6 +131,12 @@ class Ports:
             raise _down("nothing can be reported")
         return self.reports
 
+    def printer(self) -> Printing:
+        """The printer of this terminal. Raises OperatorError without a daemon."""
+        if self.printing is None:
+            raise _down("nothing can be printed")
+        return self.printing
+
     def preparing(self) -> Prepared:
         """What uses prepared messages. Raises OperatorError without a daemon."""
         if self.prepared is None:
@@ -134,6 +160,12 @@ class Ports:
         if self.verifier is None:
             raise _down("nothing can be verified")
         return self.verifier
+
+    def reconciling(self) -> Reconciler:
+        """Who reads settlement lists. Raises OperatorError without a daemon."""
+        if self.reconciler is None:
+            raise _down("no settlement list can be kept")
+        return self.reconciler()
 
     def inspecting(self) -> Inspecting:
         """Who inspects. Raises OperatorError without a daemon."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from agent.core.audit import Deed, Fault, Line
+    from agent.core.health.noting import Wish
     from agent.core.health.tracker import Alarm
 
 
@@ -37,6 +38,9 @@ class Trail(Read, Protocol):
 
 
 class Noting(Protocol):
-    """Takes note of alarms; only a running daemon does. None: it is not open."""
+    """Takes note of alarms, or takes that back (`wish` is None); only a running daemon does.
 
-    async def acknowledge(self, code: str, by: str) -> Alarm | None: ...
+    None: it is not open.
+    """
+
+    async def acknowledge(self, code: str, by: str, wish: Wish | None) -> Alarm | None: ...

@@ -67,6 +67,7 @@ async def run(ports: Ports, args: Nothing) -> StatusOut:
             for one in (ports.inventory.items() if ports.inventory is not None else ())
             if (out := device_out(one)).watched
         ),
+        listeners=() if ports.page is None else tuple(ports.page.shown().listeners),
     )
 
 

@@ -227,6 +227,7 @@ def _check(tree: _Tree, check: Parser, t: Words) -> None:
     for option in ("--tid", "--mid"):
         check.add_argument(option, metavar=option[2:].upper(), help=t("help.check.issued"))
     check.add_argument("--card", metavar="622202******0123", help=t("help.check.card"))
+    check.add_argument("--again", metavar="KEY", help=t("help.check.again"))
     tree.json(check)
 
 

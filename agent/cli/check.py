@@ -29,6 +29,8 @@ def check(session: Session) -> int:
     for option, name in (("--tid", "terminal_id"), ("--mid", "merchant_id")):
         if not asked[name]:
             raise OperatorError("request.missing_field", session.words("check.give", what=option))
+    if args.again:
+        asked["again_of"] = args.again
     if args.card:
         asked["card"] = {"masked": args.card}
     answer = changing(session).ask("check", **asked)
@@ -37,6 +39,9 @@ def check(session: Session) -> int:
         return Exit.OK
     t, screen = session.words, session.screen
     screen.line(t(f"check.{answer['answer']}"), "bold")
+    if answer.get("again"):
+        screen.text(t(f"check.{answer['again']['retry']}", key=answer["again"]["key"]))
+        screen.text(answer["again"]["advice"][t.lang], indent="  ")
     for one in answer["findings"]:
         screen.text(f"{one['reason'][t.lang]} ({one['code']})", indent="  ", first="- ")
         owner = t.word("owner", one["owner"])

@@ -13,9 +13,14 @@ from collections.abc import Iterator, Mapping
 
 from agent.cli import (
     config_adapter,
+    config_bundle,
     config_channels,
+    config_drill,
     config_fleet,
     config_inspection,
+    config_page,
+    config_reconcile,
+    config_slips,
     config_software,
     config_system,
     config_terminal,
@@ -59,6 +64,10 @@ TABLES: Mapping[str, str] = {
     "[hooks]": "How the vendor's firmware hooks are run; firmware_hooks/README.md has the rest.",
     "[[hook]]": "One component the vendor's firmware speaks for.",
     **config_inspection.TABLES,
+    **config_reconcile.TABLES,
+    **config_drill.TABLES,
+    **config_bundle.TABLES,
+    **config_page.TABLES,
     "[health.CODE]": "Delays of one condition, e.g. [health.printer.paper_out].",
 }
 
@@ -148,10 +157,6 @@ MEANINGS: Mapping[str, str] = {
     "check.merchant_ids": "MIDs issued to this terminal; empty: any.",
     "check.currencies": "Currencies taken here; empty: any.",
     "check.kinds": "Kinds of payment done here; empty: all.",
-    "check.on_limit": "What a request over a limit meets.",
-    "check.on_duplicate": "What a suspected duplicate that nobody confirmed meets.",
-    "check.on_amount": "What an unconfirmed amount that looks mistyped meets.",
-    "check.on_parameter": "What a wrong date, TID, MID, currency or kind meets.",
     "limit.currency": "Which currency, as in ISO 4217.",
     "limit.posting": "Which payments it binds; advices are those approved by the terminal itself.",
     "limit.single_minor": "Largest single amount in fen, cent …; unset: any.",
@@ -224,8 +229,6 @@ MEANINGS: Mapping[str, str] = {
     "printer.also_ask": "Parts it has beside the roll, to be asked about: slip, ink, micr.",
     "printer.push": "Have a printer on a serial line report changes by itself (GS a), so that they "
     "show within a second; this changes a setting in the printer until it is switched off.",
-    "printer.share": "exclusive: asked by the agent alone; pass_through: never opened, the payment "
-    "app reports what it got; off: never opened, only its presence is watched.",
     "printer.identify": "Ask a printer on a serial line for maker, model, firmware and serial "
     "number (GS I).",
     "scanner.device": "Serial device, input node or usb:VVVV:PPPP; empty: not fitted.",
@@ -279,6 +282,11 @@ MEANINGS: Mapping[str, str] = {
     "hooks.wrapped_keys": "File with the payload keys as the firmware wrapped them, opened by the "
     "hook key.unwrap at every start, instead of store.key_file; empty: the agent keeps its own.",
     **config_inspection.MEANINGS,
+    **config_reconcile.MEANINGS,
+    **config_drill.MEANINGS,
+    **config_bundle.MEANINGS,
+    **config_slips.MEANINGS,
+    **config_page.MEANINGS,
     "hook.component": "Which: printer, scanner, keypad, system or a name of the vendor's own.",
     "hook.door": "How it is heard: probe.COMPONENT is run, stream.NAME keeps running, or it is "
     "pushed to POST /v1/readings.",
@@ -336,6 +344,7 @@ _EXAMPLES: Mapping[str, str] = {
     **config_terminal.EXAMPLES,
     **config_fleet.EXAMPLES,
     **config_software.EXAMPLES,
+    **config_page.EXAMPLES,
     **config_system.EXAMPLES,
     "channel.name": '"cable"',
     "channel.interface": '"eth0"',

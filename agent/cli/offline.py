@@ -6,20 +6,34 @@ Nothing can be changed through them, and channels are not known: they lived in t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from agent import __version__
+from agent.actions.checked_evidence import CheckedEvidence
+from agent.actions.listed import ListEvidence
 from agent.actions.ports import Identity, Ports
+from agent.actions.slip_evidence import SlipEvidence
 from agent.clock import SystemClock
 from agent.config import Config
+from agent.core.drill.report import Drill
 from agent.core.fleet.inventory import Item, ItemChange
 from agent.core.health.tracker import Alarm, ComponentState, Tracker
 from agent.core.inspection.report import Report
+from agent.offload import HereOffload
+from agent.offloaded import Answer
+from agent.settings.checks import rules_of
 from agent.store import health, inventory, software
+from agent.store.arounds import AroundRows
 from agent.store.audit import Trail
+from agent.store.drills import DrillRows
+from agent.store.health_past import HealthPast
 from agent.store.inspections import InspectionRows
+from agent.store.kinds import KindRows
+from agent.store.notes import Notes
 from agent.store.offline import OfflineStore
+from agent.store.settled import SettledRows
 from agent.watch.software import ledger
 from agent.watch.software.room import Left
 
@@ -71,6 +85,29 @@ class LastInspections:
         return await self._rows.latest(limit)
 
 
+def _program(name: str) -> Answer:
+    from agent.offloaded import program  # only what is asked for is loaded
+
+    return program(name)
+
+
+class LastDrills:
+    """The drills that were kept."""
+
+    def __init__(self, rows: DrillRows) -> None:
+        self._rows = rows
+
+    async def drill(self, number: int | None, after: int = 0, wait_s: float = 0.0) -> Drill | None:
+        del after, wait_s
+        if number is not None:
+            return await self._rows.one(number)
+        found = await self._rows.latest(1)
+        return found[0] if found else None
+
+    async def latest(self, limit: int) -> Sequence[Drill]:
+        return await self._rows.latest(limit)
+
+
 async def ports(store: OfflineStore, config: Config) -> Ports:
     """Everything an action needs, for reading only."""
     from agent.core.health.standard import STANDARD
@@ -82,7 +119,7 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
     names = {sign.component for condition in STANDARD for sign in condition.signs}
     names |= {condition.silence_of for condition in STANDARD}
     tracker.restore(await store.state(health.open_alarms), names, now)
-    return Ports(
+    found = Ports(
         journal=store,
         mover=None,
         health=LastHealth(tracker.alarms(), components),
@@ -106,6 +143,17 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
             await store.state(partial(inventory.changes, limit=inventory.KEEP_ROWS)),
         ),
         inspections=LastInspections(InspectionRows(store)),
+        drills=LastDrills(DrillRows(store)),
+        arounds=AroundRows(store),
+        offload=HereOffload(_program),
+        late_after_s=config.stats.late_after_s,
         trail=Trail(store, clock, config.fleet.audit_days),
+        past=HealthPast(store),
+        memory=Notes(store),
+        kinds=KindRows(store, clock),
+        lists=SettledRows(store),
+        evidence=(ListEvidence(SettledRows(store)), SlipEvidence(Notes(store))),
         actor="cli",
     )
+    checks = CheckedEvidence(found, rules_of(config))
+    return replace(found, evidence=(*found.evidence, checks))

@@ -6,11 +6,11 @@ figure comes from the status and health documents of the API; nothing is judged 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from agent.cli.alarm import noted
 from agent.cli.reason import reason
 from agent.cli.screen import age, local_time, pad, width
 from agent.cli.session import Exit, Session
@@ -19,9 +19,8 @@ from agent.cli.ways import ways
 from agent.core.why.causes import CATALOGUE
 from agent.core.why.text import Money, format_money
 
-WATCH_EVERY_S = 2.0
 #: What the agent reports of itself; "uplink: ok" beside a channel in trouble would confuse.
-_ITSELF = frozenset({"agent", "queue", "uplink"})
+_ITSELF = frozenset({"agent", "queue", "uplink", "page"})
 _LABELS = (
     "status.unsent",
     "status.channels",
@@ -29,33 +28,32 @@ _LABELS = (
     "status.alarms",
     "status.components",
     "status.devices",
+    "status.page",
 )
 
 
 def status(session: Session) -> int:
     """Once, or again and again with --watch."""
-    if not session.args.watch:
-        _once(session)
-        return Exit.OK
-    try:
-        while True:
-            session.screen.clear()
-            _once(session)
-            time.sleep(WATCH_EVERY_S)
-    except KeyboardInterrupt:
-        return Exit.OK
+    if session.args.watch:
+        from agent.cli.status_watch import watch
 
-
-def _once(session: Session) -> None:
-    source = readable(session)
-    told = source.ask("status")
-    told["components"] = source.ask("health")["components"]
+        return watch(session)
+    source, told = look(session)
     if session.json:
-        told["source"] = "daemon" if source.as_of is None else "store"
-        told["as_of"] = source.as_of.isoformat() if source.as_of else told["at"]
         session.print_json(told)
     else:
         Page(session, told).show(source)
+    return Exit.OK
+
+
+def look(session: Session) -> tuple[Source, dict[str, Any]]:
+    """The documents behind one picture, and whose they are."""
+    source = readable(session)
+    told = source.ask("status")
+    told["components"] = source.ask("health")["components"]
+    told["source"] = "daemon" if source.as_of is None else "store"
+    told["as_of"] = source.as_of.isoformat() if source.as_of else told["at"]
+    return source, told
 
 
 def say_offline(session: Session, source: Source, now: datetime) -> None:
@@ -90,6 +88,7 @@ class Page:
         self._channels()
         self._fleet()
         self._alarms()
+        self._listeners()
         if "components" in self._told:
             self._components()
         self._devices()
@@ -217,7 +216,7 @@ class Page:
         for alarm in self._told["alarms"]:
             title = f"{self._title(alarm)} ({alarm['code']})"
             if alarm.get("acknowledged_by"):
-                title += t("status.noted", by=alarm["acknowledged_by"])
+                title += t("status.noted", by=noted(t, alarm, self._now))
             if alarm["suppressed_by"]:
                 said = t("status.follows", title=title, root=alarm["suppressed_by"])
                 self._screen.text(said, indent=f"{blank}  ", first=label, style="dim")
@@ -301,6 +300,18 @@ class Page:
             known = " ".join(fact for fact in facts if fact) or device["interface"]
             lines.append([self._words("pair", name=name, value=known)])
         self._row("status.devices", lines)
+
+    def _listeners(self) -> None:
+        """Where the page is served; nothing where it is not."""
+        t, lines = self._words, []
+        for one in self._told.get("listeners", ()):
+            parts = [one["address"], t("status.page_in", count=one["sessions"])]
+            if one["closes_in_s"]:
+                span = age(one["closes_in_s"], t.lang)
+                parts.append(t("status.page_closes", span=span, by=one["opened_by"]))
+            lines.append(parts)
+        if lines:
+            self._row("status.page", lines)
 
     def _row(self, label: str, lines: Sequence[Sequence[str]]) -> None:
         first = self._label(label)

@@ -7,13 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.cli import (
+    texts_bundle,
+    texts_causes,
+    texts_drill,
+    texts_page,
+    texts_reconcile,
+    texts_slip,
+)
+
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
+    **texts_drill.TEXTS,
+    **texts_page.TEXTS,
     "help.why": ("why money has not arrived", "款项为何未到账"),
+    "help.why.late": (
+        "payments that should have arrived at once and have not",
+        "该实时到账而未到的交易",
+    ),
+    "help.why.settlement": (
+        "batches not closed or not agreed, and what the acquirer's list says",
+        "未结算或不一致的批次，以及收单机构清单的情况",
+    ),
+    "help.why.preauth": (
+        "pre-authorisations nobody completed",
+        "未完成的预授权",
+    ),
+    "help.why.slip": (
+        "why the pre-settlement slip is not made",
+        "预结算单为何未生成",
+    ),
     "help.why.key": (
         "key of one payment; without: this terminal",
         "某笔交易的键；不填则解释整台终端",
     ),
-    "help.causes": ("the catalogue of causes", "原因目录"),
-    "help.causes.code": ("one cause, or the beginning of several", "一个原因代码，或其开头"),
+    **texts_causes.TEXTS,
+    **texts_bundle.TEXTS,
+    **texts_reconcile.TEXTS,
+    **texts_slip.TEXTS,
 }

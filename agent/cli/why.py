@@ -1,4 +1,4 @@
-"""`posagent why [KEY]`: the verdict of the explain engine, as a person reads it.
+"""`posagent why`: the verdict of the explain engine on a payment, a question or the terminal.
 
 The lines come from `agent.core.why.render` with the verdict; here they are only wrapped, so that
 command line, page, slip and fleet say the same in the same order.
@@ -14,10 +14,14 @@ from agent.cli.status import say_offline
 
 
 def why(session: Session) -> int:
-    """One payment, or the terminal."""
+    """One payment, the terminal, or one of the questions about several payments."""
     source = readable(session)
     key = session.args.key
-    verdict = source.ask("why_transaction", key=key) if key else source.ask("why")
+    question = session.args.question
+    if question:
+        verdict = source.ask("why_question", question=question)
+    else:
+        verdict = source.ask("why_transaction", key=key) if key else source.ask("why")
     if session.json:
         verdict["source"] = "daemon" if source.as_of is None else "store"
         verdict["as_of"] = source.as_of.isoformat() if source.as_of else verdict["at"]

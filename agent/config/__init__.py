@@ -13,15 +13,20 @@ from msgspec import Meta, field, structs
 
 from agent.config.adapter import Adapter
 from agent.config.android import Android
+from agent.config.bundle import Bundle
 from agent.config.channels import Channel, Channels
 from agent.config.devices import Discovery, Inventory, Keypad, Printer, Scanner
+from agent.config.drill import Drill
 from agent.config.fleet import Fleet, FleetKey
 from agent.config.hooks import HookComponent, Hooks
 from agent.config.inspection import Inspection
 from agent.config.network import Connectivity
+from agent.config.page import Page
 from agent.config.radio import Cellular, Signal
+from agent.config.reconcile import Reconcile
 from agent.config.section import Directory, Identifier, Seconds, Section
 from agent.config.software import Component, Software
+from agent.config.stats import Stats
 from agent.config.system import Aging, Clock, System
 from agent.config.telemetry import Telemetry
 from agent.config.terminal import Configuration, PaymentApp, SettingsFile
@@ -222,10 +227,28 @@ class Check(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ...,
     ] = ()  # fmt: skip
     """Done here besides reversals, batch uploads and settlements; empty: all."""
+    again_window_s: Annotated[int, Meta(ge=0, le=86_400)] = 900
+    """How long ago an open payment may be the one that is tried again; 0: not looked for."""
+    habit_payments: Annotated[int, Meta(ge=0, le=4_000)] = 50
+    """Earlier payments a habit must rest on before an amount looks unusual; 0: never."""
+    habit_rare_permille: Annotated[int, Meta(ge=0, le=100)] = 5
+    """So large an amount is unusual if fewer were as large."""
+    declines: Annotated[int, Meta(ge=0, le=100)] = 5
+    """So many declined payments before another one look suspicious; 0: never."""
+    declines_window_s: Annotated[int, Meta(ge=1, le=86_400)] = 600
+    refunds: Annotated[int, Meta(ge=0, le=100)] = 5
+    """So many refunds and voids; 0: never."""
+    refunds_window_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
+    splits: Annotated[int, Meta(ge=0, le=100)] = 3
+    """So many payments of one card that together pass the limit of one; 0: never."""
+    splits_window_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
+    fast_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1_500
+    """Entered and confirmed faster than this (the app reports it) is keyed too fast; 0: any."""
     on_limit: Policy = "refuse"
     on_duplicate: Policy = "hold"
     on_amount: Policy = "flag"
     on_parameter: Policy = "refuse"
+    on_suspicion: Policy = "flag"
 
 
 class Limit(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -323,6 +346,11 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hook: tuple[HookComponent, ...] = ()
     android: Android = field(default_factory=Android)
     inspection: Inspection = field(default_factory=Inspection)
+    drill: Drill = field(default_factory=Drill)
+    stats: Stats = field(default_factory=Stats)
+    page: Page = field(default_factory=Page)
+    bundle: Bundle = field(default_factory=Bundle)
+    reconcile: tuple[Reconcile, ...] = ()
     health: dict[str, Delay] = field(default_factory=dict)
 
 

@@ -24,6 +24,12 @@ class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     push: bool = False
     share: Literal["exclusive", "pass_through", "off"] = "exclusive"
     identify: bool = True
+    print: Literal["driver", "hook", "off"] = "driver"
+    columns: Literal[32, 48] = 32
+    cut: Literal["auto", "on", "off"] = "auto"
+    qr: Literal["printer", "image"] = "printer"
+    reset: bool = False
+    ascii_mode: bool = False
 
 
 class Scanner(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

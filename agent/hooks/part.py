@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config.hooks import HookComponent, Hooks
-from agent.core.health.tracker import Change
+from agent.core.health.tracker import Change, What
 from agent.errors import OperatorError
 from agent.hooks.doors import Door, HeardDoor, Poke, PullDoor
 from agent.hooks.findings import Finding, HookError
@@ -28,6 +28,9 @@ from agent.wire.hooks import AnyReading, HookReading
 from agent.wire.problem import RequestError
 
 log = logging.getLogger(__name__)
+
+#: What an event hook is told; who took note of an alarm stays with us.
+_EVENTS = frozenset({What.BEGAN, What.SHOWN, What.CLEARED, What.ENDED})
 
 PUSHED = "POST /v1/readings"
 #: Events waiting for a slow hook; the oldest are given up.
@@ -112,7 +115,7 @@ class HooksPart:
     def changed(self, changes: Sequence[Change]) -> None:
         """The tracker's word: keep what an event hook is configured for."""
         for change in changes:
-            if change.code in self._config.events:
+            if change.code in self._config.events and change.what in _EVENTS:
                 if len(self._events) == EVENTS_WAITING:
                     log.warning("event=event_hook_late lost=%s", self._events[0].code)
                 self._events.append(change)

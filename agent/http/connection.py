@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         limits = self._house.limits
         self.peer = peer_of(transport)
-        self._intake = Intake(limits, self.peer)
+        self._intake = Intake(limits, self.peer, remote_of(transport))
         self._out = Outlet(
             cast("asyncio.Transport", transport), self._intake.wire, limits.write_timeout_s
         )
@@ -287,6 +287,12 @@ class Connection(asyncio.Protocol):
         else:
             self._enter(Phase.CLOSING, self._house.limits.write_timeout_s)
             transport.close()
+
+
+def remote_of(transport: asyncio.BaseTransport) -> str:
+    """The address of who connected over TCP, without port and zone."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]).partition("%")[0] if isinstance(name, tuple) and name else ""
 
 
 def peer_of(transport: asyncio.BaseTransport) -> Peer | None:

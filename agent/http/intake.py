@@ -31,9 +31,10 @@ class Missing(StrEnum):
 class Intake:
     """One connection's requests, one after the other."""
 
-    def __init__(self, limits: Limits, peer: Peer | None) -> None:
+    def __init__(self, limits: Limits, peer: Peer | None, remote: str = "") -> None:
         self._limits = limits
         self._peer = peer
+        self._remote = remote
         self.wire = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
         #: Bytes received of what has not become a whole request yet.
         self.ahead_bytes = 0
@@ -123,6 +124,7 @@ class Intake:
             headers=folded(head.headers),
             body=bytes(self._body),
             peer=self._peer,
+            remote=self._remote,
         )
 
     def _refusal(self, error: h11.RemoteProtocolError) -> Refusal:

@@ -34,8 +34,10 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    #: None on TCP: nothing is known of the caller there.
+    #: None on TCP: nothing is known of the caller there but where he is.
     peer: Peer | None = None
+    #: The address he calls from; empty on a unix socket.
+    remote: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

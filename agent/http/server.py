@@ -12,7 +12,9 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from agent.errors import OperatorError
 from agent.http import refusal
@@ -30,6 +32,12 @@ BACKLOG = 128
 CUT_S = 1.0
 
 
+class Listener(Protocol):
+    """A socket that is listened at."""
+
+    def close(self) -> None: ...
+
+
 class Server:
     """One handler behind any number of listening sockets, under one set of limits."""
 
@@ -44,7 +52,7 @@ class Server:
         self.limits = limits or Limits()
         self.stopping = False
         self._slot_class = slot_class
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
         self._socket_files: list[tuple[Path, int]] = []
         self._inside: dict[Connection, str] = {}
         self._turned_away: set[Connection] = set()
@@ -70,13 +78,26 @@ class Server:
         )
         self._listeners.append(listener)
 
-    async def start_tcp(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen on TCP at a literal address; returns the port (0 asks for a free one)."""
+    async def start_tcp(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        interface: str = "",
+        handshakes: int = 0,
+    ) -> int:
+        """Listen on TCP at a literal address; returns the port (0 asks for a free one).
+
+        With an `interface` only what arrives there is heard, and a link-local address is its.
+        `handshakes`: at most so many at once, where strangers can connect; 0: any number.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
+            if interface:
+                _only(sock, interface)
+            sock.bind(_at(host, port, interface))
         except OSError as error:
             sock.close()
             raise OperatorError(
@@ -85,6 +106,14 @@ class Server:
                 "Choose another port, or stop what uses this one.",
             ) from error
         bound: int = sock.getsockname()[1]
+        if tls is not None and handshakes:
+            from agent.http.shaking import Shaking
+
+            sock.listen(BACKLOG)
+            made = partial(Connection, self)
+            limit_s = self.limits.head_timeout_s
+            self._listeners.append(Shaking(sock, made, tls, at_once=handshakes, within_s=limit_s))
+            return bound
         listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self),
             sock=sock,
@@ -162,6 +191,21 @@ class Server:
             except TimeoutError:
                 return False
         return True
+
+
+def _only(sock: socket.socket, interface: str) -> None:
+    """Linux hears on every interface what is for an address of any; older kernels ask for rights
+    to change that."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+    except PermissionError:
+        log.info("event=listener_not_bound interface=%s reason=rights", interface)
+
+
+def _at(host: str, port: int, interface: str) -> tuple[str, int] | tuple[str, int, int, int]:
+    if ":" in host and interface and host.lower().startswith("fe80:"):
+        return (host, port, 0, socket.if_nametoindex(interface))
+    return (host, port)
 
 
 def _unix_socket(file: Path, mode: int) -> tuple[socket.socket, int]:

@@ -40,6 +40,7 @@ from agent.wire.submit import decode_submission
 from agent.wire.views import BacklogOut, transaction_out
 
 if TYPE_CHECKING:
+    from agent.core.drill.report import Drill
     from agent.core.inspection.report import Report
     from agent.core.software.standing import VersionChanged
 
@@ -94,6 +95,12 @@ class InspectionFeed(Protocol):
     """The inspector's word of every check that ends."""
 
     def subscribe(self, sink: Callable[[Report], None]) -> None: ...
+
+
+class DrillFeed(Protocol):
+    """The word of every step of a drill that ends."""
+
+    def subscribe(self, sink: Callable[[Drill], None]) -> None: ...
 
 
 class LocalApi:
@@ -151,11 +158,15 @@ class LocalApi:
 
     async def answer(self, request: Request) -> Response:
         """One request, one answer; every refusal is a problem document."""
+        return await self.answer_as(request, self._roles.of(request.peer), _actor(request.peer))
+
+    async def answer_as(self, request: Request, held: frozenset[Role], actor: str) -> Response:
+        """The same for somebody whose roles another door has found out."""
         submitting = False
         try:
             operation, in_path = self._routes.find(request.method, request.path)
             submitting = operation.name == "submit"
-            self._allow(operation, request.peer)
+            self._allow(operation, held, actor)
             self._called(operation.name)
             if request.body and not _is_json(request.headers.get("content-type", "")):
                 raise RequestError("request.media_type", "the body is not application/json")
@@ -167,7 +178,7 @@ class LocalApi:
                 case "openapi":
                     return _openapi()
             arguments = arguments_of(operation, in_path, request.query, request.body)
-            result = await self._do(operation.name, arguments, _actor(request.peer))
+            result = await self._do(operation.name, arguments, actor)
             return _json(200, result)
         except IllegalMoveError as error:
             changed = RequestError("record.changed", f"the payment cannot do that now: {error}")
@@ -198,11 +209,10 @@ class LocalApi:
         headers = {"content-type": "text/event-stream", "cache-control": "no-store"}
         return Response(status=200, headers=headers, body=self._hub.stream())
 
-    def _allow(self, operation: Operation, peer: Peer | None) -> None:
-        held = self._roles.of(peer)
+    def _allow(self, operation: Operation, held: frozenset[Role], actor: str) -> None:
         if held.isdisjoint(operation.roles):
             if operation.audited:
-                self._denied(operation.name, _actor(peer))
+                self._denied(operation.name, actor)
             needed = " or ".join(operation.roles)
             has = ", ".join(sorted(held)) or "none"
             raise RequestError(
@@ -311,6 +321,7 @@ def build(
     checks: Checks | None = None,
     devices: DeviceFeed | None = None,
     inspections: InspectionFeed | None = None,
+    drills: DrillFeed | None = None,
     software: SoftwareFeed | None = None,
     called: Callable[[str], None] = lambda operation: None,
     denied: Callable[[str, str], None] = lambda operation, actor: None,
@@ -327,6 +338,8 @@ def build(
         devices.subscribe(hub.devices)
     if inspections is not None:
         inspections.subscribe(hub.inspection)
+    if drills is not None:
+        drills.subscribe(hub.drill)
     if software is not None:
         software.subscribe(hub.software)
     roles = Roles(config.api)

@@ -16,6 +16,7 @@ from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
 from agent.core.money.journal import Record
 from agent.wire.api import Message, encode
+from agent.wire.drill import drill_event
 from agent.wire.events import HealthEvent, health_event
 from agent.wire.inspection import inspection_event
 from agent.wire.inventory import change_out
@@ -23,6 +24,7 @@ from agent.wire.software import changes_out
 from agent.wire.views import BacklogOut, transaction_out
 
 if TYPE_CHECKING:
+    from agent.core.drill.report import Drill
     from agent.core.inspection.report import Report
     from agent.core.software.standing import VersionChanged
 
@@ -101,6 +103,11 @@ class Hub:
         """A check of a self-inspection ended, or all of it."""
         if self.heard:
             self._tell("inspection", inspection_event(report))
+
+    def drill(self, drill: Drill) -> None:
+        """A step of an outage drill ended, or all of it."""
+        if self.heard:
+            self._tell("drill", drill_event(drill))
 
     def backlog(self, backlog: BacklogOut) -> None:
         """The unsent money, after it changed."""

@@ -12,6 +12,7 @@ from agent.clock import SystemClock
 from agent.config import Config
 from agent.link.contact import Contacts
 from agent.record import dataclass
+from agent.settings.checks import rules_of
 from agent.store import Store
 from agent.store.care import Care
 from agent.store.checks import Checks
@@ -86,7 +87,7 @@ def laid(
         timers=Timers(clock),
         store=store,
         keeper=keeper,
-        checks=Checks(store, clock),
+        checks=Checks(store, clock, rules_of(config)),
         prepared=Prepared(store, clock),
         reports=Reports(store, clock),
         care=Care(store, clock, threads, config.store.verify_period_s),

@@ -17,13 +17,18 @@ from agent.actions.table import Desk
 from agent.core.fleet.messages import Identity
 from agent.errors import StoreError
 from agent.identity import identity_of
-from agent.main.fleet import fleet_parts, inbox_of, trail_of
+from agent.main.arounds import drilling
+from agent.main.fleet import fleet_parts, idle_of, inbox_of, trail_of
 from agent.main.floor import Floor
 from agent.main.outward import moving, publisher_of, uploader_of
+from agent.main.page import Asking, page_of
+from agent.main.printing import printing_ports
 from agent.main.proof import proving
 from agent.main.watching import Watching, equip, inventory_of, watching
+from agent.store.arounds import AroundRows
 from agent.store.backups import BackupsLater
 from agent.store.care import TICK_S
+from agent.store.health_past import HealthPast
 from agent.supervise import Part, ServiceNotify, Supervisor
 from agent.uplink.view import Channels
 
@@ -43,9 +48,14 @@ async def house(floor: Floor) -> int:
     publisher.watch(rooms.fleet.changed)
     known = inventory_of(floor, rooms, publisher)
     equip(floor, rooms, channels, publisher)
+    drilling(floor, rooms, idle_of(floor, rooms, channels))
     ports = _ports(floor, rooms, channels, identity, publisher)
-    ports = replace(ports, inventory=known, trail=trail, noting=rooms.watch)
-    desk = Desk(proving(floor, ports), trail)
+    page = page_of(floor, trail)
+    asking = Asking(floor, trail)
+    ports = replace(ports, inventory=known, trail=trail, noting=rooms.watch, page=page)
+    ports = replace(ports, past=HealthPast(store), asking=asking)
+    ports = printing_ports(floor, rooms, channels, ports)
+    desk = Desk(proving(floor, ports, rooms.watch.poke), trail)
     api = local.build(
         config,
         journal=store,
@@ -54,10 +64,15 @@ async def house(floor: Floor) -> int:
         checks=uplink.checks(config.uplink),
         devices=known,
         inspections=rooms.inspections,
+        drills=rooms.drills,
         software=rooms.installing,
         called=rooms.activity.called,
         denied=Denied(trail, floor.clock).heed,
     )
+    asking.equip(desk.do)
+    rooms.asked(floor.config.page, asking)
+    if page is not None:
+        page.serves(api)
     terminals = telemetry.Terminals(publisher)
     terminals.add(await floor.keeper.terminals())
     for sink in (uploader.changed, terminals.heed, publisher.money):
@@ -65,6 +80,7 @@ async def house(floor: Floor) -> int:
     parts: list[Part] = [floor.keeper, floor.timers, uploader, rooms.watch, publisher]
     parts += [*moving(floor, uploader, publisher), *rooms.parts(floor), api]
     parts += fleet_parts(floor, inbox, desk, publisher, rooms=rooms, channels=channels, trail=trail)
+    parts += [rooms.drills, *([] if page is None else [page])]
     supervisor = Supervisor(parts, floor.clock, floor.timers, ServiceNotify())
     floor.ending.told_to(supervisor)
     return await supervisor.run(partial(_ready, floor, api.listening))
@@ -112,6 +128,10 @@ def _ports(
         installer=rooms.installing,
         inspections=rooms.inspections,
         inspector=rooms.inspections,
+        drills=rooms.drills,
+        driller=rooms.drills,
+        arounds=AroundRows(floor.store),
+        late_after_s=floor.config.stats.late_after_s,
         pushed=rooms.firmware,
         hearing=rooms.watch,
         app=rooms.activity,

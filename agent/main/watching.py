@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent import hooks, telemetry, uplink, watch
+from agent.config.page import Page
 from agent.core.fleet.inventory import Item, fields
 from agent.core.fleet.messages import Identity
 from agent.link.dial import Dialer
 from agent.link.tls import client_context
+from agent.main.drill import Drills
 from agent.main.floor import Floor
 from agent.record import dataclass
 from agent.store.app_marks import AppMarkRows
@@ -19,6 +22,7 @@ from agent.store.health import HealthRows
 from agent.store.inspections import InspectionRows
 from agent.store.inventory import InventoryRows
 from agent.store.notes import Notes
+from agent.store.settled import SettledRows
 from agent.store.software import SoftwareRows
 from agent.supervise import Part
 from agent.uplink.view import Channels
@@ -31,11 +35,14 @@ from agent.watch.inventory import Inventory
 from agent.watch.itself import AgentWatcher, Lapsed, QueueWatcher, UplinkWatcher
 from agent.watch.payment_app import Activity, AppPorts
 from agent.watch.runner import Watch
+from agent.watch.settlement import SettlementWatcher
 
 if TYPE_CHECKING:
     from agent.core.inspection.report import Trigger
     from agent.hooks.part import HooksPart
+    from agent.main.page import Asking
     from agent.watch.inspection.running import Examined
+    from agent.watch.printer import Prints
     from agent.watch.software.room import Room
 
 
@@ -50,11 +57,23 @@ class Watching:
     lapsed: Lapsed
     activity: Activity
     inspections: Inspections
+    drills: Drills
     installing: Room
+    pressed: list[Callable[[], None]]  #: told of keys held together
+    plugged: list[Callable[[], None]] = field(default_factory=list)  #: told of sticks
+    prints: list[Prints] = field(default_factory=list)  #: the printer, where slips can go
+
+    def asked(self, config: Page, asking: Asking) -> None:
+        """Keys held together ask, where the configuration names some."""
+        self.pressed.append(asking.pressed)
+        if config.stick != "off":
+            self.plugged.append(asking.plugged)
 
     def parts(self, floor: Floor) -> list[Part]:
         """What runs beside the watchers; hooks hear of alarms and wake their components."""
-        found: list[Part] = [watch.hotplug(floor.config, self.watch, self.devices)]
+        found: list[Part] = [
+            watch.hotplug(floor.config, self.watch, self.devices, plugged=self.plugged)
+        ]
         if self.firmware is not None:
             self.firmware.poke_with(self.watch.poke)
             self.watch.subscribe(self.firmware.changed)
@@ -68,10 +87,12 @@ def watching(
     """Every watcher of this terminal, and those of the agent itself."""
     config, clock, store, threads = floor.config, floor.clock, floor.store, floor.threads
     lapsed, activity = Lapsed(clock), Activity(clock)
+    pressed: list[Callable[[], None]] = []
+    prints: list[Prints] = []
     devices = watch.devices_watcher(config, threads)
     fleet = FleetWatcher(clock)
     firmware = hooks.build(config, clock=clock, blocking=threads)
-    inspections = _inspections(floor)
+    inspections, drills = _inspections(floor), Drills(floor)
     versions = software.watcher_of(
         config, identity.device_id, blocking=threads, clock=clock, rows=SoftwareRows(store)
     )
@@ -85,8 +106,10 @@ def watching(
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
+            SettlementWatcher(SettledRows(store)),
             fleet,
             inspections,
+            drills,
             *watch.channels_watchers(floor.ways),
         ),
         devices=devices,
@@ -97,12 +120,13 @@ def watching(
         notes=Notes(store),
         around=Around(ways=floor.ways, answers=channels.channels, recovered=uploader.moved),
         software=versions,
+        pressed=lambda: [told() for told in pressed],
+        built=partial(_printing, prints),
     )
     installing = software.room_of(
         config, versions, backlog=store.backlog, health=health, clock=clock, blocking=threads
     )
-    # Updates wait for money that is unsent.
-    for sink in (installing.part.heed, lapsed.heed, activity.heed):
+    for sink in (installing.part.heed, lapsed.heed, activity.heed):  # updates wait for the unsent
         store.on_change(sink)
     return Watching(
         watch=watcher,
@@ -112,8 +136,19 @@ def watching(
         lapsed=lapsed,
         activity=activity,
         inspections=inspections,
+        drills=drills,
         installing=installing,
+        pressed=pressed,
+        prints=prints,
     )
+
+
+def _printing(found: list[Prints], one: object) -> None:
+    """Keep the watcher that prints."""
+    from agent.watch.printer import Prints
+
+    if isinstance(one, Prints):
+        found.append(one)
 
 
 def _inspections(floor: Floor) -> Inspections:

@@ -1,11 +1,11 @@
-"""`python -m agent.provision request|accept`: a document in on stdin, a document out on stdout.
+"""`python -m agent.provision request|accept|for_page`: a document in on stdin, one out on stdout.
 
 `request` makes a key, lays it beside the one in force as `<key_file>.pending` and tells the
 certificate request for it; the key itself never leaves this process but into that file. `accept`
 looks at the certificate that came back and, if it is the one asked for, lays both beside the pair
 in force as `<file>.new`, the certificate last: a pair is complete or not there. Who shows it to the
-broker and when the old one goes is `agent.telemetry.credentials`' business. Called by
-`agent.telemetry.renewal`.
+broker and when the old one goes is `agent.telemetry.credentials`' business. `for_page` makes a pair
+for one opening of the service listener. Called by `agent.telemetry.renewal` and `agent.main.page`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,38 @@ def accept(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"expires_ts": int(leaf.not_valid_after_utc.timestamp() * 1000)}
 
 
+def for_page(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A key and a certificate for one opening of the page's service listener; kept nowhere.
+
+    Browsers take no Ed25519 here, and the terminal's clock may be off by years: the dates are wide,
+    the life of the key is the listener's.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "posagent page")])
+    where = x509.IPAddress(ip_address(str(told["address"])))
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=300))
+        .not_valid_after(now + timedelta(days=90))
+        .add_extension(x509.SubjectAlternativeName([where]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return {
+        "certificate": made.public_bytes(serialization.Encoding.PEM).decode("ascii"),
+        "key": key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode("ascii"),
+    }
+
+
 def _certificates(pem: bytes, word: str) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
@@ -149,7 +182,7 @@ def main(argv: Sequence[str]) -> int:
     """One request; the answer has `problem` where it could not be done."""
     os.nice(10)
     told = json.loads(sys.stdin.buffer.read(MAX_BYTES))
-    work = {"request": request, "accept": accept}[argv[0]]
+    work = {"request": request, "accept": accept, "for_page": for_page}[argv[0]]
     try:
         answer = work(told)
     except ProvisionError as error:

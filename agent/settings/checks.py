@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.config import Config, QrWindows, Uplink
+from agent.core.money.lately import Watch
 from agent.core.money.limits import Ground, Limit, Policy, Rules
 from agent.core.money.qr import ALIPAY, WECHAT, Windows
 from agent.core.money.stages import Patience
@@ -43,7 +44,20 @@ def rules_of(config: Config) -> Rules:
             Ground.DUPLICATE: Policy(check.on_duplicate),
             Ground.AMOUNT: Policy(check.on_amount),
             Ground.PARAMETER: Policy(check.on_parameter),
+            Ground.SUSPICION: Policy(check.on_suspicion),
         },
+        watch=Watch(
+            again_window_s=check.again_window_s,
+            least=check.habit_payments,
+            rare_permille=check.habit_rare_permille,
+            declines=check.declines,
+            declines_s=check.declines_window_s,
+            refunds=check.refunds,
+            refunds_s=check.refunds_window_s,
+            splits=check.splits,
+            splits_s=check.splits_window_s,
+            fast_ms=check.fast_ms,
+        ),
         qr=windows_of(config),
     )
 

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.core.drill.report import SINK
 from agent.core.money.iso8583_fields import form_of
 from agent.record import dataclass
 from agent.settings.adapter_rules import adapter_rules
 from agent.settings.channel_rules import channel_rules
+from agent.settings.page_rules import page_rules
 from agent.settings.problems import Both, shown
 from agent.settings.proxy_rule import proxy_url
 from agent.settings.terminal_rules import terminal_rules, terminal_warnings
@@ -72,11 +74,14 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
         *channel_rules(merged),
         *terminal_rules(merged),
         *adapter_rules(merged),
+        *page_rules(merged),
     ):
         yield Trouble(key, shown(key.rpartition(".")[2], found), rule)
     yield from _ordered(merged.get("channels", {}), defaults, "channels", "quiet_s", "quiet_max_s")
     yield from _hooks(merged, defaults)
     yield from _remembered(merged, defaults)
+    page = merged.get("page", {})
+    yield from _ordered(page, defaults, "page", "idle_s", "absolute_s")
     api = merged.get("api", {})
     yield from _ordered(
         api, defaults, "api", "reserved_for_submit", "max_connections", strictly=True
@@ -261,6 +266,15 @@ def _unique_names(merged: Mapping[str, Any]) -> Iterator[Trouble]:
         name = uplink.get("name")
         if name is None:
             continue
+        if name == SINK:
+            yield Trouble(
+                f"uplink.{number}.name",
+                shown("name", name),
+                (
+                    "this name belongs to the sink of outage drills, which leads nowhere",
+                    "该名称专用于应急演练的接收端，不通向任何主机",
+                ),
+            )
         if name in first:
             other = first[name] + 1
             yield Trouble(

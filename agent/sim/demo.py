@@ -15,6 +15,7 @@ import random
 import shlex
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -53,6 +54,7 @@ HINTS = (
     "cut",
     "why",
     "queue",
+    "page",
     "mend",
     "lose",
     "kill",
@@ -172,6 +174,8 @@ async def _perform(stage: Stage, options: DemoOptions) -> bool:
     if options.once:
         return good
     hints(cast.narrator, stage.directory, fleet=bool(cast.order))
+    told = json.loads(await run_command(["page", "--config", str(cast.config), "--json"]))
+    cast.narrator.say("page", address=told["address"], code=told["code"])
     stage.live.on = True
     await _playground(stage)
     return good
@@ -349,6 +353,7 @@ def _write_config(
         },
         "printer": {"device": str(directory / "printer"), "period_s": 5.0},
         "connectivity": {"period_s": 5.0, "timeout_s": 2.0},
+        "page": {"listen": f"127.0.0.1:{_free_port()}", "code_minutes": 60},
         'health."printer.paper_out"': {"visible_after_s": 0.0, "clear_after_s": 0.0},
         'health."network.host_unreachable"': {"visible_after_s": 0.0, "clear_after_s": 0.0},
     }
@@ -371,6 +376,14 @@ def _write_config(
     return config
 
 
+def _free_port() -> int:
+    """Chosen before the agent starts: it is killed and comes back at the same address."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port: int = asked.getsockname()[1]
+        return port
+
+
 def _write_scripts(directory: Path, control_url: str, broker_port: int, language: Language) -> None:
     """One small script per thing to try; reading one shows the whole command."""
     agent = f"exec {shlex.quote(sys.executable)} -m agent"
@@ -390,6 +403,7 @@ def _write_scripts(directory: Path, control_url: str, broker_port: int, language
         "why": f'{agent} why {config} "$@"',
         "status": f'{agent} status {config} "$@"',
         "queue": f'{agent} queue list {config} "$@"',
+        "page": f'{agent} page {config} "$@"',
         "fleet-watch": f'{agent} {watch} --tenant {TENANT} "$@"',
         "fleet-send": f'{agent} {order} "$@"',
         "mqtt": f"exec mosquitto_sub -h 127.0.0.1 -p {broker_port} -t 'pos/1/#' -v",

@@ -121,6 +121,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "hint.paper-in": ("装上打印纸", "load paper"),
     "hint.cut": ("断开网络", "cut the network"),
     "hint.lose": ("丢掉下一个应答", "lose the next answer"),
+    "hint.page": ("再取一个页面登录码", "get another code for the page"),
     "hint.mend": ("恢复网络", "mend it"),
     "hint.kill": ("杀死终端程序", "kill the agent"),
     "hint.why": ("问为什么", "ask why"),
@@ -130,6 +131,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "hint.fleet-watch": ("像平台管理员那样看", "watch it as a fleet manager"),
     "hint.fleet-send": ("给终端发一条签名命令", "send the terminal a signed command"),
     "hint.mqtt": ("看 MQTT 消息", "see the MQTT messages"),
+    "page": (
+        "技术人员页面（一次性链接）：{address}in.html#{code}",
+        "the technician's page, a link that counts once: {address}in.html#{code}",
+    ),
     "hint.stop": (
         "每 {seconds} 秒还会来一笔交易；按 Ctrl-C 结束并清理一切",
         "a payment arrives every {seconds} s; Ctrl-C ends and cleans up everything",

@@ -7,11 +7,14 @@ tills that ask at once are answered one after the other, so no limit is passed b
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from typing import Protocol
 
 from agent.core.moment import Moment, Stamp, at_least_ms
 from agent.core.money import qr
 from agent.core.money.journal import Amounts, Record
+from agent.core.money.lately import Lately, Past, entered
 from agent.core.money.limits import (
     Exposure,
     Finding,
@@ -22,9 +25,12 @@ from agent.core.money.limits import (
     Use,
     examine,
     fullest,
+    gravest_first,
     rule_on,
 )
+from agent.core.money.originals import REFERRING, against_original
 from agent.core.money.transaction import Kind, Submission, Transaction
+from agent.store.recent import DECLINED, FINAL_NUMBERS
 from agent.store.table import Table
 
 _BACK = frozenset({Kind.QR_CANCEL, Kind.QR_REFUND})
@@ -53,8 +59,17 @@ class Examiner:
 
     def load(self, now: Moment) -> None:
         """At the start: the payments of the window."""
+        watch = self.rules.watch
+        if not self._recent.watching and watch is None:
+            return
+        rows = self._table.many("recent")
         if self._recent.watching:
-            self._recent.load(self._table.many("recent"), now, self._boot_no)
+            self._recent.load(rows, now, self._boot_no)
+        if watch is not None:
+            lately = self._table.tally.lately = Lately(watch)
+            for row in reversed(rows):
+                if (past := _past(row)) is not None:
+                    lately.moved(past, new=True)
 
     def findings(self, t: Transaction, now: Moment) -> tuple[Finding, ...]:
         """All that speaks against taking it now."""
@@ -62,12 +77,36 @@ class Examiner:
         exposure = _NOTHING
         if t.currency is not None and any(self.rules.limits_on(t.currency, t.posting)):
             exposure = self._exposure(t.currency, now)
-        return examine(t, self.rules, exposure, seen, now)
+        found = examine(t, self.rules, exposure, seen, now)
+        more = self._originals(t)
+        if (lately := self._table.tally.lately) is not None:
+            more += lately.findings(t, self.rules.limits, now.wall_ms)
+        return gravest_first((*found, *more)) if more else found
+
+    def unfinished(self, t: Transaction, now: Moment) -> str | None:
+        """Key of an open payment that this one may be again."""
+        lately = self._table.tally.lately
+        one = None if lately is None else lately.unfinished(t, now.wall_ms)
+        return None if one is None else one.key
+
+    def _originals(self, t: Transaction) -> list[Finding]:
+        """What the payment it refers to says against it."""
+        if t.kind not in REFERRING or self.rules.watch is None:
+            return []
+        row = None if t.refers_to is None else self._table.one("by_key", t.refers_to)
+        original = None if row is None else _past(row)
+        settled = False
+        if row is not None and t.kind is Kind.VOID and row["batch"] is not None:
+            held = self._table.one("batch", row["terminal_id"], row["batch"])
+            settled = held is not None and held["closed_ms"] is not None
+        return list(against_original(t, original, settled=settled))
 
     def ruling(self, submission: Submission, now: Moment, *, in_doubt: bool) -> Ruling:
         """What a submission meets. Raises RefusedError."""
         t = submission.transaction
         findings = self.findings(t, now)
+        if submission.entry_ms is not None and self.rules.watch is not None:
+            findings = (*findings, *entered(submission.entry_ms, self.rules.watch))
         try:
             return rule_on(t, findings, self.rules, submission.confirmed, in_doubt=in_doubt)
         except RefusedError as error:
@@ -114,3 +153,22 @@ class Examiner:
             total_minor=own.by_currency.get(currency, 0) + aside.by_currency.get(currency, 0),
             oldest_ms=age_ms,
         )
+
+
+def _past(row: sqlite3.Row) -> Past | None:
+    """A row as it is remembered; None: it is not what was written, and is put aside elsewhere."""
+    try:
+        return Past(
+            key=row["key"],
+            terminal_id=row["terminal_id"],
+            kind=Kind(row["kind"]),
+            currency=row["currency"],
+            amount_minor=row["amount_minor"],
+            card=json.loads(row["card"]).get("masked") if row["card"] else None,
+            occurred_ms=row["occurred_ms"],
+            in_doubt=bool(row["in_doubt"]),
+            final=row["state"] in FINAL_NUMBERS,
+            declined=row["state"] == DECLINED,
+        )
+    except (ValueError, AttributeError):
+        return None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from agent.core.health.noting import Note, Wish
 from agent.core.health.reading import (
     NotFitted,
     NotObservable,
@@ -33,8 +34,9 @@ KEEP_ROWS = 50_000
 HISTORY_LIMIT = 5_000
 
 _PUT_ALARM = """
-INSERT INTO alarm (code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO alarm (code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms,
+    acknowledged_note, acknowledged_until_ms, acknowledged_to)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ADD_HISTORY = """
 INSERT INTO health_history (code, what, at_ms, boot_ms, args) VALUES (?, ?, ?, ?, ?)
@@ -103,15 +105,16 @@ class HealthRows:
 def open_alarms(connection: sqlite3.Connection) -> list[OpenAlarm]:
     """Every condition that is not plain fine, oldest first."""
     rows = connection.execute(
-        "SELECT code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms "
+        "SELECT code, since_ms, shown_ms, flaps, args, acknowledged_by, acknowledged_ms, "
+        "acknowledged_note, acknowledged_until_ms, acknowledged_to "
         "FROM alarm ORDER BY since_ms, code"
     )
     return [
         OpenAlarm(
             code=code, since_ms=since, shown_ms=shown, flaps=flaps, args=_plain(args),
-            acknowledged_by=by, acknowledged_ms=noted,
+            note=_note(*note),
         )
-        for code, since, shown, flaps, args, by, noted in rows
+        for code, since, shown, flaps, args, *note in rows
     ]  # fmt: skip
 
 
@@ -127,12 +130,23 @@ def replace_alarms(connection: sqlite3.Connection, alarms: Sequence[OpenAlarm]) 
                 one.shown_ms,
                 one.flaps,
                 _text(one.args),
-                one.acknowledged_by,
-                one.acknowledged_ms,
+                *_noted(one.note),
             )
             for one in alarms
         ),
     )
+
+
+def _note(by: str, at: int | None, text: str, until: int | None, to: str) -> Note | None:
+    if at is None:
+        return None
+    return Note(by=by, at_ms=at, wish=Wish(text=text, until_ms=until, to=to))
+
+
+def _noted(note: Note | None) -> tuple[object, ...]:
+    if note is None:
+        return "", None, "", None, ""
+    return note.by, note.at_ms, note.wish.text, note.wish.until_ms, note.wish.to
 
 
 def add_history(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:

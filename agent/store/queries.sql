@@ -212,6 +212,14 @@ WHERE state < 4 AND delivery = 'app' AND seq > ? AND NOT in_doubt ORDER BY seq L
 -- A bit for every state wanted; the upper bound keeps a filter that fits nothing from walking on.
 SELECT * FROM tx WHERE seq > ? AND seq <= ? AND (? >> state) & 1 ORDER BY seq LIMIT ?
 
+-- name: of_kinds
+-- The newest of these kinds between two numbers; the bounds keep it from walking on.
+SELECT * FROM tx WHERE seq > ? AND seq <= ? AND kind IN (SELECT value FROM json_each(?))
+ORDER BY seq DESC LIMIT ?
+
+-- name: at_or_below
+SELECT seq, stored_ms FROM tx WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
 -- name: backup_tx
 SELECT * FROM tx WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 
@@ -234,7 +242,7 @@ WHERE state < 4 AND uplink = ? ORDER BY seq LIMIT 1
 -- name: recent
 -- The newest payments, for the index of twins in memory (store/recent.py); 4096 is its bound.
 SELECT seq, key, state, terminal_id, kind, currency, amount_minor, card, stan, batch, occurred_ms,
-stored_ms, stored_boot_ms, stored_boot_no FROM tx ORDER BY seq DESC LIMIT 4096
+stored_ms, stored_boot_ms, stored_boot_no, in_doubt FROM tx ORDER BY seq DESC LIMIT 4096
 
 -- name: terminals
 SELECT DISTINCT terminal_id, merchant_id
@@ -352,6 +360,11 @@ WHERE terminal_id = ? AND batch = ?
 -- name: open_batches
 SELECT terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac FROM batch
 WHERE closed_ms IS NULL AND opened_ms IS NOT NULL ORDER BY opened_ms LIMIT 100
+
+-- name: newest_batches
+-- A few rows a day at most, and only what was told.
+SELECT terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac FROM batch
+ORDER BY max(coalesce(opened_ms, 0), coalesce(closed_ms, 0)) DESC, terminal_id, batch LIMIT 30
 
 -- name: add_batch
 INSERT OR REPLACE INTO batch (terminal_id, batch, opened_ms, closed_ms, agreed, count, amounts, mac)

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from agent.core.moment import Moment, Stamp, at_least_ms, to_ms
-from agent.core.money.journal import Record, State
+from agent.core.money.journal import FINAL, Record, State
 from agent.core.money.limits import Seen, alike_amounts
 from agent.core.money.transaction import Transaction
 from agent.store.rows import NUMBER
@@ -22,6 +22,8 @@ MOST = 4_096
 #: The host did not take these, or they were taken back: taking such a payment again is no twin.
 UNDONE = frozenset({State.DECLINED, State.VOIDED, State.LAPSED, State.REVERSED})
 _UNDONE = frozenset(NUMBER[state] for state in UNDONE)
+FINAL_NUMBERS = frozenset(NUMBER[state] for state in FINAL)
+DECLINED = NUMBER[State.DECLINED]
 
 #: Terminal, kind, currency, amount, and what makes two of those twins: the card, or STAN and batch.
 #: Not one without the other: a bus takes the same fare a thousand times a day.

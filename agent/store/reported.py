@@ -126,6 +126,11 @@ class Reported:
         row = self._db.execute(QUERIES["batch"], (terminal_id, batch)).fetchone()
         return None if row is None or not self._genuine("batch", row) else _batch(row)
 
+    def batches(self) -> list[Batch]:
+        """The batches told of last, the newest first."""
+        rows = self._db.execute(QUERIES["newest_batches"]).fetchall()
+        return [_batch(row) for row in rows if self._genuine("batch", row)]
+
     def open_batches(self) -> list[Batch]:
         """The batches that were opened and not closed, the oldest first."""
         rows = self._db.execute(QUERIES["open_batches"]).fetchall()

@@ -155,7 +155,7 @@ class Table:
         self.aside.commit()
         self.changed.clear()
 
-    def rolled_back(self, mark: tuple[int, int] = (0, 0)) -> None:
+    def rolled_back(self, mark: tuple[int, int, int] = (0, 0, 0)) -> None:
         """What was written since `mark` (of the tally) did not happen."""
         self.tally.rollback(mark)
         self.aside.rollback()

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.core.money.journal import Amounts, Backlog, Record, State
+from agent.core.money.lately import Lately, Past, past_of
 from agent.store.recent import Recent
 from agent.store.rows import STATES
 
@@ -25,6 +26,8 @@ class Tally:
 
     def __init__(self, window_s: int = 0) -> None:
         self.recent = Recent(window_s)
+        self.lately: Lately | None = None  #: None: nobody asks
+        self._told: list[tuple[Past, bool]] = []
         self._count: Counter[Cell] = Counter()
         self._minor: Counter[Cell] = Counter()
         self._pending: list[tuple[Record, int]] = []
@@ -61,16 +64,19 @@ class Tally:
             self._pending.append((after, 1))
         if after is not None:
             self.recent.moved(before, after)
+            if self.lately is not None:
+                self._told.append((_past(after), before is None))
 
     def spoil(self) -> None:
         self.spoilt = True
 
-    def mark(self) -> tuple[int, int]:
-        return len(self._pending), self.recent.mark()
+    def mark(self) -> tuple[int, int, int]:
+        return len(self._pending), self.recent.mark(), len(self._told)
 
-    def rollback(self, mark: tuple[int, int] = (0, 0)) -> None:
+    def rollback(self, mark: tuple[int, int, int] = (0, 0, 0)) -> None:
         del self._pending[mark[0] :]
         self.recent.rollback(mark[1])
+        del self._told[mark[2] :]
         self.spoilt = self.spoilt or self._counted_here
 
     def commit(self) -> None:
@@ -84,6 +90,10 @@ class Tally:
                 del self._count[cell], self._minor[cell]
         self._pending.clear()
         self.recent.commit()
+        if self.lately is not None:
+            for past, new in self._told:
+                self.lately.moved(past, new=new)
+            self._told.clear()
 
     def exposure(self, currency: str) -> Amounts:
         """The unsent of one currency, with what the open batch has changed."""
@@ -133,3 +143,13 @@ class Tally:
 
 def _currency(record: Record) -> str:
     return record.transaction.currency or ""
+
+
+def _past(record: Record) -> Past:
+    # `sending` counts as doubt: a byte may have left.
+    return past_of(
+        record.transaction,
+        in_doubt=record.in_doubt or record.state is State.SENDING,
+        final=record.final,
+        declined=record.state is State.DECLINED,
+    )

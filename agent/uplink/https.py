@@ -248,7 +248,8 @@ def _judged(record: Record, outcome: Answered) -> Reply:
     posted_at = found.posted_at
     result = HostResult(
         reference=_clipped(found.reference),
-        response_code=_clipped(found.response_code, 16),
+        # A wallet's platform answers in words: ACQ.BUYER_PAYMENT_AMOUNT_MONTH_LIMIT_ERROR.
+        response_code=_clipped(found.response_code, 48),
         rrn=_clipped(found.rrn),
         posted_amount_minor=found.posted_amount_minor,
         # Without a zone nobody can say when that was; it must not cost the payment its proof.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent.blocking import Blocking
 from agent.clock import Clock
 from agent.config import Config
+from agent.config.page import Page
 from agent.core.fleet.inventory import covered
 from agent.core.health.conditions import Override
 from agent.core.health.standard import STANDARD
@@ -52,6 +53,8 @@ def build(
     hearing: Hearing | None = None,
     notes: Notes | None = None,
     around: Around | None = None,
+    pressed: Callable[[], object] | None = None,
+    built: Callable[[Watcher], None] | None = None,
 ) -> tuple[Watch, Watch]:
     """The part `watch` and the view of it (one object, two roles).
 
@@ -59,7 +62,8 @@ def build(
     makes a TLS context of (CA, certificate, key) files, `agent.link.tls.client_context` if None;
     watchers with `heard` hear of all `contacts`, those with `listens` read what the others said.
     `hearing` collects what is said about the time, `notes` are what outlives the process;
-    `around`: channels and uplinks, as far as the way to the hosts depends on them.
+    `around`: channels and uplinks, as far as the way to the hosts depends on them; `pressed`:
+    somebody held the keys that [page] names; `built` is told of every watcher.
     """
     watch_all = [
         *watchers(
@@ -86,20 +90,37 @@ def build(
         cover=partial(covered, policy=config.inventory.serials),
     )
     _let_announce(watch, watch_all)
+    for one in watch_all if built is not None else ():
+        built(one)  # type: ignore[misc]  # asked above
+    _let_listen(watch, watch_all)
+    _let_hear(contacts, watch_all)
+    _let_ask(config.page, watch_all, pressed)
+    return watch, watch
+
+
+def _let_listen(watch: Watch, watch_all: Sequence[Watcher]) -> None:
+    """Who makes something of what the others said reads it."""
     for one in watch_all:
         listens = getattr(one, "listens", None)
         if listens is not None:
             listens(watch.components)
-    if contacts is not None:
-        _let_hear(contacts, watch_all)
-    return watch, watch
 
 
-def _let_hear(contacts: Contacts, watch_all: Sequence[Watcher]) -> None:
+def _let_ask(
+    config: Page, watch_all: Sequence[Watcher], pressed: Callable[[], object] | None
+) -> None:
+    """Whose keys a person may hold together hears which."""
+    for one in watch_all if config.keys and pressed is not None else ():
+        combined = getattr(one, "combined", None)
+        if combined is not None:
+            combined(config.keys, config.keys_hold_s, pressed)
+
+
+def _let_hear(contacts: Contacts | None, watch_all: Sequence[Watcher]) -> None:
     """Who makes something of other people's connections hears how they ended."""
     for one in watch_all:
         heard = getattr(one, "heard", None)
-        if heard is not None:
+        if heard is not None and contacts is not None:
             contacts.listen(heard)
 
 
@@ -302,15 +323,28 @@ def devices_watcher(config: Config, blocking: Blocking) -> DevicesWatcher:
     return DevicesWatcher(config.discovery, configured(config), blocking)
 
 
-def hotplug(config: Config, watch: Watch, devices: DevicesWatcher) -> Hotplug:
-    """The part that has devices read when they come or go."""
-    from agent.watch.discovery.hotplug import Hotplug
+def hotplug(
+    config: Config,
+    watch: Watch,
+    devices: DevicesWatcher,
+    plugged: Sequence[Callable[[], None]] = (),
+) -> Hotplug:
+    """The part that has devices read when they come or go; `plugged` hear of sticks and cards."""
+    from agent.watch.discovery.hotplug import STORAGE, Hotplug, Interest
     from agent.watch.discovery.watcher import interests
 
+    def poke(component: str) -> None:
+        if component == STORAGE:
+            for one in plugged:
+                one()
+        else:
+            watch.poke(component)
+
     settings = config.discovery
+    extra = [Interest(component=STORAGE, storage=True)] if plugged else []
     part = Hotplug(
-        interests(config),
-        watch.poke,
+        [*interests(config), *extra],
+        poke,
         mode=settings.hotplug,
         poll_s=settings.poll_s,
         sysfs=settings.sysfs,

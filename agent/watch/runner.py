@@ -17,6 +17,7 @@ from typing import Protocol
 
 from agent.clock import Clock
 from agent.core.health.conditions import Catalogue
+from agent.core.health.noting import Wish
 from agent.core.health.reading import Outcome, Unknown
 from agent.core.health.tracker import (
     Alarm,
@@ -172,12 +173,14 @@ class Watch:
         """Visible roots, worst first, then their consequences."""
         return self._tracker.alarms()
 
-    async def acknowledge(self, code: str, by: str) -> Alarm | None:
-        """Somebody takes note of a visible alarm, on disk when this returns; None: not open."""
-        alarm = self._tracker.acknowledge(code, by, self._clock.now())
-        if alarm is not None:
-            await self._ledger.write(alarm.component)
-        return alarm
+    async def acknowledge(self, code: str, by: str, wish: Wish | None) -> Alarm | None:
+        """Note of a visible alarm, or that taken back (None), on disk then; None: not open."""
+        change = self._tracker.acknowledge(code, by, self._clock.now(), wish)
+        if change is not None:
+            self._ledger.changed([change])
+            self._tell([change])
+            await self._ledger.write()
+        return None if change is None else change.alarm
 
     def components(self) -> list[ComponentState]:
         """The last word of every component."""

@@ -26,8 +26,12 @@ from agent.wire.arguments import (
     WhyArgs,
 )
 from agent.wire.audit import AUDIT
+from agent.wire.bundle import BUNDLE
 from agent.wire.card_check import check_metadata
 from agent.wire.care import CARE
+from agent.wire.causes import CAUSES
+from agent.wire.drill import DRILL
+from agent.wire.history import HISTORY
 from agent.wire.inspection import INSPECTION
 from agent.wire.inventory import INVENTORY
 from agent.wire.keeping import KEEPING
@@ -36,8 +40,13 @@ from agent.wire.operation import Operation, Role
 from agent.wire.payments import PAYMENTS
 from agent.wire.problem import RequestError
 from agent.wire.pushed import PUSHED
+from agent.wire.questions import QUESTIONS
 from agent.wire.queue import QUEUE
+from agent.wire.reconcile import RECONCILING
+from agent.wire.session import SESSIONS
+from agent.wire.slips import SLIPS
 from agent.wire.software import SOFTWARE
+from agent.wire.stats import STATS
 from agent.wire.submit import MAX_BODY_BYTES, convert, decode_object
 
 JSON = "application/json"
@@ -52,9 +61,18 @@ OPERATIONS: tuple[Operation, ...] = (
     *CARE,
     *INVENTORY,
     *INSPECTION,
+    *DRILL,
+    *STATS,
     *SOFTWARE,
     *KEEPING,
     *AUDIT,
+    *BUNDLE,
+    *SESSIONS,
+    *HISTORY,
+    *RECONCILING,
+    *CAUSES,
+    *QUESTIONS,
+    *SLIPS,
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from agent.wire.arguments import Code
 from agent.wire.operation import Operation, Role
+from agent.wire.submit import Time
 from agent.wire.views import AlarmOut
 
 
@@ -75,6 +76,18 @@ class AuditOut(Struct, frozen=True, kw_only=True):
 
 
 class AlarmAcknowledgeArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An open alarm by its code, and what is to stand beside it."""
+
+    code: Code
+    note: Annotated[str, Meta(max_length=200)] = ""
+    """A few words for whoever comes next."""
+    until: Time | None = None
+    """When the note ends by itself; left out: with the alarm."""
+    to: Annotated[str, Meta(max_length=60)] = ""
+    """Who has it in hand from now on; left out: whoever asks."""
+
+
+class AlarmReleaseArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An open alarm by its code."""
 
     code: Code
@@ -99,9 +112,20 @@ AUDIT: tuple[Operation, ...] = (
         method="POST",
         path="/v1/alarms/{code}/acknowledge",
         roles=_TECHNICIAN,
-        summary="Take note of an open alarm: who and when stand beside it until it ends. It stays "
-        "visible. Repeating it is harmless.",
+        summary="Take note of an open alarm, or hand it over: who, when, the note and until when "
+        "stand beside it until it ends. It stays visible. Repeating it is harmless.",
         arguments=AlarmAcknowledgeArgs,
+        result=AlarmOut,
+        audited=True,
+        problems=("request.bad_field", "alarm.not_open"),
+    ),
+    Operation(
+        name="alarm_release",
+        method="POST",
+        path="/v1/alarms/{code}/release",
+        roles=_TECHNICIAN,
+        summary="Take that back: nobody has this alarm in hand. Repeating it is harmless.",
+        arguments=AlarmReleaseArgs,
         result=AlarmOut,
         audited=True,
         problems=("request.bad_field", "alarm.not_open"),

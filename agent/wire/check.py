@@ -16,6 +16,7 @@ from agent.core.money.limits import Answer
 from agent.core.money.transaction import Card, CustomerSaw, Kind, Posting, Transaction
 from agent.wire.findings import CheckFinding
 from agent.wire.submit import Amount, CardIn, Confirmed, Key, Time
+from agent.wire.views import Both
 
 
 class CheckArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,8 +36,28 @@ class CheckArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stan: Annotated[str, Meta(pattern=r"^[0-9]{1,12}$")] | None = None
     batch: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,12}$")] | None = None
     card: CardIn | None = None
+    entry_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
+    """From the first key of the amount to its confirmation, where the app measures it."""
+    again_of: Key | None = None
+    """The payment this one would replace: may it be taken again?"""
     confirmed: Confirmed = ()
     """Codes of findings the cashier has looked at and confirmed."""
+
+
+class AgainOut(Struct, frozen=True, kw_only=True):
+    """An earlier payment this one may be again, and whether that may be."""
+
+    key: str
+    retry: str
+    """`do_not_retry`: it may still go through, or has. `safe_to_retry`: it never will."""
+    state: str
+    in_doubt: bool
+    occurred_at: datetime
+    amount_minor: int | None
+    currency: str | None
+    stan: str | None
+    advice: Both
+    """What to tell the cashier."""
 
 
 class CheckOut(Struct, frozen=True, kw_only=True):
@@ -47,6 +68,8 @@ class CheckOut(Struct, frozen=True, kw_only=True):
     """`take`, `confirm` (show the findings, ask again with `confirmed`) or `refuse`."""
     findings: list[CheckFinding]
     """The gravest first."""
+    again: AgainOut | None = None
+    """The payment of `again_of`, or one like this that is still open; null: there is none."""
 
 
 def candidate(args: CheckArgs, now: datetime) -> Transaction:

@@ -11,11 +11,12 @@ from agent.wire.views import AlarmOut, alarm_out
 
 
 class HealthEvent(Struct, frozen=True, kw_only=True):
-    """A condition began, was shown, was cleared or ended."""
+    """A condition began, was shown, was cleared or ended; or somebody took note of it."""
 
     code: str
     what: str
-    """`began` and `ended` are facts; `shown` and `cleared` are what people are told."""
+    """`began` and `ended` are facts; `shown` and `cleared` are what people are told. `noted`:
+    somebody took note of it or handed it over; `released`: that is over."""
     at: datetime
     alarm: AlarmOut
 

@@ -55,7 +55,7 @@ LOOKING: tuple[Operation, ...] = (
         path="/v1/events",
         roles=EVERYBODY_PAYING,
         summary="Server-sent events: `transaction`, `health`, `device`, `backlog`, "
-        "`inspection`, `software`.",
+        "`inspection`, `drill`, `software`.",
         arguments=Nothing,
         result=None,
         problems=("events.too_many",),

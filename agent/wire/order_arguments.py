@@ -12,7 +12,11 @@ from agent.wire.signed import DocumentError, converted
 
 def arguments_of(operation: str, args: Mapping[str, object]) -> tuple[str, Message]:
     """Name and checked arguments of the operation; some commands are two of them."""
-    name = "why_transaction" if operation == "why" and "key" in args else operation
+    name = operation
+    if operation == "why" and "question" in args:
+        name = "why_question"
+    elif operation == "why" and "key" in args:
+        name = "why_transaction"
     row = BY_NAME.get(name)
     if row is None:
         raise DocumentError(f"there is no operation {name}")

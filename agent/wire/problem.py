@@ -179,7 +179,16 @@ CODES: Mapping[str, Code] = {
         422, "Card number not masked", "First six and last four digits at most, stars between."
     ),
     "transaction.unknown": Code(404, "No such transaction"),
+    "cause.unknown": Code(404, "No such cause", "posagent causes lists them."),
     "inspection.unknown": Code(404, "No such inspection", "posagent inspect makes one."),
+    "drill.unknown": Code(404, "No such drill", "posagent drill makes one."),
+    "drill.in_doubt": Code(
+        409,
+        "A payment is under way or in doubt",
+        "Drill without --restart, or wait until nothing is in doubt (posagent queue).",
+    ),
+    "drill.not_here": Code(409, "No drill here", "See the detail."),
+    "stats.failed": Code(503, "The statistics could not be computed", "Ask again, or for less."),
     "record.final": Code(409, "The payment is final", "Nothing is sent for it any more."),
     "record.in_doubt": Code(
         409,
@@ -217,6 +226,13 @@ CODES: Mapping[str, Code] = {
     "amount.mistyped": Code(
         409, "Amount looks mistyped", "Ask the cashier, then send it `confirmed`."
     ),
+    "refund.too_large": Code(422, "More than was paid", "Check the amount and the original."),
+    "amount.unusual": Code(
+        409, "Amount far from usual", "Ask the cashier, then send it `confirmed`."
+    ),
+    "fraud.declines": Code(409, "Many declines before", "Look first, then send it `confirmed`."),
+    "fraud.refunds": Code(409, "Many refunds", "Look first, then send it `confirmed`."),
+    "fraud.split": Code(409, "Looks like one payment split", "Look first, then `confirmed`."),
     "date.future": Code(422, "Its time is in the future", "Set the terminal's clock."),
     "date.past": Code(422, "Its time is long past", "Set the terminal's clock."),
     "terminal.mismatch": Code(422, "Another TID was issued", "Correct it; see [check]."),
@@ -236,6 +252,27 @@ CODES: Mapping[str, Code] = {
     "backup.bad_recipient": Code(422, "No such recovery key", "Copy it whole: posr1-…"),
     "backup.no_key": Code(422, "Nothing to seal it with", "Give a recovery key."),
     "backup.unknown": Code(404, "No such backup under way", "Begin it again."),
+    # Support bundles
+    "bundle.failed": Code(
+        500, "The bundle could not be made", "Make it at the terminal: posagent bundle."
+    ),
+    "bundle.unknown": Code(404, "No such bundle is kept", "Make a new one."),
+    # Slips
+    "slip.unknown_kind": Code(404, "No such kind of slip", "posagent slip list names them."),
+    "slip.key": Code(422, "Not what this slip is about", "See what `key` is in GET /v1/slips."),
+    "slip.nothing": Code(404, "Nothing to put on this slip", "See the detail."),
+    "slip.failed": Code(
+        503, "The slip could not be made", "Ask for it as text; that needs no program of its own."
+    ),
+    "slip.off": Code(409, "Slips are not printed here", "Set [printer] print to driver or hook."),
+    "slip.paying": Code(409, "Somebody is paying", "Print again when the payment is done."),
+    "slip.not_ready": Code(409, "The printer is not ready", "See the detail; nothing was sent."),
+    "slip.owned": Code(
+        409, "The printer is another program's", 'Set [printer] print = "hook" and install one.'
+    ),
+    "slip.not_printed": Code(
+        502, "The slip was not printed in full", "Look at the paper before printing again."
+    ),
     # The agent itself
     "store.full": Code(507, "Store full: not recorded", "Stop taking offline payments."),
     "store.unavailable": Code(503, "Store unavailable: not recorded", _REPEAT),
@@ -251,6 +288,42 @@ CODES: Mapping[str, Code] = {
     "salvage.unreadable": Code(
         409, "Nothing in it can be proved", "Keep the file; compare with the host's list."
     ),
+    # The page
+    "page.host": Code(403, "Wrong host name", "Open the address the terminal shows."),
+    "page.origin": Code(403, "Foreign origin", "Only the page itself may ask here."),
+    "page.off": Code(409, "The page is not served here", "Set listen in [page]."),
+    "page.no_service": Code(
+        409, "No service listener here", "Set service_interface or service_address in [page]."
+    ),
+    "page.open_already": Code(
+        409, "Open already", "It closes by itself; posagent page close ends it before."
+    ),
+    "page.no_address": Code(
+        409, "No private address to listen at", "Plug in the cable, or set service_address."
+    ),
+    "page.no_certificate": Code(
+        409,
+        "No certificate could be made",
+        "Install posagent[provision], or set service_tls = false where nobody hears the line.",
+    ),
+    "session.none": Code(401, "Not signed in", "Sign in with a code: posagent page."),
+    "session.stale": Code(401, "Session over", "Sign in again."),
+    "session.code": Code(401, "Wrong code", "Look at the 8 digits again."),
+    "session.no_code": Code(401, "No code counts now", "Get a new one: posagent page."),
+    "session.locked": Code(429, "Too many tries", "Wait as many seconds as Retry-After says."),
+    "session.not_here": Code(409, "No sessions here", "Sessions are for the page only."),
+    # Settlement lists
+    "reconcile.profile": Code(
+        409, "No such profile", "Name one of the [[reconcile]] tables: --profile NAME."
+    ),
+    "reconcile.busy": Code(409, "Another list is being read", "Wait until it is done."),
+    "reconcile.too_large": Code(
+        413, "List too large", "Split it by days, or raise max_mb of its [[reconcile]]."
+    ),
+    "reconcile.unknown": Code(404, "No such list", "posagent reconcile list shows them."),
+    "reconcile.piece": Code(409, "Piece out of order", "Send the pieces in order, from 0."),
+    "reconcile.refused": Code(422, "List refused", "Correct the file or its [[reconcile]] table."),
+    "reconcile.failed": Code(500, "The list could not be worked through", "Send it again."),
     "events.too_many": Code(503, "Too many event streams", "Close one."),
     "daemon.down": Code(503, "The agent is not running", "Start it: systemctl start posagent."),
     "internal": Code(500, "A fault in the agent", "Repeat with the same key; report the log."),
@@ -284,6 +357,11 @@ def problem(error: AgentError, *, submitting: bool = False) -> Problem:
         recorded=recorded,
         findings=findings_out(error.findings) if isinstance(error, RefusedError) else None,
     )
+
+
+def reworded(document: Problem, title: str, detail: str, hint: str) -> Problem:
+    """The same in other words, for a person who reads another language."""
+    return msgspec.structs.replace(document, title=title, detail=detail, hint=hint or None)
 
 
 def _by_type(error: AgentError) -> Code:

@@ -37,6 +37,7 @@ class SettingIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cause: Literal[
         "config.merchant_mismatch", "config.wrong_mode", "config.limit_wrong",
         "network.config_invalid", "config.not_signed_on", "config.not_activated",
+        "settlement.not_realtime_mode", "settlement.account_limit",
     ] | None = None  # fmt: skip
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = ""
     secret: bool | None = None

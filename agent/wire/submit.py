@@ -131,6 +131,8 @@ class TransactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     card: CardIn | None = None
     app: AppIn | None = None
     delivery: Delivery = Delivery.AGENT
+    entry_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
+    """From the first key of the amount to its confirmation, where the app measures it."""
     confirmed: Confirmed = ()
     """Findings of `POST /v1/check` the cashier has looked at, such as `duplicate.suspected`."""
     acknowledges: Annotated[tuple[Key, ...], Meta(max_length=16)] = ()
@@ -387,6 +389,7 @@ def _submission(given: TransactionIn, uplink: str) -> Submission:
         query_payload=query,
         reversal_payloads=reversals,
         confirmed=frozenset(given.confirmed),
+        entry_ms=given.entry_ms,
         acknowledges=given.acknowledges,
     )
 

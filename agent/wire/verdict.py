@@ -16,7 +16,7 @@ from agent.wire.views import Both
 
 if TYPE_CHECKING:
     from agent.core.why.text import Line
-    from agent.core.why.verdict import Finding, Verdict
+    from agent.core.why.verdict import Affected, Finding, Verdict
 
 
 class FindingOut(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,20 @@ class AdviceOut(Struct, frozen=True, kw_only=True):
     text: Both
 
 
+class AffectedOut(Struct, frozen=True, kw_only=True):
+    """One payment a question is about."""
+
+    key: str
+    state: str
+    in_doubt: bool
+    code: str
+    """The cause it waits for; empty where none is known."""
+    amount_minor: int | None
+    currency: str | None
+    occurred_at: datetime
+    text: Both
+
+
 class VerdictOut(Struct, frozen=True, kw_only=True):
     """Why money has not arrived."""
 
@@ -66,6 +80,12 @@ class VerdictOut(Struct, frozen=True, kw_only=True):
     unknowns: list[Both]
     """What is not known, and what was not tried."""
     suggestions: list[FindingOut]
+    question: str
+    """`late`, `settlement`, `preauth` or `slip`; empty for one payment and for the terminal."""
+    payments: list[AffectedOut]
+    """At most twenty, worst first."""
+    payments_total: int
+    """Of them, shown or not."""
     daemon_alive: bool
     text: dict[str, list[str]]
     """The whole of it as lines of plain text, `zh` and `en`: what the command line prints."""
@@ -89,6 +109,9 @@ def verdict_out(verdict: Verdict, daemon_alive: bool) -> VerdictOut:
         advice=AdviceOut(retry=verdict.advice.retry, text=_both(verdict.advice.line, offset)),
         unknowns=_all(verdict.unknowns, offset),
         suggestions=[_finding(finding, offset) for finding in verdict.suggestions],
+        question=verdict.question,
+        payments=[_affected(one, offset) for one in verdict.payments],
+        payments_total=verdict.payments_total,
         daemon_alive=daemon_alive,
         text={lang: render(verdict, lang, offset) for lang in ("zh", "en")},
     )
@@ -104,6 +127,19 @@ def _finding(finding: Finding, offset: timedelta) -> FindingOut:
         since_at=finding.since_at,
         evidence=_all(finding.evidence, offset),
         consequences=list(finding.consequences),
+    )
+
+
+def _affected(one: Affected, offset: timedelta) -> AffectedOut:
+    return AffectedOut(
+        key=one.key,
+        state=one.state,
+        in_doubt=one.in_doubt,
+        code=one.code,
+        amount_minor=one.amount.amount_minor if one.amount else None,
+        currency=one.amount.currency if one.amount else None,
+        occurred_at=one.occurred_at,
+        text=_both(one.line, offset),
     )
 
 

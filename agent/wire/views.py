@@ -18,6 +18,7 @@ from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import at_ms
 from agent.core.money.journal import Amounts, Backlog, HostResult, Record, State, Step
 from agent.wire.inventory import DeviceOut
+from agent.wire.session import ListenerOut
 
 if TYPE_CHECKING:
     from agent.core.why.text import Args, Text
@@ -176,6 +177,11 @@ class AlarmOut(Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     """Who took note of it; empty: nobody."""
     acknowledged_at: datetime | None = None
+    acknowledged_until: datetime | None = None
+    """When that ends by itself; null: with the alarm."""
+    acknowledged_note: str = ""
+    acknowledged_to: str = ""
+    """Who has it in hand; empty: whoever took note."""
 
 
 class ComponentOut(Struct, frozen=True, kw_only=True):
@@ -276,6 +282,8 @@ class StatusOut(Struct, frozen=True, kw_only=True):
     """null: not known without a daemon."""
     devices: tuple[DeviceOut, ...] = ()
     """Those that are watched, as the inventory has them."""
+    listeners: tuple[ListenerOut, ...] = ()
+    """Where the technician's page is served."""
 
 
 class Moved(Struct, frozen=True, kw_only=True):
@@ -393,6 +401,9 @@ def alarm_out(alarm: Alarm) -> AlarmOut:
         args=dict(alarm.args),
         acknowledged_by=alarm.acknowledged_by,
         acknowledged_at=alarm.acknowledged_at,
+        acknowledged_until=alarm.acknowledged_until,
+        acknowledged_note=alarm.acknowledged_note,
+        acknowledged_to=alarm.acknowledged_to,
     )
 
 

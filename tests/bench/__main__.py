@@ -31,7 +31,7 @@ from tests.bench.table import Figure, as_json, as_text, machine
 
 PARTS = ("start", "accept", "crowd", "peers", "drain", "flash", "detect", "idle", "network")
 #: Only when asked for: they take minutes, one of them gigabytes.
-RARE = ("million", "fleet-bytes", "fleet-latency")
+RARE = ("million", "explain", "fleet-bytes", "fleet-latency")
 
 
 def main() -> int:
@@ -77,6 +77,8 @@ def _measure(part: str, sims: Sims, *, quick: bool, count: int) -> tuple[list[Fi
             return drain.measure(sims, count=count or (1000 if quick else 3000), rounds=rounds), []
         case "million":
             return million.measure(sims, count=count or million.COUNT)
+        case "explain":
+            return million.explained(sims, count=count or million.COUNT)
         case "flash":
             return flash.figures(quick=quick)
         case "fleet-bytes":

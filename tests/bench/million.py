@@ -1,6 +1,7 @@
 """A million payments queued: how soon the first goes out, what it costs, and who waits for whom.
 
     make bench-million        python -m tests.bench --only million [--count N]
+    python -m tests.bench --only explain [--count N]     one payment's verdict among as many
 
 The journal is filled by the store's own code, closed cleanly, and given to the daemon with a host
 that keeps its answers back. Beside it runs the same daemon with one payment: the difference of the
@@ -37,6 +38,8 @@ BATCH = 5_000
 SETTLE_S = 8.0
 ASKED = 50
 FIRST_S, GROWTH_MIB, STATUS_MS, HOLD_MS = 2.0, 4.0, 50.0, 5.0
+EXPLAIN_MS = 100.0
+QUESTIONS = ("late", "settlement", "preauth", "slip")
 #: What the store is asked for, so many pieces of each at most.
 PIECES = 300
 
@@ -127,6 +130,48 @@ def _seen(sims: Sims, host: Child, port: int, terminal: Terminal) -> Seen:
     host.tell("go 0")  # whatever is kept back goes; the rest is cut by the stop
     terminal.stop()
     return Seen(first_s=first_s, rss_mib=rss_mib, status_ms=status_ms)
+
+
+def explained(sims: Sims, *, count: int) -> tuple[list[Figure], list[str]]:
+    """One payment's verdict, and the questions, over the API of a daemon with that many."""
+    with Terminal(sims) as terminal:
+        _fill(terminal, count)
+        terminal.configure()
+        return _asked(terminal, count), []
+
+
+def _asked(terminal: Terminal, count: int) -> list[Figure]:
+    terminal.start()
+    client = terminal.client()
+    keys = [f"million-{(number * 7919 + count // 2) % count:08d}" for number in range(ASKED)]
+    first_ms = client.get(f"/v1/transactions/{keys[0]}/explain")[1] / 1000
+    asked = {
+        "explain one payment": [f"/v1/transactions/{key}/explain" for key in keys],
+        **{f"explain: {one}": [f"/v1/explain/{one}"] * 10 for one in QUESTIONS},
+    }
+    figures = []
+    for name, targets in asked.items():
+        answers = [client.get(target) for target in targets]
+        if {code for code, _ in answers} != {200}:
+            raise RuntimeError(f"{name} was answered {answers[0][0]}")
+        times = [took_us / 1000 for _, took_us in answers]
+        one = name == "explain one payment"
+        value = statistics.median(times)
+        figures.append(
+            Figure(
+                group=f"{count:,} queued",
+                name=f"{name}, p50",
+                value=value,
+                unit="ms",
+                target=f"≤ {EXPLAIN_MS:g} ms" if one else "",
+                met=value <= EXPLAIN_MS if one else None,
+                note=f"longest {max(times):.1f} ms"
+                + (f", the very first {first_ms:.1f} ms" if one else ""),
+            )
+        )
+    client.close()
+    terminal.stop()
+    return figures
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from agent.cli.screen import Screen
 from agent.cli.session import Exit, Session
 from agent.cli.status import Page
 from agent.cli.texts import Language, Words
+from agent.errors import OperatorError
 
 TOLD = {
     "code": "printer.paper_out",
@@ -60,6 +62,49 @@ def test_somebody_takes_note_of_an_alarm(
     assert capsys.readouterr().out.strip() == said
     assert alarm.alarm(session_of(lang, *argv, "--json")) == Exit.OK
     assert json.loads(capsys.readouterr().out) == TOLD
+
+
+def test_an_alarm_is_handed_over_until_a_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a note; all of it is shown in one line. Released, nobody has it in hand."""
+    agent = Agent()
+    monkeypatch.setattr(alarm, "changing", lambda _session: agent)
+    argv = ("alarm", "acknowledge", "printer.paper_out", "--note", "roll ordered", "--to", "Li")
+    alarm.alarm(session_of("en", *argv, "--until", "2026-12-01T08:00+08:00"))
+    (_, asked) = agent.asked[-1]
+    assert asked.pop("until").startswith("2026-12-01T")
+    assert asked == {"code": "printer.paper_out", "note": "roll ordered", "to": "Li"}
+    alarm.alarm(session_of("zh", "alarm", "release", "printer.paper_out"))
+    assert agent.asked[-1] == ("alarm_release", {"code": "printer.paper_out"})
+    assert capsys.readouterr().out.endswith("打印机缺纸（printer.paper_out）：待处理\n")
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    told = TOLD | {
+        "acknowledged_to": "Li",
+        "acknowledged_note": "roll ordered",
+        "acknowledged_until": now.isoformat(),
+    }
+    said = alarm.noted(Words("en"), told, now)
+    assert said.startswith("uid:1000, handed over to Li, until ")
+    assert said.endswith(": roll ordered")
+
+
+@pytest.mark.parametrize("until", ["2h", "3d", "18:00", "2026-12-01"])
+def test_a_time_can_be_given_in_several_ways(until: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span, the next time of a clock, a date."""
+    agent = Agent()
+    monkeypatch.setattr(alarm, "changing", lambda _session: agent)
+    alarm.alarm(session_of("en", "alarm", "acknowledge", "a.b", "--until", until))
+    assert datetime.fromisoformat(agent.asked[0][1]["until"]).tzinfo is not None
+
+
+@pytest.mark.parametrize("until", ["soon", "0h", "25:00", "2026-13-01", "-1d"])
+def test_what_is_no_time_is_refused_in_one_sentence(until: str) -> None:
+    """With what it should have looked like."""
+    with pytest.raises(OperatorError) as refused:
+        alarm.alarm(session_of("en", "alarm", "acknowledge", "a.b", f"--until={until}"))
+    assert until in refused.value.what
+    assert "2h" in refused.value.hint
 
 
 def line(**changed: Any) -> dict[str, Any]:

@@ -108,3 +108,17 @@ def test_without_an_issued_merchant_id_it_must_be_given(daemon: Daemon) -> None:
     with pytest.raises(OperatorError, match="--mid must be given"):
         said("1", "CNY")
     assert not daemon.asked
+
+
+def test_a_payment_that_may_still_go_through_is_named(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to tell the cashier."""
+    advice = {"zh": "不要再收", "en": "Do not take it again"}
+    again = {"key": "k-7", "retry": "do_not_retry", "advice": advice}
+    monkeypatch.setitem(ANSWER, "again", again)
+    assert said("12.50", "CNY", "--mid", "M1", "--again", "k-7") == 0
+    told = capsys.readouterr().out
+    assert "k-7 may still go through" in told
+    assert advice["en"] in told
+    assert daemon.asked["again_of"] == "k-7"

@@ -595,7 +595,7 @@ def test_a_second_daemon_is_refused(place: Path) -> None:
 
 
 def test_watch_shows_again_until_it_is_stopped(place: Path) -> None:
-    """`status --watch` keeps showing and ends with Ctrl-C, exit 0."""
+    """`status --watch` shows the whole once, keeps looking, and ends with Ctrl-C, exit 0."""
     fill(place)
     process = subprocess.Popen(
         [sys.executable, "-m", "agent", "status", "--watch", "--config", place / "posagent.toml"],
@@ -605,11 +605,9 @@ def test_watch_shows_again_until_it_is_stopped(place: Path) -> None:
     )
     assert process.stdout is not None
     with process.stdout:
-        seen = 0
-        for line in process.stdout:
-            seen += line.startswith("daemon not running")
-            if seen == 2:
-                break
+        seen = next((line for line in process.stdout if line.startswith("daemon not running")), "")
+        assert seen
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
         process.stdout.read()
     assert process.wait(TIMEOUT_S) == 0

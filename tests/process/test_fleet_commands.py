@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -143,6 +144,11 @@ def test_commands_are_carried_out_and_answered(line: tuple[Daemon, Sender, Resul
     assert results.until("c-release")["result"]["moved"] == 1
     sender.send("c-now", "forward_now")
     assert results.until("c-now")["status"] == "ok"
+    sender.send("c-bundle", "collect_bundle")
+    bundle = results.until("c-bundle")["result"]
+    kept = daemon.state_dir / "bundles" / f"{bundle['bundle_id']}.tar.gz"
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == bundle["sha256"]
+    assert kept.stat().st_size == bundle["size_bytes"]
     # The same bytes again: told once more, not done once more.
     before = len(results.of("c-hold"))
     sender.publish("c-hold", held)
@@ -176,13 +182,13 @@ def test_what_is_not_obeyed_is_answered_or_ignored_as_documented(
     old = sender.command("r-old", "report")
     sender.send("r-unknown", "format_disk")
     sender.send("r-role", "forward_now", key="eye")
-    sender.send("r-drill", "collect_bundle")
+    sender.send("r-renew", "renew_certificate", key="boss")
     sender.send("r-args", "hold", args={"keys": "k"})
     sender.send("r-late", "report", issued_ts=1_793_500_000_000, expires_ts=1_793_500_060_000)
     sender.send("r-long", "report", expires_ts=stranger.expires_ts + 30 * 86_400_000)
     sender.publish("r-old", signed(old))
     words = {
-        "r-unknown": "unknown_op", "r-role": "not_allowed", "r-drill": "not_available",
+        "r-unknown": "unknown_op", "r-role": "not_allowed", "r-renew": "not_available",
         "r-args": "bad_arguments", "r-late": "expired", "r-long": "bad_lifetime",
         "r-old": "sequence_used",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from agent.core.money.journal import Change, Event, Record, State
+from agent.core.money.lately import Watch
 from agent.core.money.limits import Ground, Level, Limit, Policy, RefusedError, Rules
-from agent.core.money.transaction import Card, Posting
+from agent.core.money.transaction import Card, Kind, Posting
+from agent.errors import AgentError
 from agent.store import Store
 from agent.store import recent as recent_module
 from agent.store.checks import Checks
@@ -367,3 +370,46 @@ def test_payments_nothing_can_be_known_by_are_not_compared() -> None:
     assert recent.like(transaction("new", batch=None), now, 1) == []
     like = recent.like(transaction("new", batch=None, card=other), now, 1)
     assert [one.key for one in like] == ["card49"]
+
+
+WATCH = Rules(watch=Watch(again_window_s=900, least=2, fast_ms=1_500))
+
+
+def test_an_open_payment_is_known_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    """In doubt it is named without a card; ended it is not; what was rolled back never was."""
+    clock = FakeClock()
+    at = clock.now().at
+
+    async def before(store: Store, checks: Checks) -> None:
+        one = await take(store, "a", occurred_at=at)
+        assert await checks.unfinished(transaction("new", occurred_at=at)) is None
+        await move(store, one, Event.ATTEMPT, Event.NO_ANSWER)
+        assert await checks.unfinished(transaction("new", occurred_at=at)) == "a"
+        with pytest.raises(AgentError):
+            await take(store, "a", occurred_at=at, amount_minor=1)
+        assert await checks.unfinished(transaction("new", amount_minor=1, occurred_at=at)) is None
+
+    async def after(store: Store, checks: Checks) -> None:
+        assert await checks.unfinished(transaction("new", occurred_at=at)) == "a"
+        one = await store.record("a")
+        assert one is not None
+        await move(store, one, Event.POSTED)
+        assert await checks.unfinished(transaction("new", occurred_at=at)) is None
+
+    run(tmp_path, WATCH, before, clock)
+    run(tmp_path, WATCH, after, clock)
+
+
+def test_a_payment_is_held_against_the_one_it_refers_to(tmp_path: Path) -> None:
+    """More back than was paid is refused before anything is recorded; keyed too fast is flagged."""
+
+    async def refunds(store: Store, checks: Checks) -> None:
+        await take(store, "sale")
+        back = {"kind": Kind.REFUND, "refers_to": "sale", "posting": Posting.REQUEST}
+        found = await checks.examine(transaction("r", amount_minor=1_251, **back))
+        assert [one.code for one in found] == ["refund.too_large"]
+        assert await checks.examine(transaction("r", amount_minor=1_250, **back)) == ()
+        fast = replace(submission("quick"), entry_ms=300)
+        assert (await store.append(fast)).record.flags == ("entry.too_fast",)
+
+    run(tmp_path, WATCH, refunds)

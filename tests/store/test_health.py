@@ -45,6 +45,7 @@ def db(tmp_path: Path) -> Iterator[OneFile]:
     one = OneFile(tmp_path / "state.db")
     one.connection.executescript(migration("state_0001"))
     one.connection.executescript(migration("state_0006"))
+    one.connection.executescript(migration("state_0008"))
     yield one
     one.connection.close()
 

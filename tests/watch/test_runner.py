@@ -53,6 +53,7 @@ class OneFile:
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.executescript(migration("state_0001"))
         self.connection.executescript(migration("state_0006"))
+        self.connection.executescript(migration("state_0008"))
         self.refuses = False
         self.writes = 0
 

@@ -59,6 +59,9 @@ GROUPS: tuple[Group, ...] = (
     Group(code="network.config_invalid", prefix="network_"),
     Group(code="config.not_signed_on", prefix="sign_on_"),
     Group(code="config.not_activated", prefix="set_up_", args=("gap", "setting")),
+    # What was agreed with the acquirer and the bank, where the payment app shows what it runs under.
+    Group(code="settlement.not_realtime_mode", prefix="payout_", args=("mode", "expected", "found")),
+    Group(code="settlement.account_limit", prefix="account_"),
 )  # fmt: skip
 CODES = tuple(group.code for group in GROUPS)
 #: Of a difference in a setting no other cause fits.
@@ -85,6 +88,8 @@ _KNOWN: Mapping[str, tuple[Kind, str]] = {
     "training": (Kind.BOOLEAN, "config.wrong_mode"),
     "signed_on": (Kind.BOOLEAN, "config.not_signed_on"),
     "activated": (Kind.BOOLEAN, "config.not_activated"),
+    "payout_mode": (Kind.TEXT, "settlement.not_realtime_mode"),
+    "account_class": (Kind.TEXT, "settlement.account_limit"),
     "host": (Kind.HOST, "config.wrong_mode"),
     "uplink_hosts": (Kind.SET, "config.wrong_mode"),
 }

@@ -60,7 +60,10 @@ _TEXT, _NEEDED = Arg(kind=str), Arg(kind=str, required=True)
 
 _LIST = (
     Op(name="report", operation="status", role=Role.READ, reads=True),
-    Op(name="explain", operation="why", role=Role.READ, reads=True, args={"key": _TEXT}),
+    Op(
+        name="explain", operation="why", role=Role.READ, reads=True,
+        args={"key": _TEXT, "question": _TEXT},
+    ),
     Op(name="forward_now", operation="queue_retry", role=Role.OPERATE),
     Op(
         name="retry", operation="queue_retry", role=Role.OPERATE,
@@ -77,7 +80,7 @@ _LIST = (
     Op(name="inspect", operation="inspect", role=Role.OPERATE, deadline_s=300.0),
     Op(
         name="acknowledge_alarm", operation="alarm_acknowledge", role=Role.OPERATE,
-        args={"code": _NEEDED},
+        args={"code": _NEEDED, "note": _TEXT, "until": _TEXT, "to": _TEXT},
     ),
     Op(
         name="reload_config", operation="reload_config", role=Role.ADMINISTER, disruptive=True,
@@ -103,9 +106,15 @@ _LIST = (
         name="restart_app", operation="restart_app", role=Role.ADMINISTER, disruptive=True,
         deadline_s=120.0,
     ),
-    Op(name="collect_bundle", operation="bundle", role=Role.OPERATE),
-    Op(name="print_slip", operation="slip_print", role=Role.OPERATE, disruptive=True),
-    Op(name="drill", operation="drill", role=Role.ADMINISTER, disruptive=True),
+    Op(name="collect_bundle", operation="bundle", role=Role.OPERATE, deadline_s=60.0),
+    Op(
+        name="print_slip", operation="slip_print", role=Role.OPERATE, disruptive=True,
+        deadline_s=90.0, args={"kind": _NEEDED, "key": _TEXT, "lang": _TEXT},
+    ),
+    Op(
+        name="drill", operation="drill", role=Role.ADMINISTER, disruptive=True, deadline_s=300.0,
+        args={"records": Arg(kind=int), "restart": Arg(kind=bool)},
+    ),
 )  # fmt: skip
 
 #: By name; a terminal offers those of them whose operation it has.

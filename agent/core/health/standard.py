@@ -19,6 +19,7 @@ from agent.core.health.conditions import (
 )
 from agent.core.health.standard_channels import CHANNELS
 from agent.core.health.standard_configuration import CONFIGURATION, PAYMENT_APP, joined
+from agent.core.health.standard_drill import DRILL
 from agent.core.health.standard_fleet import FLEET
 from agent.core.health.standard_inspection import INSPECTION
 from agent.core.health.standard_keypad import KEYPAD
@@ -26,6 +27,7 @@ from agent.core.health.standard_network import NETWORK, TLS, UPLINK
 from agent.core.health.standard_printer import PRINTER
 from agent.core.health.standard_radio import RADIO, graded
 from agent.core.health.standard_scanner import SCANNER
+from agent.core.health.standard_settlement import SETTLEMENT
 from agent.core.health.standard_software import SOFTWARE
 from agent.core.health.standard_system import CLOCK, SYSTEM
 
@@ -51,6 +53,19 @@ DEVICE = (
         severity=Severity.MAJOR,
         visible_after_s=30,
         clear_after_s=10,
+    ),
+    Condition(
+        code="device.partner_interface",
+        severity=Severity.MAJOR,
+        # The cash register's connector or the payment app says so, by the push door.
+        signs=(
+            Sign(
+                component="partner",
+                judge=holds("refused"),
+                args=("system", "message", "error", "version"),
+            ),
+        ),
+        clear_after_s=5,
     ),
     Condition(
         code="device.not_recognised",
@@ -147,8 +162,10 @@ STANDARD = Catalogue(
         *SYSTEM,
         *SOFTWARE,
         *CLOCK,
+        *SETTLEMENT,
         *AGENT,
         *INSPECTION,
+        *DRILL,
         *FLEET,
     ),
     silent=DEGRADED,

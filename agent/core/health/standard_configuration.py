@@ -111,6 +111,11 @@ CONFIGURATION = (
         signs=(SIGNS["network.config_invalid"],),
         clear_after_s=5,
     ),
+    # Money comes, only later or not all of it: the shop should know before it asks.
+    *(
+        Condition(code=code, severity=Severity.WARNING, signs=(SIGNS[code],), clear_after_s=5)
+        for code in ("settlement.not_realtime_mode", "settlement.account_limit")
+    ),
 )
 
 

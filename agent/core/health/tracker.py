@@ -18,6 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from agent.core.health.conditions import Catalogue, Condition, Severity
+from agent.core.health.noting import NOTHING_MORE, Note, Wish, noted
 from agent.core.health.reading import Outcome, Reading, Unknown, Value
 from agent.core.moment import Moment, at_ms
 from agent.record import dataclass
@@ -37,6 +38,8 @@ class What(StrEnum):
     SHOWN = "shown"  #: it lasted: people and the fleet are told
     CLEARED = "cleared"  #: a shown one is over: they are told again
     ENDED = "ended"  #: recorded as over; `at` is when it stopped being true
+    NOTED = "noted"  #: somebody took note of it, or handed it over
+    RELEASED = "released"  #: that note is over: taken back, or its time has passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,9 @@ class Alarm:
     known: bool = True  #: False: its component fell silent; neither confirmed nor over
     acknowledged_by: str = ""  #: who took note of it; that hides nothing
     acknowledged_at: datetime | None = None
+    acknowledged_until: datetime | None = None  #: None: until it ends
+    acknowledged_note: str = ""
+    acknowledged_to: str = ""  #: who has it in hand; "": whoever took note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +92,7 @@ class OpenAlarm:
     shown_ms: int | None
     flaps: int
     args: Mapping[str, Value]
-    acknowledged_by: str = ""
-    acknowledged_ms: int | None = None
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,7 @@ class _Open:
     said: dict[str, _Said] = field(default_factory=dict)
     shown_ms: int | None = None  #: wall time
     flaps: int = 0
-    acknowledged_by: str = ""
-    acknowledged_ms: int | None = None  #: wall time
+    note: Note | None = None
     #: Since when it is true and nobody else's consequence, without a break (boot time).
     steady_since_ms: int | None = None
     #: Since when it is no longer true.
@@ -181,6 +185,9 @@ class Tracker:
         for one in list(self._open.values()):
             _trust(one, now)
             _fade(one, now)
+            if one.note is not None and one.note.over(now):
+                one.note = None
+                changes.append(self._change(one.condition.code, What.RELEASED, now))
             changes += self._settle(one, now)
         for one in self._open.values():
             changes += self._reveal(one, now)
@@ -200,14 +207,18 @@ class Tracker:
             ),
         )
 
-    def acknowledge(self, code: str, by: str, now: Moment) -> Alarm | None:
-        """Somebody takes note of a visible alarm; the first who did stays. None: there is none."""
+    def acknowledge(
+        self, code: str, by: str, now: Moment, wish: Wish | None = NOTHING_MORE
+    ) -> Change | None:
+        """Somebody takes note of a visible alarm, or takes that back (`wish` is None).
+
+        None: it is not there. A note nobody made can be taken back, too.
+        """
         one = self._open.get(code)
         if one is None or not self._visible(one):
             return None
-        if one.acknowledged_ms is None:
-            one.acknowledged_by, one.acknowledged_ms = by, now.wall_ms
-        return self._alarm(one)
+        one.note = None if wish is None else noted(one.note, by, wish, now)
+        return self._change(code, What.RELEASED if wish is None else What.NOTED, now)
 
     def components(self) -> list[ComponentState]:
         """The last word of every component heard since the start."""
@@ -222,8 +233,7 @@ class Tracker:
                 shown_ms=one.shown_ms,
                 flaps=one.flaps,
                 args=one.args,
-                acknowledged_by=one.acknowledged_by,
-                acknowledged_ms=one.acknowledged_ms,
+                note=one.note,
             )
             for code, one in self._open.items()
         ]
@@ -254,8 +264,7 @@ class Tracker:
                 said={name: _Said(None) for name in told_by & present},
                 shown_ms=old.shown_ms,
                 flaps=old.flaps,
-                acknowledged_by=old.acknowledged_by,
-                acknowledged_ms=old.acknowledged_ms,
+                note=old.note,
             )
             if not told_by & present:
                 changes += self._end(old.code, now, now)
@@ -402,6 +411,7 @@ class Tracker:
         return Change(code=code, what=what, at=at, alarm=self._alarm(self._open[code]))
 
     def _alarm(self, one: _Open) -> Alarm:
+        note, wish = one.note, one.note.wish if one.note else NOTHING_MORE
         return Alarm(
             code=one.condition.code,
             component=one.component,
@@ -412,8 +422,11 @@ class Tracker:
             flaps=one.flaps,
             suppressed_by=self._root(one.condition),
             known=one.truth is not None,
-            acknowledged_by=one.acknowledged_by,
-            acknowledged_at=None if one.acknowledged_ms is None else at_ms(one.acknowledged_ms),
+            acknowledged_by=note.by if note else "",
+            acknowledged_at=None if note is None else at_ms(note.at_ms),
+            acknowledged_until=None if wish.until_ms is None else at_ms(wish.until_ms),
+            acknowledged_note=wish.text,
+            acknowledged_to=wish.to,
         )
 
 

@@ -13,12 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from agent.core.moment import Moment, at_ms, to_ms
 from agent.core.money.qr import Windows
 from agent.core.money.transaction import Delivery, Kind, Posting, Transaction
 from agent.errors import CallerError
 from agent.record import dataclass
+
+if TYPE_CHECKING:
+    from agent.core.money.lately import Watch
 
 #: Kinds that take new money or give it out. The others complete, undo or close something: to
 #: refuse one of them for a limit would leave the money where it should not be.
@@ -58,6 +62,7 @@ class Ground(StrEnum):
     DUPLICATE = "duplicate"
     AMOUNT = "amount"
     PARAMETER = "parameter"
+    SUSPICION = "suspicion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,7 @@ class Rules:
     kinds: frozenset[Kind] = frozenset()
     policies: Mapping[Ground, Policy] = field(default_factory=dict)
     qr: Mapping[str, Windows] = field(default_factory=dict)  #: by uplink, for payments by code
+    watch: Watch | None = None  #: None: nothing is compared with earlier payments
 
     @property
     def window_s(self) -> int:
@@ -162,9 +168,14 @@ def examine(
     if rules.limits:
         found += _amounts(t, rules, exposure)
     if seen:
-        found += _twins(t, rules, seen)
+        found += twins(t, rules, seen)
     if not found:
         return ()
+    return gravest_first(found)
+
+
+def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """In the order a person should read them."""
     order = list(Level)
     return tuple(sorted(found, key=lambda one: -order.index(one.level)))
 
@@ -311,7 +322,7 @@ def alike_amounts(amount_minor: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys((amount_minor, *divided, *multiplied)))
 
 
-def _twins(t: Transaction, rules: Rules, seen: Iterable[Seen]) -> Iterator[Finding]:
+def twins(t: Transaction, rules: Rules, seen: Iterable[Seen]) -> Iterator[Finding]:
     """A twin if there is one, else the payment whose amount it may have been."""
     others = [other for other in seen if other.key != t.key]
     twin = next((one for one in others if _twin(t, one, rules)), None)

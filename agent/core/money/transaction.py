@@ -140,6 +140,7 @@ class Submission:
     query_payload: bytes | None = None
     reversal_payloads: Mapping[str, bytes] = field(default_factory=dict)  #: by reason code
     confirmed: frozenset[str] = frozenset()  #: findings of the check the cashier looked at
+    entry_ms: int | None = None  #: how long the cashier took for the amount; not kept
     acknowledges: tuple[str, ...] = ()  #: keys of payments whose end the app has taken note of
 
 

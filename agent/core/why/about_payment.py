@@ -25,6 +25,7 @@ from agent.core.why.verdict import Advice, Retry, Stage, Stages
 _PROVES_SENT = frozenset({Event.NO_ANSWER, Event.REFUSED})
 _ANSWERED = frozenset({State.POSTED, State.DECLINED, State.REVERSED})
 _TROUBLES = frozenset(phrases.STEPS)
+_TWIN, _REVERSING = "duplicate.suspected", "reversal.pending"
 #: Newest lines of a record's history worth showing.
 _SHOWN_STEPS = 3
 _SHOWN_REPORTS = 6
@@ -43,6 +44,8 @@ def by_app(record: Record) -> bool:
 def stages(payment: Payment, record: Record) -> Stages:
     """The last stage proven and the first one missing. A byte that may have left proves nothing."""
     if record.state is State.POSTED:
+        if payment.settled is not None:
+            return Stages(Stage.SETTLED, None)
         if record.transaction.kind is Kind.SETTLEMENT or batch_closed(payment):
             return Stages(Stage.BATCH_CLOSED, Stage.SETTLED)
         return Stages(Stage.HOST_ANSWERED, Stage.BATCH_CLOSED)
@@ -69,7 +72,7 @@ def batch_closed(payment: Payment) -> bool:
 
 def headline(record: Record) -> Line:
     """The record's state in one sentence."""
-    args: Args = {"amount": _amount(record)}
+    args: Args = {"amount": amount_of(record)}
     if by_app(record):
         return Line(phrases.BY_APP_IN_DOUBT if record.in_doubt else phrases.BY_APP, args)
     if given_up(record):
@@ -90,7 +93,7 @@ def references(record: Record) -> dict[str, Arg]:
         "stan": t.stan,
         "batch": t.batch,
         "rrn": result.rrn or t.rrn,
-        "amount": _amount(record),
+        "amount": amount_of(record),
         "occurred_at": t.occurred_at,
         "send_before": t.send_before,
         "app_version": t.app.version if t.app else None,
@@ -147,6 +150,10 @@ def told(payment: Payment) -> list[Line]:
             "agreed": None if batch.agreed is None else phrases.AGREED[batch.agreed],
         }
         lines.append(Line(phrases.BATCH, args))
+    proof = payment.settled
+    if proof is not None:
+        args = {"number": proof.number, "name": proof.name, "on": proof.on}
+        lines.append(Line(phrases.SETTLED if proof.sure else phrases.SETTLED_LIKELY, args))
     if payment.record is not None and payment.record.flags:
         lines.append(Line(phrases.FLAGGED, {"flags": ", ".join(payment.record.flags)}))
     return lines
@@ -185,8 +192,22 @@ def host_said(result: HostResult) -> Line:
     return Line(phrases.HOST_SAID, args)
 
 
-def advice(record: Record) -> Advice:
-    """May this payment be taken again? While in doubt never."""
+def advice(record: Record, listed: bool = False) -> Advice:
+    """May this payment be taken again? While in doubt never, nor while somebody's list (`listed`)
+    or a payment much like it may have its money."""
+    plain = _advice(record)
+    if plain.retry not in (Retry.SAFE_TO_RETRY, Retry.WILL_BE_SENT):
+        return plain
+    if listed:
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_LISTED))
+    if plain.retry is Retry.SAFE_TO_RETRY and _TWIN in record.flags:
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_TWIN))
+    if plain.retry is Retry.WILL_BE_SENT and record.cause == _REVERSING:
+        return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_REVERSING))
+    return plain
+
+
+def _advice(record: Record) -> Advice:
     t = record.transaction
     if by_app(record):
         return Advice(Retry.DO_NOT_RETRY, Line(phrases.DO_NOT_APP))
@@ -224,7 +245,8 @@ def _will_be_sent(record: Record) -> Line:
     return Line(phrases.WILL_REQUEST, {"send_before": t.send_before})
 
 
-def _amount(record: Record) -> Money | None:
+def amount_of(record: Record) -> Money | None:
+    """Its amount; None for what has none."""
     t = record.transaction
     if t.amount_minor is None or t.currency is None:
         return None
@@ -232,7 +254,7 @@ def _amount(record: Record) -> Money | None:
 
 
 def _partial(record: Record, result: HostResult) -> list[Line]:
-    amount, posted = _amount(record), result.posted_amount_minor
+    amount, posted = amount_of(record), result.posted_amount_minor
     if amount is None or posted is None or posted == amount.amount_minor:
         return []
     return [Line(phrases.PARTIAL, {"posted": Money(posted, amount.currency), "amount": amount})]

@@ -24,6 +24,17 @@ from agent.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Proof that a payment is settled: the acquirer's or the bank's own list has it."""
+
+    number: int  #: of the list, as it was read here
+    name: str
+    on: str  #: the day, YYYY-MM-DD; "" where the list does not say
+    read_at: datetime | None
+    sure: bool = True  #: False: only amount and time say that it is this payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """The payment asked about. `record` is None when the journal has no such key."""
 
@@ -32,6 +43,7 @@ class Payment:
     steps: tuple[Step, ...] = ()  #: oldest first
     reports: tuple[Kept, ...] = ()  #: of the payment app, in its own order
     batch: Batch | None = None  #: the batch that holds it, as far as it was reported
+    settled: Settled | None = None  #: None: no list that was read here says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +117,16 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A time during which a condition held. None: before what is kept, or beyond it."""
+
+    code: str
+    from_at: datetime | None
+    until_at: datetime | None
+    args: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """All of it. Defaults say "nothing known", not "all is well"."""
 
@@ -118,6 +140,10 @@ class Case:
     journal: JournalView | None = None  #: None: could not be opened
     changes: tuple[VersionChange, ...] = ()
     said: tuple[Said, ...] = ()
+    unheard: tuple[str, ...] = ()  #: who could not be asked what he knows
+    #: Health before now, for one payment; None: its history could not be read.
+    past: tuple[Stretch, ...] | None = ()
+    known: Args = field(default_factory=dict)  #: what texts may name besides: serial, TID …
 
 
 def conditions_of(alarms: Iterable[Alarm]) -> tuple[Condition, ...]:

@@ -48,6 +48,42 @@ _OVER: Mapping[str, Text] = {
         "与{twin_at}的{twin_amount}很像[，STAN {twin_stan}]（{twin}）",
         "Looks like {twin_amount} of {twin_at}[, STAN {twin_stan}] ({twin})",
     ),
+    "amount.unusual": Text(
+        "金额{found}比以往大得多（按{based_on}笔统计），可能是{meant}[：{pattern}]",
+        "{found} is far more than usual (of {based_on} payments); was {meant} meant[: {pattern}]?",
+    ),
+    "payment.unfinished": Text(
+        "{twin_at}的{twin_amount}还没有结果（{twin}），不要重收",
+        "{twin_amount} of {twin_at} is still open ({twin}): do not take it again",
+    ),
+    "refund.too_large": Text(
+        "退款{found}超过原交易{limit}", "{found} is more than the {limit} that was paid"
+    ),
+    "void.settled": Text(
+        "原交易的批次已结算，不能撤销，应做退款",
+        "The batch of the original is closed: refund it instead",
+    ),
+    "type.no_preauth": Text(
+        "预授权完成没有对应的预授权", "A completion without a preauthorisation"
+    ),
+    "type.wrong_original": Text(
+        "{found}不适用于原交易类型{original}", "{found} does not fit the original, a {original}"
+    ),
+    "entry.too_fast": Text("从录入到确认只用了{ms}毫秒", "Entry to confirmation took only {ms} ms"),
+    "fraud.declines": Text(
+        "{minutes}分钟内已有{count}笔被拒", "{count} payments declined within {minutes} min"
+    ),
+    "fraud.refunds": Text(
+        "{minutes}分钟内第{count}笔退款或撤销", "Refund or void number {count} within {minutes} min"
+    ),
+    "fraud.split": Text(
+        "同一张卡{minutes}分钟内第{count}笔，合计超过单笔限额",
+        "Payment {count} of one card within {minutes} min; together above the limit of one",
+    ),
+    "fraud.hours": Text(
+        "这个时段以往没有交易（按{based_on}笔统计）",
+        "No payments were ever taken at this hour (of {based_on})",
+    ),
     "date.future": Text(
         "交易时间{found}晚于终端时间{now}", "Its time {found} is ahead of this terminal's {now}"
     ),

@@ -7,13 +7,13 @@ how the answer looks (render, wire). Called by the local API and by the command 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from agent.core.moment import at_ms
 from agent.core.money.channel import ChannelState
-from agent.core.money.journal import Backlog, Event, Record, State
+from agent.core.money.journal import Event, Record, State
 from agent.core.money.transaction import Kind
-from agent.core.why import about_payment, phrases, sources
+from agent.core.why import about_payment, about_terminal, past, phrases, sources
 from agent.core.why.case import (
     Case,
     ChannelView,
@@ -27,9 +27,10 @@ from agent.core.why.case import (
     unknown_of,
 )
 from agent.core.why.causes import CATALOGUE
+from agent.core.why.composing import composed, title_of
 from agent.core.why.text import Args, Line, Money, Text, verbatim
-from agent.core.why.verdict import MAX_FINDINGS, Advice, Finding, Retry, Stage, Stages, Verdict
-from agent.core.why.weigh import WAY, Scales, Tier
+from agent.core.why.verdict import Advice, Finding, Retry, Stage, Stages, Verdict
+from agent.core.why.weigh import WAY, Scales, Tier, own_tier
 
 __all__ = [
     "Advice",
@@ -78,6 +79,8 @@ _MONEY_IN = frozenset(
         Kind.BATCH_UPLOAD,
     }
 )
+#: What the check disliked when the payment was taken, where the cause has another name.
+_FLAGS: Mapping[str, str] = {"amount.mistyped": "operator.wrong_amount"}
 _ASK_ELSEWHERE = (
     "account.check_with_bank",
     "settlement.account_limit",
@@ -99,7 +102,10 @@ def explain(case: Case) -> Verdict:
 
 
 def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
-    scales = Scales(about_payment.references(record))
+    references = {
+        name: value for name, value in about_payment.references(record).items() if value is not None
+    }
+    scales = Scales({**case.known, **references})
     posted = record.state is State.POSTED
     channel = _channel(case, record.transaction.uplink)
     unknowns: list[Line] = []
@@ -116,22 +122,37 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
             scales.add(code, evidence=(line,))
         else:
             facts.append(line)
+    for code, line in past.lines(payment, case.past or ()):
+        if code in scales.codes:
+            scales.add(code, evidence=(line,))
+        else:
+            facts.append(line)
     failure = about_payment.first_failure(payment)
     sources.add_changes(scales, case, failure.first_at if failure else None)
     findings = scales.findings(aside=posted)
     if record.state not in _SETTLED_HERE:
         unknowns += sources.unknown_components(case.unknown, aside=posted)
     unknowns += _payment_unknowns(payment, record, findings)
-    return _verdict(
+    if case.past is None:
+        unknowns.append(Line(phrases.PAST_UNKNOWN))
+    return composed(
         case,
         key=payment.key,
         headline=about_payment.headline(record),
         stages=about_payment.stages(payment, record),
         facts=facts,
         findings=findings,
-        advice=about_payment.advice(record),
+        advice=about_payment.advice(record, _listed(case, payment)),
         unknowns=[*unknowns, *sources.strange_codes(scales)],
         suggestions=_suggestions(case, record, findings) if posted else (),
+    )
+
+
+def _listed(case: Case, payment: Payment) -> bool:
+    """Whether anybody's list may have this payment's money: then it is not taken again."""
+    return payment.settled is not None or any(
+        one.code.startswith("settlement.") and one.code != "settlement.not_in_file"
+        for one in case.said
     )
 
 
@@ -153,7 +174,7 @@ def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
     note = (verbatim(record.note),) if record.note else ()
     match record.state:
         case State.HELD:
-            args: Args = {"held_reason": record.note or _title(record.cause)}
+            args: Args = {"held_reason": record.note or title_of(record.cause)}
             scales.add(
                 "queue.held", tier=Tier.STATE, since_at=record.changed_at, args=args, evidence=note
             )
@@ -174,6 +195,10 @@ def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
     if payment.batch is not None and payment.batch.agreed is False:
         args = {"batch": payment.batch.batch, "count": payment.batch.count}
         scales.add("settlement.batch_not_closed", since_at=payment.batch.closed_at, args=args)
+    for code in dict.fromkeys(_FLAGS.get(flag, flag) for flag in record.flags):
+        if code in CATALOGUE:
+            args = {"amount": about_payment.amount_of(record)}
+            scales.add(code, tier=Tier.DOUBT, args=args, evidence=(Line(phrases.DISLIKED),))
     if about_payment.doubtful(record):
         lines = list(note)
         since_at = record.changed_at
@@ -220,16 +245,16 @@ def _add_last_cause(scales: Scales, record: Record, channel: ChannelView | None)
         return []
     clear = channel is not None and channel.state is ChannelState.OK
     if record.state is not State.HELD and clear and sources.connection_level(code):
-        title = _title(code)
+        title = title_of(code)
         return [Line(phrases.WAY_IS_CLEAR, {"title": title})] if title else []
     lines = (verbatim(record.note),) if record.note else ()
-    scales.add(code, args={"answer": record.note}, evidence=lines)
+    scales.add(code, tier=own_tier(code), args={"answer": record.note}, evidence=lines)
     return []
 
 
 def _payment_unknowns(payment: Payment, record: Record, findings: Iterable[Finding]) -> list[Line]:
     lines = []
-    if record.state is State.POSTED:
+    if record.state is State.POSTED and payment.settled is None:
         closed = about_payment.batch_closed(payment)
         lines.append(Line(phrases.PAYOUT_UNSEEN if closed else phrases.SETTLEMENT_UNSEEN))
     if about_payment.by_app(record):
@@ -247,7 +272,7 @@ def _payment_unknowns(payment: Payment, record: Record, findings: Iterable[Findi
 
 
 def _unknown_key(case: Case, key: str) -> Verdict:
-    scales = Scales({"key": key})
+    scales = Scales({**case.known, "key": key})
     sources.add_agent(scales, case)
     sources.add_journal(scales, case.journal, case.backlog.quarantined if case.backlog else None)
     headline, facts = phrases.KEY_NOT_LOOKED_UP, []
@@ -255,7 +280,7 @@ def _unknown_key(case: Case, key: str) -> Verdict:
         headline = phrases.NO_SUCH_KEY
         born: Args = {"born_at": case.journal.born_at}
         facts = [Line(text, born) for text in phrases.KEY_REASONS]
-    return _verdict(
+    return composed(
         case,
         key=key,
         headline=Line(headline, {"key": key}),
@@ -272,72 +297,21 @@ def _unknown_key(case: Case, key: str) -> Verdict:
 
 
 def _terminal(case: Case) -> Verdict:
-    scales = Scales({})
-    sources.add_agent(scales, case)
-    sources.add_conditions(scales, case.conditions)
-    sources.add_journal(scales, case.journal, case.backlog.quarantined if case.backlog else None)
-    unknowns: list[Line] = []
-    if case.channels is None:
-        unknowns.append(Line(phrases.CHANNELS_UNKNOWN))
-    elif not case.channels:
-        sources.not_configured(scales, "")
-    else:
-        unknowns += sources.add_channels(scales, case.channels)
-    facts: list[Line] = []
-    if case.backlog is None:
-        unknowns.append(Line(phrases.BACKLOG_UNKNOWN))
-        headline = Line(phrases.BACKLOG_UNKNOWN)
-    else:
-        facts = _add_backlog(scales, case, case.backlog)
-        headline = _unsent(case.backlog)
-    sources.add_said(scales, case.said)
-    sources.add_changes(scales, case, None)
-    findings = scales.findings(aside=True)
-    unknowns += sources.unknown_components(case.unknown, aside=True)
-    return _verdict(
+    weighed = about_terminal.weighed(case)
+    sources.add_said(weighed.scales, case.said)
+    sources.add_changes(weighed.scales, case, None)
+    findings = weighed.scales.findings(aside=True)
+    unknowns = weighed.unknowns + sources.unknown_components(case.unknown, aside=True)
+    return composed(
         case,
         key=None,
-        headline=headline,
+        headline=weighed.headline,
         stages=None,
-        facts=facts,
+        facts=weighed.facts,
         findings=findings,
         advice=Advice(Retry.NOT_APPLICABLE, Line(phrases.NOT_A_PAYMENT)),
-        unknowns=[*unknowns, *sources.strange_codes(scales)],
+        unknowns=[*unknowns, *sources.strange_codes(weighed.scales)],
         suggestions=_suggestions(case, None, findings),
-    )
-
-
-def _add_backlog(scales: Scales, case: Case, backlog: Backlog) -> list[Line]:
-    """What the unsent money itself says; returns what is only history."""
-    if backlog.in_doubt.count:
-        line = sources.sum_line(phrases.IN_DOUBT_SUM, backlog.in_doubt)
-        scales.add("host.no_reply", args={"count": backlog.in_doubt.count}, evidence=(line,))
-    if backlog.held.count:
-        line = sources.sum_line(phrases.HELD_SUM, backlog.held)
-        scales.add("queue.held", args={"held": backlog.held.count}, evidence=(line,))
-    way_clear = bool(case.channels) and all(
-        one.state is ChannelState.OK for one in case.channels or ()
-    )
-    facts = []
-    for code in sorted(backlog.by_cause):
-        count, title = backlog.by_cause[code], _title(code)
-        if code not in scales.codes and way_clear and sources.connection_level(code) and title:
-            facts.append(Line(phrases.PAST_CAUSE, {"count": count, "title": title}))
-        else:
-            scales.add(code, evidence=(Line(phrases.LAST_CAUSE, {"count": count}),))
-    return facts
-
-
-def _unsent(backlog: Backlog) -> Line:
-    if not backlog.total.count:
-        return Line(phrases.NOTHING_UNSENT)
-    return Line(
-        phrases.UNSENT,
-        {
-            "count": backlog.total.count,
-            "amounts": sources.amounts_of(backlog.total.by_currency),
-            "oldest_at": backlog.oldest_at,
-        },
     )
 
 
@@ -368,37 +342,5 @@ def _suggestions(case: Case, record: Record | None, findings: list[Finding]) -> 
     return tuple(Finding(code=code, owner=CATALOGUE[code].owner, args=args) for code in codes)
 
 
-def _verdict(
-    case: Case,
-    *,
-    key: str | None,
-    headline: Line,
-    stages: Stages | None,
-    facts: list[Line],
-    findings: list[Finding],
-    advice: Advice,
-    unknowns: list[Line],
-    suggestions: tuple[Finding, ...],
-) -> Verdict:
-    stale = [] if case.daemon_alive else [Line(phrases.DAEMON_DEAD)]
-    return Verdict(
-        at=case.now.at,
-        key=key,
-        headline=headline,
-        stages=stages,
-        facts=(*stale, *facts),
-        findings=tuple(findings[:MAX_FINDINGS]),
-        omitted=max(0, len(findings) - MAX_FINDINGS),
-        advice=advice,
-        unknowns=tuple(unknowns),
-        suggestions=suggestions,
-    )
-
-
 def _channel(case: Case, name: str) -> ChannelView | None:
     return next((one for one in case.channels or () if one.name == name), None)
-
-
-def _title(code: str) -> Text | None:
-    cause = CATALOGUE.get(code)
-    return cause.title if cause else None

@@ -111,6 +111,18 @@ DO_NOT_UNKNOWN_KEY = Text(
     "先在收款应用里查，再向收单机构报TID、时间和金额核对，之前不要重收",
     "Do not take it again before the payment app, or the acquirer by TID, time and amount, was asked",
 )
+DO_NOT_LISTED = Text(
+    "不要重新收款：收单机构的清单里可能有这笔钱，先按下面的原因核对",
+    "Do not take it again: the acquirer's list may have its money; clear up the cause below first",
+)
+DO_NOT_TWIN = Text(
+    "不要重新收款：另有一笔几乎相同的交易，先查那一笔的结果",
+    "Do not take it again: there is another payment much like it; look up that one first",
+)
+DO_NOT_REVERSING = Text(
+    "先不要重新收款：这笔正在冲正，等冲正完成",
+    "Do not take it again yet: it is being reversed; wait until that is done",
+)
 DO_NOT_DECLINED = Text(
     "不要重新收款：应答码{response_code}表示别处可能已经成功，先向收单机构核对",
     "Do not take it again: response code {response_code} means it may have gone through; ask the acquirer first",
@@ -197,6 +209,15 @@ BATCH = Text(
     "批次{batch}[：{opened_at}开][，{closed_at}结算][，{agreed}]",
     "Batch {batch}[, opened {opened_at}][, closed {closed_at}][, {agreed}]",
 )
+SETTLED = Text(
+    "已清算[（{on}）]：收单机构清单{number}里有这笔[（{name}）]",
+    "Settled[ on {on}]: list {number} of the acquirer has it[ ({name})]",
+)
+SETTLED_LIKELY = Text(
+    "很可能已清算[（{on}）]：收单机构清单{number}里有金额和时间相同的一笔[（{name}）]",
+    "Probably settled[ on {on}]: list {number} of the acquirer has one of the same amount and time[ ({name})]",
+)
+DISLIKED = Text("收款时的检查已指出", "The check pointed at it when the payment was taken")
 FLAGGED = Text("标记：{flags}", "Flagged: {flags}")
 IN_DOUBT_SUM = Text(
     "结果未知：{count}笔[，共{amounts}]", "Payments with unknown outcome: {count}[, {amounts}]"
@@ -284,6 +305,107 @@ SILENT_SINCE = Text(
     "之后该部件没有再应答：未确认是否仍存在",
     "Its component has been silent since: not confirmed that it still stands",
 )
+
+AT_CAPTURE = Text("收款时", "when it was taken")
+STOOD = Text(
+    "{title}：{from_at}[ – {until_at}][，{capture}][，第{attempts}次尝试期间]",
+    "{title} stood from {from_at}[ to {until_at}][, {capture}][, during attempts {attempts}]",
+)
+STOOD_BEFORE = Text(
+    "{title}：到{until_at}为止[，{capture}][，第{attempts}次尝试期间]",
+    "{title} stood until {until_at}[, {capture}][, during attempts {attempts}]",
+)
+PAST_UNKNOWN = Text(
+    "当时的状态：监测记录读不出", "What was wrong at that time: the history could not be read"
+)
+
+# -- questions about more than one payment -------------------------------------------------------
+
+LATE = Text(
+    "有{count}笔交易本该到账还没有[，共{amounts}][，最早的一笔{oldest_at}]",
+    "Payments that should have arrived and have not: {count}[, {amounts}][, the oldest from {oldest_at}]",
+)
+LATE_NONE = Text("没有该到未到的交易", "No payment is late")
+SETTLING = Text(
+    "批次和清算：{batches}个批次要处理[，{count}笔交易还没有送到主机]",
+    "Batches and settlement: {batches} batches need somebody[; payments not yet at the host: {count}]",
+)
+SETTLING_NONE = Text(
+    "批次和清算：本机看不到要处理的问题",
+    "Batches and settlement: nothing to act on is seen from here",
+)
+PREAUTHS = Text(
+    "有{count}笔预授权没有完成[，共{amounts}]",
+    "Pre-authorisations not completed: {count}[, {amounts}]",
+)
+PREAUTHS_NONE = Text("没有未完成的预授权", "No pre-authorisation is waiting to be completed")
+SLIP_FAILS = Text("预结算单生成不了：{failed}", "The pre-settlement slip cannot be made: {failed}")
+SLIP_FINE = Text(
+    "本机看不到妨碍生成预结算单的问题",
+    "Nothing seen from here keeps the pre-settlement slip from being made",
+)
+FAILED_PARTS: Mapping[str, Text] = {
+    "printer": Text("打印机", "printer"),
+    "data": Text("交易数据", "records"),
+    "rights": Text("权限", "rights"),
+    "software": Text("软件", "software"),
+}
+ONE_PAYMENT = Text(
+    "[{amount}，]{occurred_at}，{state}[，{doubt}][：{title}]，交易键{key}",
+    "[{amount}, ]{occurred_at}, {state}[, {doubt}][: {title}], key {key}",
+)
+ONE_PREAUTH = Text(
+    "[{amount}，]{occurred_at}，{state}[，最后期限{last_day}][，{expired}]，交易键{key}",
+    "[{amount}, ]{occurred_at}, {state}[, last day {last_day}][, {expired}], key {key}",
+)
+DOUBT = Text("结果未知", "outcome unknown")
+EXPIRED = Text("已过期", "expired")
+STATES: Mapping[State, Text] = {
+    State.QUEUED: Text("未上送", "not sent"),
+    State.SENDING: Text("正在上送", "being sent"),
+    State.WAITING: Text("等待重试", "waiting to be tried again"),
+    State.HELD: Text("等人决定", "held"),
+    State.POSTED: Text("主机已入账", "posted"),
+    State.DECLINED: Text("被拒绝", "declined"),
+    State.REVERSED: Text("已冲正", "reversed"),
+    State.VOIDED: Text("已撤回", "withdrawn"),
+    State.LAPSED: Text("过期未发送", "lapsed"),
+}
+BATCH_OPEN = Text(
+    "TID {terminal_id}批次{batch}：{opened_at}开，还没有结算",
+    "TID {terminal_id}, batch {batch}: opened {opened_at}, not closed",
+)
+BATCH_DIFFERS = Text(
+    "TID {terminal_id}批次{batch}：{closed_at}结算，与主机不一致[，{count}笔]",
+    "TID {terminal_id}, batch {batch}: closed {closed_at}, its totals differ from the host's[, {count} payments]",
+)
+BATCH_AGREED = Text(
+    "TID {terminal_id}批次{batch}：{closed_at}结算，与主机一致[，{count}笔]",
+    "TID {terminal_id}, batch {batch}: closed {closed_at}, totals agree[, {count} payments]",
+)
+BATCH_CLOSED = Text(
+    "TID {terminal_id}批次{batch}：{closed_at}结算，是否与主机一致没有报告[，{count}笔]",
+    "TID {terminal_id}, batch {batch}: closed {closed_at}; whether totals agree was not told[, {count} payments]",
+)
+BATCH_UNSENT = Text(
+    "结算报文还没有送到主机：{count}条", "Settlement messages not yet at the host: {count}"
+)
+BATCHES_UNKNOWN = Text("批次：收款应用没有报告过", "Batches: the payment app has not reported any")
+NO_LIST = Text(
+    "清算：没有导入过收单机构的清单，款项是否到账未知",
+    "Settlement: no list of the acquirer was imported, so whether money arrived is unknown",
+)
+PREAUTH_PROOF = Text(
+    "{occurred_at}的预授权[{amount}]，本机没有它的完成或撤销，最后期限{last_day}",
+    "The pre-authorisation[ of {amount}] of {occurred_at} has no completion or void here; its last day is {last_day}",
+)
+LOOKED_BACK = Text(
+    "更早的交易没有查：只查到{until_at}为止",
+    "Older payments were not looked at: only back to {until_at}",
+)
+QUESTION_UNREAD = Text("交易：账本读不出", "Payments: the journal could not be read")
+SPEAKERS: Mapping[str, Text] = {"ListEvidence": Text("收单机构的清单", "the acquirer's lists")}
+NOT_HEARD = Text("{who}：问不到", "{who}: could not be asked")
 
 # -- unknown -------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from agent.core.why.reasons_rooms import ROOMS
+
 #: English, Chinese; the first that fits is taken, so the closer one stands first.
 REASONS: tuple[tuple[str, str], ...] = (
     # -- opening a connection --------------------------------------------------------------------
@@ -232,7 +234,8 @@ def _parts(words: str) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(_form(english)), chinese) for english, chinese in REASONS)
+    # Before the system's own words and the forms that fit anything.
+    return tuple((re.compile(_form(english)), chinese) for english, chinese in (*ROOMS, *REASONS))
 
 
 def _form(english: str) -> str:

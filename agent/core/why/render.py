@@ -11,7 +11,7 @@ from datetime import timedelta
 from agent.core.why import phrases
 from agent.core.why.causes import CATALOGUE, Owner
 from agent.core.why.text import Arg, Language, Text
-from agent.core.why.verdict import Finding, Stages, Verdict
+from agent.core.why.verdict import Finding, Retry, Stages, Verdict
 
 OWNERS = {
     Owner.MERCHANT: Text("商户", "merchant"),
@@ -39,6 +39,8 @@ _EVIDENCE = Text("依据：", "Evidence: ")
 _FOLLOWS = Text("由此引起：{title}（{code}）", "Follows from it: {title} ({code})")
 _OMITTED = Text("另有{count}项未列出", "{count} more are not listed")
 _UNKNOWNS = Text("未知：", "Not known:")
+_PAYMENTS = Text("涉及的交易：", "Payments:")
+_BEYOND = Text("   另有{count}笔未列出", "   {count} more are not listed")
 _SUGGESTIONS = Text(
     "本机看得到的都正常；看不到的可以这样核实：",
     "All that can be seen from here is well. What cannot be seen may be asked:",
@@ -53,7 +55,7 @@ def render(verdict: Verdict, lang: Language, offset: timedelta = _NO_OFFSET) -> 
     lines = [verdict.headline.render(lang, offset)]
     if verdict.stages is not None:
         lines.append(_stages(verdict.stages, lang))
-    if verdict.key is not None:
+    if verdict.key is not None or verdict.advice.retry is not Retry.NOT_APPLICABLE:
         lines.append(verdict.advice.line.render(lang, offset))
     if verdict.findings:
         lines += ["", _FINDINGS.render(lang)]
@@ -63,6 +65,11 @@ def render(verdict: Verdict, lang: Language, offset: timedelta = _NO_OFFSET) -> 
         lines += ["", _NOTHING.render(lang)]
     if verdict.omitted:
         lines.append(_OMITTED.render(lang, {"count": verdict.omitted}))
+    if verdict.payments:
+        lines += ["", _PAYMENTS.render(lang)]
+        lines += [f"   - {one.line.render(lang, offset)}" for one in verdict.payments]
+        if beyond := verdict.payments_total - len(verdict.payments):
+            lines.append(_BEYOND.render(lang, {"count": beyond}))
     if verdict.suggestions:
         lines += ["", _SUGGESTIONS.render(lang)]
         lines += [f"   - {_suggestion(one, lang, offset)}" for one in verdict.suggestions]

@@ -107,11 +107,64 @@ _TABLE: tuple[tuple[str, str, str, str, Owner | None], ...] = (
         None,
     ),
 )
+#: What wallets' platforms answer in their own words (WeChat Pay micropay, Alipay face-to-face and
+#: transfer APIs); a receiver hands them on as the response code. Any other is a plain decline.
+_PLATFORM: tuple[tuple[str, str, str, str, Owner | None], ...] = (
+    (
+        "SYSTEMERROR SYSTEM_ERROR ACQ.SYSTEM_ERROR BANKERROR BANK_ERROR",
+        "platform.outage",
+        "平台或银行系统错误",
+        "error in the platform's or the bank's system",
+        None,
+    ),
+    (
+        "ACQ.SELLER_BEEN_BLOCKED NOAUTH NO_AUTH ACQ.ACCESS_FORBIDDEN ACCOUNT_FROZEN",
+        "account.merchant_restricted",
+        "商户被冻结或无此权限",
+        "the merchant is blocked or has no right to this",
+        None,
+    ),
+    (
+        "PAYEE_CARD_INFO_ERROR PAYEE_ACCOUNT_STATUS_ERROR PAYEE_ACCOUNT_NOT_EXSIT",
+        "config.settlement_account",
+        "收款账户信息有误",
+        "the payee account is wrong",
+        None,
+    ),
+    (
+        "ACQ.PAYMENT_AUTH_CODE_INVALID AUTH_CODE_ERROR AUTHCODEERROR",
+        "wallet.code_expired",
+        "付款码过期或无效",
+        "the code is too old or not valid",
+        None,
+    ),
+    (
+        "NOTENOUGH NOT_ENOUGH ACQ.BUYER_BALANCE_NOT_ENOUGH ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH",
+        "card.insufficient_funds",
+        "顾客余额不足",
+        "the customer's balance is too low",
+        None,
+    ),
+    (
+        "ACQ.BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR ACQ.BUYER_PAYMENT_AMOUNT_MONTH_LIMIT_ERROR",
+        "card.limit_exceeded",
+        "顾客付款额度已用完",
+        "the customer's limit is used up",
+        None,
+    ),
+    (
+        "ACCOUNTERROR ACCOUNT_ERROR ACQ.BUYER_BANKCARD_STATUS_ERROR",
+        "account.cardholder_restricted",
+        "顾客账户异常",
+        "the customer's account is restricted",
+        None,
+    ),
+)
 #: The answer came too late or was lost behind the host, or the first try had gone through.
 _OPEN = frozenset({"09", "68", "94", "98"})
 
 RESPONSE_CODES: Mapping[str, Meaning] = {
     code: Meaning(cause, Text(zh, en), owner, code not in _OPEN)
-    for codes, cause, zh, en, owner in _TABLE
+    for codes, cause, zh, en, owner in (*_TABLE, *_PLATFORM)
     for code in codes.split()
 }

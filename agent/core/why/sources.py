@@ -14,7 +14,7 @@ from agent.core.money.journal import Amounts
 from agent.core.why import phrases
 from agent.core.why.case import Case, ChannelView, Condition, JournalView, Said, UnknownComponent
 from agent.core.why.text import Arg, Line, Money, Text, verbatim
-from agent.core.why.weigh import BESIDE_THE_MONEY, Scales, Tier, tier_of
+from agent.core.why.weigh import BESIDE_THE_MONEY, WAY, Scales, Tier, own_tier, tier_of
 
 #: A change of software is worth naming if the trouble began within a day of it.
 CHANGE_WINDOW = timedelta(hours=24)
@@ -22,6 +22,8 @@ _CHANGEABLE_PREFIXES = ("software.", "config.", "device.", "tls.")
 _CHANGEABLE = frozenset({"host.format_error", "host.rejected", "queue.held"})
 #: What is known of versions themselves is no trouble a change has caused.
 _OF_VERSIONS = frozenset({"software.outdated", "software.update_pending", "software.update_failed"})
+_SIM = "network.sim_problem"
+_CELLULAR = ("wwan", "ppp", "rmnet", "ccmni", "seth_lte", "wwp")
 #: Causes that are over as soon as the way to the host works again.
 _WAY_PREFIXES = ("network.", "tls.", "clock.")
 _WAY_CODES = frozenset(
@@ -87,8 +89,14 @@ def add_conditions(scales: Scales, conditions: Iterable[Condition]) -> None:
             since_at=one.since_at,
             args=one.args,
             evidence=evidence,
-            after=one.suppressed_by,
+            after=one.suppressed_by or _of_sim(one),
         )
+
+
+def _of_sim(one: Condition) -> str:
+    """Without its card a modem has no link, nor anything that comes after it."""
+    interface = str(one.args.get("interface") or "")
+    return _SIM if one.code in WAY and interface.startswith(_CELLULAR) else ""
 
 
 def add_said(scales: Scales, said: Iterable[Said]) -> None:
@@ -96,6 +104,7 @@ def add_said(scales: Scales, said: Iterable[Said]) -> None:
     for one in said:
         scales.add(
             one.code,
+            tier=own_tier(one.code),
             since_at=one.since_at,
             args=one.args,
             evidence=one.evidence,
@@ -130,7 +139,7 @@ def add_channels(scales: Scales, channels: Iterable[ChannelView]) -> list[Line]:
                 args = {"retry_at": one.next_attempt_at, "answer": next(iter(one.evidence), None)}
                 if not code:
                     unknown.append(Line(phrases.CHANNEL_UNEXPLAINED, {"name": one.name}))
-        scales.add(code, since_at=one.since_at, args=args, evidence=evidence)
+        scales.add(code, tier=own_tier(code), since_at=one.since_at, args=args, evidence=evidence)
     return unknown
 
 

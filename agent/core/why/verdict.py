@@ -10,12 +10,15 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from agent.core.money.journal import State
 from agent.core.why.causes import CATALOGUE, Cause, Owner
-from agent.core.why.text import Args, Line
+from agent.core.why.text import Args, Line, Money
 from agent.record import dataclass
 
 #: Nobody acts on a longer list; the rest is counted in `omitted`.
 MAX_FINDINGS = 5
+#: The same for payments a question is about.
+MAX_PAYMENTS = 20
 
 
 class Stage(StrEnum):
@@ -84,6 +87,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """One payment a question is about."""
+
+    key: str
+    state: State
+    in_doubt: bool
+    code: str  #: the cause it waits for; "" where none is known
+    amount: Money | None
+    occurred_at: datetime
+    line: Line  #: all of it in one sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The whole answer."""
 
@@ -97,3 +113,6 @@ class Verdict:
     advice: Advice
     unknowns: tuple[Line, ...]  #: what is not known, and what was not tried
     suggestions: tuple[Finding, ...]  #: what cannot be seen from here; only when all else is well
+    question: str = ""  #: of `questions.Question`; "" for one payment and for the terminal
+    payments: tuple[Affected, ...] = ()  #: at most MAX_PAYMENTS, worst first
+    payments_total: int = 0  #: of them, shown or not

@@ -24,8 +24,8 @@ class Tier(IntEnum):
     STATE = 0  #: the payment's own state says it
     BLOCK = 1  #: stops money on this terminal or its way out
     DOUBT = 2  #: money whose outcome is open or that waits for a person
-    LIMP = 3  #: slows or endangers it
-    REMOTE = 4  #: host, issuer, platform
+    REMOTE = 3  #: what runs payments here, then host, issuer, platform
+    LIMP = 4  #: slows or endangers it, and stops nothing
     ASIDE = 5  #: stands, but moves no money
 
 
@@ -45,6 +45,7 @@ WAY: tuple[str, ...] = (
 #: the health tracker cannot know because it mixes sources (channel, journal, alarms).
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     **{code: WAY[:layer] for layer, code in enumerate(WAY)},
+    "network.backup_unavailable": ("network.sim_problem",),
     "network.host_unreachable": (*WAY[:-1], "tls.client_certificate_expired"),
     "config.credential_expired": ("tls.client_certificate_expired",),
     "network.slow": (*WAY, "network.weak_signal"),
@@ -55,6 +56,25 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "tls.certificate_expiring": ("clock.wrong", "tls.host_certificate_expired"),
     "tls.untrusted": ("network.captive_portal", "clock.wrong"),
     "config.permission_denied": ("config.credential_expired",),
+    # A limit is reached because nothing goes out; what lapsed waited for the same.
+    **dict.fromkeys(
+        ("queue.limit_reached", "request.lapsed"),
+        (
+            "config.not_activated",
+            *WAY,
+            "tls.client_certificate_expired",
+            "tls.host_certificate_expired",
+            "tls.ca_expired",
+            "tls.untrusted",
+            "config.credential_expired",
+            "config.permission_denied",
+            "host.down",
+            "host.maintenance",
+            "host.busy",
+        ),
+    ),
+    "printer.low_voltage": ("power.battery_low",),
+    "software.app_stopped": ("software.app_crashing",),
     "queue.store_full": ("system.storage_worn", "system.storage_low"),
     "software.data_error": ("queue.quarantined",),
 }
@@ -116,14 +136,23 @@ _TIERS: Mapping[str, Tier] = {
 }
 _PREFIXES: Mapping[str, Tier] = {
     **dict.fromkeys(("network", "tls", "clock", "config"), Tier.BLOCK),
-    **dict.fromkeys(("queue", "request", "reversal", "duplicate"), Tier.DOUBT),
-    "software": Tier.LIMP,
+    **dict.fromkeys(
+        ("queue", "request", "reversal", "duplicate", "operator", "fraud", "preauth"), Tier.DOUBT
+    ),
+    "software": Tier.REMOTE,
     **dict.fromkeys(
         ("host", "issuer", "account", "card", "platform", "wallet", "settlement"), Tier.REMOTE
     ),
 }
 #: Whatever is wrong with these, payments still move.
 BESIDE_THE_MONEY = frozenset({"printer", "scanner", "keypad"})
+
+
+def own_tier(code: str) -> Tier:
+    """The same for what a payment, its channel or somebody who looked into it names as cause:
+    then it moves money, whatever it is otherwise."""
+    tier = tier_of(code)
+    return Tier.DOUBT if tier is Tier.ASIDE else tier
 
 
 def tier_of(code: str, component: str = "") -> Tier:

@@ -19,9 +19,14 @@ _PAYMENT = ("key", "state", "in_doubt", "cause")
 #: Operations whose answer lists payments, and under which name.
 _PAYMENTS = {"queue_retry": "items", "queue_hold": "items", "queue_release": "items"}
 #: Of a verdict: `facts` and the plain text quote the payment.
-_VERDICTS = ("why", "why_transaction")
+_VERDICTS = ("why", "why_transaction", "why_question")
 _INSPECTIONS = ("inspect", "inspection")
-_VERDICT = ("at", "key", "headline", "stages", "findings", "omitted", "advice", "unknowns")
+_VERDICT = (
+    "at", "key", "headline", "stages", "findings", "omitted", "advice", "unknowns", "question",
+    "payments", "payments_total",
+)  # fmt: skip
+#: Of a payment a verdict lists.
+_AFFECTED = ("key", "state", "in_doubt", "code")
 
 
 def told(operation: str, answer: Message) -> dict[str, object]:
@@ -38,7 +43,14 @@ def shown(operation: str, plain: dict[str, Any]) -> dict[str, object]:
             for one in plain.get(name, [])
         ]
     if operation in _VERDICTS:
-        plain = {field: plain[field] for field in _VERDICT if plain.get(field) not in (None, [])}
+        plain["payments"] = [
+            {field: one[field] for field in _AFFECTED if one.get(field) not in (None, "")}
+            for one in plain.get("payments", [])
+        ]
+        told_fields = (field for field in _VERDICT if plain.get(field) not in (None, [], ""))
+        plain = {field: plain[field] for field in told_fields}
+        if not plain.get("question"):
+            plain.pop("payments_total", None)
     if operation in _INSPECTIONS:
         # Read by vendors' programs too, so by the rules of a reading.
         for check in plain.get("checks", []):

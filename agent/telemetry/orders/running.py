@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 
 from agent.core.audit import Deed
 from agent.core.fleet import ledger
@@ -29,6 +30,13 @@ log = logging.getLogger(__name__)
 WAIT_S = 10.0
 #: How long the store may refuse the end of a command before the next question.
 RETRY_S = 5.0
+
+
+#: What takes a while: the operation that shows how far it is, and the list that grows.
+_FOLLOWED: Mapping[str, tuple[str, str]] = {
+    "inspect": ("inspection", "checks"),
+    "drill": ("drill_show", "steps"),
+}
 
 
 class Orders:
@@ -144,19 +152,22 @@ class Orders:
         if own is not None:
             return dict(await own(command.args, by))
         name, arguments = arguments_of(op.operation, command.args)
-        if name == "inspect":
-            return await self._inspected(order, by)
-        return told(name, await self._ports.do(name, arguments, by))
+        shown = told(name, await self._ports.do(name, arguments, by))
+        # A drill that restarts the agent ends this process: the report is read by another command.
+        if name in _FOLLOWED and not command.args.get("restart"):
+            return await self._followed(order, by, name, shown)
+        return shown
 
-    async def _inspected(self, order: Order, by: str) -> dict[str, object]:
-        """Begins one, or joins the one under way, and tells how far it is."""
-        shown = told("inspect", await self._ports.do(*arguments_of("inspect", {}), by))
+    async def _followed(
+        self, order: Order, by: str, name: str, shown: dict[str, object]
+    ) -> dict[str, object]:
+        """One that has begun, or the one under way: how far it is, and at last what came of it."""
+        look, steps = _FOLLOWED[name]
         while shown.get("state") == "running":
-            done, all_ = len(_list(shown, "checks")), max(1, len(_list(shown, "expected")))
+            done, all_ = len(_list(shown, steps)), max(1, len(_list(shown, "expected")))
             await self.inbox.tell(order, min(99, 100 * done // all_))
             wanted = {"number": str(shown["number"]), "after": done, "wait_s": WAIT_S}
-            asked = arguments_of("inspection", wanted)
-            shown = told("inspection", await self._ports.do(*asked, by))
+            shown = told(look, await self._ports.do(*arguments_of(look, wanted), by))
         return shown
 
     async def _end(self, over: Order) -> None:

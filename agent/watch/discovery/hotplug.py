@@ -33,6 +33,9 @@ IDLE_POLL_S = 10.0
 SUBSYSTEMS = frozenset(
     {"tty", "usb", "usbmisc", "usb-serial", "input", "hidraw", "hid", "bluetooth"}
 )
+#: That of sticks and cards; of no concern to whoever has not asked for it.
+STORAGE = "block"
+HEARD = SUBSYSTEMS | {STORAGE}
 ACTIONS = frozenset({"add", "remove", "bind", "unbind", "online", "offline"})
 _ARRIVALS = frozenset({"add", "bind", "online"})
 
@@ -45,9 +48,12 @@ class Interest:
 
     component: str
     device: str = ""
+    storage: bool = False  #: sticks and cards; those and nothing else
 
     def heeds(self, event: Uevent) -> bool:
         """Whether `event` may be about this device. In doubt it is: a read costs little."""
+        if self.storage or event.subsystem == STORAGE:
+            return self.storage and event.subsystem == STORAGE and event.action in _ARRIVALS
         if not self.device.startswith("/dev/") or _is_alias(self.device):
             return True
         # The events of the bus come without the node's name, and before or after its own.
@@ -159,7 +165,7 @@ class Hotplug:
         if event is None:
             log.warning("event=uevents_lost action=look_at_everything")
             self._note((one.component for one in self._interests), came=True)
-        elif event.subsystem in SUBSYSTEMS and event.action in ACTIONS:
+        elif event.subsystem in HEARD and event.action in ACTIONS:
             log.debug(
                 "event=uevent action=%s subsystem=%s node=%s",
                 event.action, event.subsystem, event.node,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import field
 
 from agent.record import dataclass
@@ -49,6 +50,10 @@ class Fold:
     def must_forget(self) -> bool:
         """Whether `forget` should be called soon."""
         return bool(self._let_go)
+
+    def down(self) -> AbstractSet[int]:
+        """The keys that are down at this moment; for a look, not for keeping."""
+        return self._down.keys()
 
     def heard(self, key: Key, now_s: float) -> None:
         """One event."""

@@ -50,13 +50,16 @@ class Reader:
         hidden: Callable[[], bool],
         ended: Callable[[str], None],
         event_bytes: int = NATIVE_BYTES,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
-        """`hidden` is asked before every read: while it says so, not a byte is taken in."""
+        """`hidden` is asked before every read: while it says so, not a byte is taken in. `moved`
+        is called whenever other keys may be down than before."""
         self._node = node
         self._fold = fold
         self._now_s = now_s
         self._hidden = hidden
         self._ended = ended
+        self._moved = moved
         self._decoder = Decoder(event_bytes)
         self._buffer = bytearray(EVENTS_AT_ONCE * event_bytes)
         self._forgetting: asyncio.TimerHandle | None = None
@@ -77,6 +80,7 @@ class Reader:
         self._node.close()
         self._forget()
         self._fold.found(frozenset(), self._now_s())
+        self._moved()
         self._decoder.forget()
 
     def _readable(self) -> None:
@@ -99,6 +103,7 @@ class Reader:
             return
         finally:
             wipe(self._buffer)
+        self._moved()
         if not sense:
             self._end("nonsense")
         elif self._fold.must_forget:

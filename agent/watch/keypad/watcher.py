@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from agent.core.health.reading import NotObservable, Outcome, Reading, Unknown
 from agent.link.opening import Opening
 from agent.watch.drivers.evdev import NATIVE_BYTES
 from agent.watch.keypad import node, tested
+from agent.watch.keypad.combination import Combination
 from agent.watch.keypad.fold import Fold
 from agent.watch.keypad.node import Node, NoKeypadError
 from agent.watch.keypad.reader import Reader
@@ -92,9 +93,14 @@ class KeypadWatcher:
         self._fold = Fold(config.stuck_after_s, config.stuck_after_s + CONFIRMED_LATER_S)
         self._told = Told()
         self._tests = _Tests(config, state_dir, blocking, now_s)
+        self._moved: Callable[[], None] = lambda: None
         self._reader: Reader | None = None
         self._rests_until_s = 0.0
         self._absence = _Absence(config, source or Device(config), now_s)
+
+    def combined(self, names: Sequence[str], hold_s: float, pressed: Callable[[], object]) -> None:
+        """`pressed` is called when these keys were held together for so long."""
+        self._moved = Combination(names, hold_s, self._fold.down, pressed).moved
 
     def heed(self, changed: Callable[[], None]) -> None:
         """`changed` is called when a read would tell something new at once."""
@@ -152,6 +158,7 @@ class KeypadWatcher:
             hidden=self._absence.hidden,
             ended=self._ended,
             event_bytes=self._event_bytes,
+            moved=self._moved,
         )
         try:
             reader.start()

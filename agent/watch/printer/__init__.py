@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from os.path import realpath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from agent.config.devices import Printer
 from agent.core.health.reading import NotFitted, Outcome
@@ -20,6 +20,7 @@ from agent.core.health.reading import NotFitted, Outcome
 if TYPE_CHECKING:
     from agent.blocking import Blocking
     from agent.watch.printer.ports import Link, OpenPort
+    from agent.watch.printer.printing import Put
     from agent.watch.printer.watcher import PrinterWatcher
 
 
@@ -42,6 +43,15 @@ class Identified(Protocol):
 
     async def identity(self) -> Mapping[str, str]:
         """maker, model, firmware, serial, font, usb_id, as far as known; nothing is masked."""
+        ...
+
+
+@runtime_checkable
+class Prints(Protocol):
+    """For slips."""
+
+    async def put(self, told: bytes) -> Put:
+        """Print these bytes. Raises `printing.PrintError`, a HardwareError, unless all went out."""
         ...
 
 

@@ -31,6 +31,7 @@ from agent.watch.printer.problems import NoReadingError
 
 if TYPE_CHECKING:
     from agent.watch.printer.passed_on import PassedOn
+    from agent.watch.printer.printing import Put
     from agent.watch.printer.push import Bell
 
 component = "printer"
@@ -61,6 +62,7 @@ class PrinterWatcher:
         self._passed_on = _passed_on(config, now_s)
         self._ring: Callable[[], None] | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._while_printing: Outcome | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -85,6 +87,8 @@ class PrinterWatcher:
 
     async def read(self) -> Outcome:
         """How the printer is now, or why that cannot be said."""
+        if self._while_printing is not None:
+            return self._while_printing  # nothing may come between the lines of a slip
         async with self._one_at_a_time:
             if (bell := self._session.bell) is not None:
                 bell.stop()
@@ -98,6 +102,54 @@ class PrinterWatcher:
                 return await self._failed(nothing)
             self._session.silent_reads = 0
             return reading
+
+    async def put(self, told: bytes) -> Put:
+        """Print these bytes, if the printer says that it is ready. Raises PrintError."""
+        from agent.watch.printer import printing
+
+        where = self._link.where
+        if self._config.share != "exclusive":
+            raise printing.PrintError("print.owned", f"{where.name} is the payment app's")
+        async with self._one_at_a_time:
+            if (bell := self._session.bell) is not None:
+                bell.stop()
+            try:
+                presence = None if self._link.keeps_open else await self._link.presence()
+                reading = await self._asked(presence)
+                printing.ready(where, reading)
+                if "star" in {self._session.dialect, self._config.dialect}:
+                    raise printing.PrintError("print.not_ready", f"{where.name} is no ESC/POS")
+                self._while_printing = reading
+                return await self._printed(told, presence)
+            except NoReadingError as nothing:
+                # Before a byte was sent: afterwards it is `print.stopped`.
+                raise printing.PrintError("print.not_ready", nothing.reason) from None
+            finally:
+                self._while_printing = None
+                if self._ring is not None:
+                    self._ring()
+
+    async def _printed(self, told: bytes, presence: Presence | None) -> Put:
+        """Send it, and ask how the printer is afterwards."""
+        from agent.watch.printer import printing
+
+        link, session = self._link, self._session
+        port = session.port or await link.open()
+        try:
+            put = await printing.put(port, link.where, told)
+        except OSError as error:
+            gone = problems.unplugged(link.where, error).reason
+            raise printing.PrintError("print.stopped", gone) from None
+        finally:
+            if not link.keeps_open:
+                await let_go(port, link.where, self._blocking)
+        try:
+            after = await self._asked(presence)
+        except NoReadingError as nothing:
+            raise printing.PrintError("print.stopped", nothing.reason) from None
+        if why := printing.trouble(after.values):
+            raise printing.PrintError("print.stopped", f"{link.where.name} stopped: {why}")
+        return put
 
     async def identity(self) -> Mapping[str, str]:
         """See `agent.watch.printer.Identified`.
@@ -142,7 +194,7 @@ class PrinterWatcher:
             return NotObservable("the printer is not asked: [printer] share is off")
         return NotObservable("the payment app has not passed on any status of its printer yet")
 
-    async def _asked(self, presence: Presence | None) -> Outcome:
+    async def _asked(self, presence: Presence | None) -> Reading:
         session, link = self._session, self._link
         known = {"device": self._config.device, **_shown(presence.evidence if presence else {})}
         if session.port is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.money import limits
+from agent.core.money import lately, limits, originals
 from agent.core.money.limits import Finding, Ground, Level, Use
 from agent.core.why import checked
 from agent.core.why.causes import CATALOGUE
@@ -24,11 +24,21 @@ def finding(code: str, cause: str, level: Level = Level.REFUSE, **args: Any) -> 
 def test_every_code_of_the_judge_has_a_sentence_and_a_cause() -> None:
     """No finding can reach a cashier without words."""
     said = set()
-    for node in ast.walk(ast.parse(inspect.getsource(limits))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            said.add(node.value)
+    for judge in (limits, lately, originals):
+        for node in ast.walk(ast.parse(inspect.getsource(judge))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said.add(node.value)
     codes = {word for word in said if word in checked.CODES}
-    assert codes | {"terminal.mismatch", "merchant.mismatch", "store.full"} == checked.CODES
+    assert (
+        codes
+        | {
+            "terminal.mismatch",
+            "merchant.mismatch",
+            "store.full",
+            "payment.unfinished",
+        }
+        == checked.CODES
+    )
     for code in checked.CODES & CATALOGUE.keys():
         assert CATALOGUE[code].step.zh
 

@@ -10,9 +10,10 @@ from agent.core.why.response_codes import RESPONSE_CODES
 
 @pytest.mark.parametrize("code", sorted(RESPONSE_CODES))
 def test_rows(code: str) -> None:
-    """A response code has two characters, a cause of the catalogue and words in both languages."""
+    """A code of field 39 has two characters, one of a platform is a word; each has a cause of the
+    catalogue and words in both languages."""
     row = RESPONSE_CODES[code]
-    assert len(code) == 2
+    assert len(code) == 2 or code.replace("_", "").replace(".", "").isupper()
     assert row.cause in CATALOGUE
     assert row.text.zh
     assert row.text.en

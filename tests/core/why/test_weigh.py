@@ -75,8 +75,8 @@ def test_circle_of_roots_ends() -> None:
 
 
 def test_local_causes_come_before_the_host() -> None:
-    """The terminal's own troubles are said before the host's, whatever order they came in."""
-    order = ["network.no_link", "host.no_reply", "network.unstable", "host.down"]
+    """What stops money here is said before the host's troubles, and what only slows after them."""
+    order = ["network.no_link", "host.no_reply", "host.down", "network.unstable"]
     for codes in itertools.permutations(order):
         assert [code for code, _ in found(*codes)] == order
 

@@ -1,0 +1,39 @@
+"""What the actions need to make a support bundle; for types only, a part of `ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+
+class Shelf(Protocol):
+    """Where bundles lie."""
+
+    def place(self) -> tuple[str, Path]: ...
+    def piece(self, bundle_id: str, number: int) -> tuple[bytes, bool] | None: ...
+
+
+class Surroundings(Protocol):
+    """Bounds, places and what only main knows of this machine."""
+
+    @property
+    def shelf(self) -> Shelf: ...
+    @property
+    def max_bytes(self) -> int: ...
+    @property
+    def log_lines(self) -> int: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def folders(self) -> Sequence[str]: ...
+    @property
+    def secret_files(self) -> Sequence[str]: ...
+    @property
+    def config(self) -> Sequence[str]: ...
+    @property
+    def log(self) -> Sequence[str]: ...
+    @property
+    def facts(self) -> Mapping[str, str]: ...

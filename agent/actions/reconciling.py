@@ -1,0 +1,347 @@
+"""One settlement list from its first piece to its last finding, while payments go on.
+
+Keeps the pieces beside the journal, has them read and matched by a program of its own, feeds that
+program the journal rows of the days it asks for, and keeps what it finds. One list at a time. No
+record is changed: what a list says of a payment that is open here is a finding, and only the
+host's own answer ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from agent.actions.list_profile import chosen, profile_of
+from agent.actions.ports_reconcile import KeepingLists, Spool
+from agent.clock import Clock
+from agent.core.why.reconcile.classes import UNTOLD
+from agent.core.why.reconcile.payments import payment_of
+from agent.core.why.reconcile.profile import Profile, to_plain
+from agent.errors import StoreError
+from agent.offload import Offload, OffloadError
+from agent.record import dataclass
+from agent.wire.problem import RequestError
+
+if TYPE_CHECKING:
+    from agent.actions.rooms import Journal
+    from agent.config.reconcile import Reconcile
+    from agent.core.money.journal import Record
+
+log = logging.getLogger(__name__)
+
+#: What the program is told of the file at once; base64 of it fits a line.
+PIECE_BYTES = 262_144
+#: An upload nobody went on with gives way to another one.
+IDLE_S = 120.0
+DEADLINE_S = 600.0
+PAGE = 500
+DEFAULT_MAX_MB = 32
+_UNTOLD = frozenset(one.value for one in UNTOLD)
+_DAY_MS = 86_400_000
+#: Payments handed over so long after they were made are still found.
+_HANDED_OVER_LATE_MS = 7 * _DAY_MS
+
+
+@dataclass(slots=True, kw_only=True)
+class Upload:
+    """A list on its way in."""
+
+    import_id: str
+    profile: Profile
+    name: str
+    actor: str
+    limit_bytes: int
+    began_ms: int
+    touched_ms: int
+    size_bytes: int = 0
+    pieces: int = 0
+    last: bytes = b""  #: digest of the last piece
+    digest: Any = field(default_factory=hashlib.sha256)
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A list that is being worked through."""
+
+    number: int
+    name: str
+    actor: str
+    task: asyncio.Task[None] | None = None
+    stage: Literal["reading", "matching", "keeping"] = "reading"
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Reconciler:
+    """`dialogue` False: the program is run here and hears everything before it answers."""
+
+    def __init__(
+        self,
+        tables: Sequence[Reconcile],
+        *,
+        rows: KeepingLists,
+        journal: Journal,
+        offload: Offload,
+        clock: Clock,
+        spool: Spool,
+        keep_days: int = 180,
+        told: Callable[[], object] | None = None,
+        dialogue: bool = True,
+    ) -> None:
+        self._tables = tables
+        self._rows = rows
+        self._journal = journal
+        self._offload = offload
+        self._clock = clock
+        self._spool = spool
+        self._keep_ms = keep_days * _DAY_MS
+        self._told = told
+        self._dialogue = dialogue
+        self._upload: Upload | None = None
+        self.running: Running | None = None
+
+    # -- in pieces ---------------------------------------------------------------------------
+
+    async def begin(
+        self,
+        profile: str,
+        name: str,
+        *,
+        sha256: str,
+        size_bytes: int,
+        settled_on: str | None,
+        actor: str,
+    ) -> tuple[str, int]:
+        """Where to send the pieces; or the number under which this very list was read."""
+        table = chosen(self._tables, profile)
+        read_by = profile_of(table, settled_on)
+        limit = (DEFAULT_MAX_MB if table is None else table.max_mb) * 1024 * 1024
+        if size_bytes > limit:
+            raise _too_large(limit)
+        if sha256:
+            known = await self._rows.same(_identity(sha256, read_by))
+            if known:
+                return "", known
+        self._free()
+        now = self._clock.now()
+        self._spool.begin()
+        self._upload = Upload(
+            import_id=secrets.token_hex(8), profile=read_by, name=name, actor=actor,
+            limit_bytes=limit, began_ms=now.wall_ms, touched_ms=now.boot_ms,
+        )  # fmt: skip
+        return self._upload.import_id, 0
+
+    def piece(self, import_id: str, number: int, data: bytes) -> int:
+        """Take a piece; how much there is now."""
+        upload = self._of(import_id)
+        digest = hashlib.sha256(data).digest()
+        if number == upload.pieces - 1 and digest == upload.last:
+            return upload.size_bytes
+        if number != upload.pieces:
+            raise RequestError("reconcile.piece", f"piece {upload.pieces} is awaited")
+        if upload.size_bytes + len(data) > upload.limit_bytes:
+            self._forget()
+            raise _too_large(upload.limit_bytes)
+        self._spool.add(data)
+        upload.digest.update(data)
+        upload.size_bytes += len(data)
+        upload.pieces, upload.last = number + 1, digest
+        upload.touched_ms = self._clock.now().boot_ms
+        return upload.size_bytes
+
+    async def end(self, import_id: str) -> int:
+        """It is whole: work it through in the background; its number."""
+        upload = self._of(import_id)
+        identity = _identity(upload.digest.hexdigest(), upload.profile)
+        known = await self._rows.same(identity)
+        if known:
+            self._forget()
+            return known
+        now_ms = self._clock.now().wall_ms
+        number = await self._rows.begin(
+            upload.profile.name, upload.name, identity, upload.actor, now_ms
+        )
+        self._upload = None
+        running = Running(number=number, name=upload.name, actor=upload.actor)
+        self.running = running
+        running.task = asyncio.create_task(self._work(running, upload), name="reconcile")
+        return number
+
+    def give_up(self, import_id: str) -> None:
+        """Nothing of it is kept."""
+        self._of(import_id)
+        self._forget()
+
+    async def finished(self, number: int, wait_s: float) -> None:
+        """Returns when that list is done, or after `wait_s`."""
+        running = self.running
+        if running is not None and running.number == number and wait_s > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await running.over.wait()
+
+    async def tidy(self) -> None:
+        """What was broken off by the last end, and what is too old."""
+        now_ms = self._clock.now().wall_ms
+        if self.running is None:
+            if self._upload is None:
+                self._spool.drop()
+            await self._rows.broken_off(now_ms)
+        await self._rows.prune(now_ms - self._keep_ms)
+
+    def _free(self) -> None:
+        """Raises RequestError naming the list that is in the way."""
+        if self.running is not None:
+            raise _busy(self.running.name, self.running.actor, f"number {self.running.number}")
+        upload = self._upload
+        if upload is None:
+            return
+        idle_ms = self._clock.now().boot_ms - upload.touched_ms
+        if idle_ms < IDLE_S * 1000:
+            raise _busy(upload.name, upload.actor, "being sent")
+        log.info("event=list_upload_given_up idle_s=%d", idle_ms // 1000)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._upload = None
+        self._spool.drop()
+
+    def _of(self, import_id: str) -> Upload:
+        if self._upload is None or self._upload.import_id != import_id:
+            raise RequestError("reconcile.unknown", "no such list is being sent")
+        return self._upload
+
+    # -- through -----------------------------------------------------------------------------
+
+    async def _work(self, running: Running, upload: Upload) -> None:
+        state, body = "refused", {"problem": {"why": "broken_off"}}
+        try:
+            state, body = await self._matched(running, upload)
+        except OffloadError as error:
+            log.warning("event=reconcile_failed code=%s number=%d", error.code, running.number)
+        except StoreError as error:
+            log.warning("event=reconcile_failed code=%s number=%d", error.code, running.number)
+        finally:
+            self._spool.drop()
+            try:
+                await self._rows.end(running.number, state, self._clock.now().wall_ms, body)
+            except StoreError as error:
+                log.warning("event=reconcile_not_kept code=%s", error.code)
+            self.running = None
+            running.over.set()
+        log.info("event=reconciled number=%d state=%s", running.number, state)
+        if self._told is not None:
+            self._told()
+
+    async def _matched(self, running: Running, upload: Upload) -> tuple[str, dict[str, Any]]:
+        window: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        body: dict[str, Any] = {}
+        if not self._dialogue:
+            await self._window_first(upload, window)
+        first = 0
+        lines = self._told_lines(running, upload, window)
+        async with contextlib.aclosing(lines):
+            answers = self._offload.run("reconcile", lines, DEADLINE_S)
+            # Every Offload is a generator; whoever stops reading must close it.
+            async with contextlib.aclosing(cast("AsyncGenerator[bytes, None]", answers)):
+                async for line in answers:
+                    told = json.loads(line)
+                    if "refused" in told:
+                        return "refused", {"problem": told["refused"]}
+                    if "window" in told:
+                        body["encoding"] = told["encoding"]
+                        if not window.done():
+                            window.set_result(tuple(told["window"]))
+                    elif "found" in told:
+                        running.stage = "keeping"
+                        rows = [row for row in told["found"] if row[0] not in _UNTOLD]
+                        await self._rows.add(running.number, first, rows)
+                        first += len(rows)
+                    else:
+                        body |= told["done"]
+        if "counts" not in body:
+            raise OffloadError("offload.failed", "the program ended too early")
+        return "done", body
+
+    async def _window_first(self, upload: Upload, window: asyncio.Future[tuple[int, int]]) -> None:
+        """The program here hears all before it answers: ask it for the days in a run of its own."""
+        async for line in self._offload.run("reconcile", self._file_lines(upload), DEADLINE_S):
+            told = json.loads(line)
+            if "window" in told:
+                window.set_result(tuple(told["window"]))
+                return
+        window.set_result((0, 0))  # it refuses, and will say so again
+
+    async def _file_lines(self, upload: Upload) -> AsyncIterator[bytes]:
+        yield json.dumps(to_plain(upload.profile)).encode()
+        for piece in self._spool.pieces(PIECE_BYTES):
+            yield b"F" + base64.b64encode(piece)
+        yield b"E"
+
+    async def _told_lines(
+        self, running: Running, upload: Upload, window: asyncio.Future[tuple[int, int]]
+    ) -> AsyncGenerator[bytes, None]:
+        async for line in self._file_lines(upload):
+            yield line
+        since_ms, until_ms = await window
+        running.stage = "matching"
+        async for page in self._payments(since_ms, until_ms):
+            yield json.dumps(page).encode()
+
+    async def _payments(self, since_ms: int, until_ms: int) -> AsyncIterator[list[Any]]:
+        """The journal's rows of that time, as the program wants them, a page at a time."""
+        after = await self._first_after(since_ms - _DAY_MS)
+        while True:
+            records = await self._journal.page(after_seq=after, limit=PAGE)
+            if not records:
+                return
+            after = records[-1].seq
+            earlier = await self._rows.earlier(records[0].seq, after)
+            page = [payment_of(record, earlier.get(record.seq, (0, 0, ""))) for record in records]
+            page = [one for one in page if since_ms <= one.occurred_ms < until_ms]
+            if page:
+                yield page
+            if records[0].stored.wall_ms > until_ms + _HANDED_OVER_LATE_MS:
+                return
+
+    async def _first_after(self, since_ms: int) -> int:
+        """The number after which payments may be of that time: journals grow at their end."""
+        low, step = 0, PAGE
+        while await self._before(low + step, since_ms):
+            low, step = low + step, step * 2
+        high = low + step
+        while high - low > PAGE:
+            middle = (low + high) // 2
+            if await self._before(middle, since_ms):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    async def _before(self, seq: int, since_ms: int) -> bool:
+        """Whether what was stored next to `seq` was stored before that time."""
+        records: list[Record] = await self._journal.page(after_seq=seq, limit=1)
+        return bool(records) and records[0].stored.wall_ms < since_ms
+
+
+def _identity(sha256: str, profile: Profile) -> str:
+    """The same file read in the same way."""
+    plain = json.dumps(to_plain(profile), sort_keys=True)
+    return hashlib.sha256(f"{sha256}{plain}".encode()).hexdigest()
+
+
+def _busy(name: str, actor: str, how: str) -> RequestError:
+    return RequestError("reconcile.busy", f"another list is {how}: {name or '?'}, by {actor}")
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(
+        "reconcile.too_large", f"the list is larger than {limit // 1024 // 1024} MB"
+    )

@@ -1,0 +1,1 @@
+"""The outage drill: what its steps are, what they came to, and in which words. Pure."""

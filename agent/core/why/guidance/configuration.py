@@ -1,0 +1,48 @@
+"""Guidance of chapter 4, configuration and rights: identity, sign-on, limits, credentials."""
+
+# ruff: noqa: E501  (a sentence is one line: that is how translators read it)
+
+from agent.core.why.guidance.entry import read
+
+GUIDANCE = read((
+    ("config.merchant_mismatch", "acquirer", "mid tid serial",
+     ("马上停止收款，钱可能进了别家账户；拍下屏幕和装机单上的两个号码。", "Stop taking payments, the money may go elsewhere; photograph the numbers on screen and on the set-up sheet."),
+     ("这台机器要核对信息，请到旁边付款。", "This terminal is being checked, please pay next door."),
+     ("两个号码有一位不同就停", "one digit differs")),
+    ("config.not_signed_on", "acquirer", "tid mid batch response",
+     ("在收款应用点“签到”；失败就先结算上一批次，再签到一次。", "Tap sign-on in the payment app; if refused, settle the last batch and sign on again."),
+     ("机器要重新签到，大约半分钟。", "The terminal has to sign on, half a minute."),
+     ("连续两次签到失败", "two sign-ons in a row fail")),
+    ("config.not_activated", "technician", "tid mid serial",
+     ("打开装机单，从第一项没打勾的做起；没激活前可以存交易，但钱不会到账。", "Take the set-up sheet and begin at the first open item; until then payments are stored and no money arrives."),
+     ("这台机器还没开通，请用另一台。", "This terminal is not in service yet, please use another."),
+     ("装机单缺激活码或参数", "activation code or parameters are missing from the sheet")),
+    ("config.device_unregistered", "acquirer", "serial tid mid model",
+     ("不要换终端号去试；核对机身序列号与装机单是否一致。", "Do not try other TIDs; compare the serial number on the case with the sheet."),
+     ("银行还没登记这台机器，请换一台付款。", "The bank does not know this terminal yet, please use another."),
+     ("序列号一致仍被拒", "the numbers agree and it is still refused")),
+    ("config.wrong_mode", "vendor", "serial tid version",
+     ("停止收款：测试环境的小票不是钱；今天已收的逐笔记下金额和时间。", "Stop: a test slip is no money; write down amount and time of what was taken today."),
+     ("刚才那笔是测试记录，没有真正扣款，请重新付一次。", "That one was a test record and nothing was charged; please pay again."),
+     ("小票上出现“测试”“演示”字样", "a slip says test or training")),
+    ("config.limit_wrong", "acquirer", "mid tid amount",
+     ("大额先分流到另一台；不要替顾客拆单；记下被拒的金额。", "Send large amounts to another terminal; do not split them; note what was refused."),
+     ("这台机器单笔额度不够，请到那边付。", "The amount is over this terminal's limit, please pay over there."),
+     ("正常金额也被挡下", "ordinary amounts are stopped too")),
+    ("config.permission_denied", "technician", "tid error subject",
+     ("看提示缺哪一项权限；系统文件权限由技术人员补，主机上的权限要收单机构开。", "See which right is missing: files are the technician's, rights at the host the acquirer's."),
+     ("交易已存好，等开通权限就上送，不用再付。", "Your payment is stored and goes up once the right is granted; no need to pay again."),
+     ("补了权限、重启后仍被拒", "it is still refused after granting it and a restart")),
+    ("config.credential_expired", "technician", "tid subject expiry",
+     ("运行凭证更新；更新前别清队列，存着的交易换好后会自动发。", "Renew the credential; leave the queue alone, it is sent by itself afterwards."),
+     ("付款成功了，只是上传要晚一会儿。", "The payment is done, only its upload comes a little later."),
+     ("新凭证也被主机拒绝", "the host refuses the new one too")),
+    ("config.invalid_parameter", "app_vendor", "version tid error",
+     ("退回上一步，只重输提示的那一项；金额别带空格和小数点以外的符号。", "Go back and key only the named item again; amounts take digits and one point."),
+     ("刚才有一项没填对，没有扣款，我重输一次。", "One entry was wrong and nothing was charged; I will key it again."),
+     ("输入正确，提示仍然出现", "the entry is right and the message stays")),
+    ("config.settlement_account", "acquirer", "mid account dates",
+     ("拿开户许可或银行卡，对照收单机构登记的户名、账号、开户行，一个字都不能差。", "Hold the bank's papers beside the name, number and branch the acquirer has on file; not one character may differ."),
+     ("您的付款已成功，这是我们和银行之间的事。", "Your payment is complete; this is between us and our bank."),
+     ("清算款被退回一次", "one payout has come back")),
+))  # fmt: skip

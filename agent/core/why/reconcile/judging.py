@@ -1,0 +1,206 @@
+"""From pairs to findings: which class a line or a payment is in, with what it takes to show it.
+
+`Judge` is told the calendar and the days the list is about. A list never moves a payment: what it
+says about one that is open here is a finding, and only the host's own answer ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from agent.core.money.journal import State
+from agent.core.why.reconcile.classes import Class
+from agent.core.why.reconcile.lines import Line
+from agent.core.why.reconcile.matching import Pair, Shelves
+from agent.core.why.reconcile.payments import Payment
+from agent.core.why.reconcile.profile import Profile
+
+
+class Finding(NamedTuple):
+    """One finding, as it is kept. A plain list on its way through pipes."""
+
+    result: str
+    line: int  #: 0: the list has none
+    seq: int  #: 0: the journal has none
+    key: str
+    by: str
+    amount_minor: int | None
+    listed_minor: int | None
+    fee_minor: int | None
+    currency: str
+    settled_day: int
+    due_day: int
+    occurred_ms: int
+    rrn: str
+    stan: str
+    batch: str
+    terminal_id: str
+    detail: str
+    mark: int  #: what a line without a payment is recognised by in a later list; 0: has a payment
+
+
+class Days(NamedTuple):
+    """The days a list settles."""
+
+    first: int
+    last: int
+
+
+class Judge:
+    """Says of each pair what it is."""
+
+    def __init__(self, profile: Profile, days: Days, shelves: Shelves) -> None:
+        self._profile = profile
+        self._days = days
+        self._left = shelves()
+
+    def findings(self, pairs: Iterable[Pair]) -> Iterator[Finding]:
+        """One for every line and every payment that stands alone."""
+        for pair in pairs:
+            line, payment = pair.line, pair.payment
+            if line is None:
+                assert payment is not None
+                if pair.note:
+                    yield _of_payment(Class.AMBIGUOUS, payment)
+                else:
+                    self._left.add(tuple(payment))
+            elif payment is None:
+                yield _of_line(self._alone(line, pair.note), line)
+            elif pair.note:
+                result = Class.OFFSET if pair.note == "offset" else Class.DUPLICATE
+                yield _of_line(result, line, payment)
+            else:
+                result, detail = self._together(line, payment)
+                yield _of_both(result, line, payment, pair.by, detail)
+        yield from self._unlisted()
+
+    def _alone(self, line: Line, note: str) -> Class:
+        if note:
+            return Class.AMBIGUOUS
+        if line.status == "restricted":
+            return Class.RESTRICTED
+        if line.kind in ("fee", "chargeback"):
+            return Class.OFFSET
+        return Class.MISSING_HERE
+
+    def _together(self, line: Line, payment: Payment) -> tuple[Class, str]:
+        match line.status:
+            case "restricted":
+                return Class.RESTRICTED, ""
+            case "held":
+                return Class.RISK_HOLD, ""
+            case "failed":
+                return Class.FAILED_THERE, ""
+        if payment.state == State.REVERSED:
+            return Class.REVERSED_HERE, ""
+        if not payment.final:
+            return Class.OPEN_HERE, "in_doubt" if payment.in_doubt else payment.state
+        if not payment.posted:
+            return Class.REFUSED_HERE, payment.state
+        if self._again(line, payment):
+            return Class.DUPLICATE, "earlier"
+        if line.amount_minor != payment.amount_minor:
+            return Class.AMOUNT_DIFFERS, self._difference(line, payment)
+        if line.settled_day and payment.due_day and line.settled_day > payment.due_day:
+            return Class.LATE, payment.due_reason
+        return Class.MATCHED, ""
+
+    def _again(self, line: Line, payment: Payment) -> bool:
+        """An earlier list settled it on another day: this is a second time."""
+        return bool(
+            payment.earlier
+            and payment.earlier_day
+            and line.settled_day
+            and line.settled_day != payment.earlier_day
+        )
+
+    def _difference(self, line: Line, payment: Payment) -> str:
+        listed, expected = abs(line.amount_minor), abs(payment.amount_minor)
+        if listed > expected:
+            return "more"
+        short = expected - listed
+        if line.fee_minor is not None and short == line.fee_minor:
+            return "fee"
+        if short <= expected * self._profile.fee_percent / 100:
+            return "fee"
+        return "partial"
+
+    def _unlisted(self) -> Iterator[Finding]:
+        """Payments no line was brought together with."""
+        undone: dict[str, int] = {}
+        for payment in self._remaining():
+            if payment.posted and payment.refers_to and payment.amount_minor < 0:
+                undone[payment.refers_to] = payment.amount_minor
+        netted = {
+            payment.key
+            for payment in self._remaining()
+            if payment.posted
+            and payment.settles
+            and undone.get(payment.key) == -payment.amount_minor
+        }
+        for payment in self._remaining():
+            if payment.key in netted or (
+                payment.posted
+                and payment.refers_to in netted
+                and undone[payment.refers_to] == payment.amount_minor
+            ):
+                yield _of_payment(Class.OFFSET, payment, "void")
+            else:
+                yield _of_payment(self._missing(payment), payment, payment.due_reason)
+
+    def _missing(self, payment: Payment) -> Class:
+        if payment.earlier:
+            return Class.EARLIER
+        if not payment.final:
+            return Class.OPEN
+        if not payment.posted or not payment.settles or not payment.amount_minor:
+            return Class.NOT_EXPECTED
+        if payment.due_day < self._days.first:
+            return Class.OUTSIDE
+        if payment.due_day > self._days.last:
+            return Class.NOT_REALTIME if payment.due_reason else Class.NOT_DUE
+        return Class.MISSING_THERE
+
+    def _remaining(self) -> Iterator[Payment]:
+        for row in self._left.rows():
+            yield Payment._make(row)
+
+
+def mark_of(line: Line) -> int:
+    """The same for the same line in another list, whatever its place."""
+    told: tuple[Any, ...] = (
+        line.key, line.rrn, line.stan, line.batch, line.terminal_id, line.amount_minor,
+        line.occurred_ms, line.kind,
+    )  # fmt: skip
+    digest = hashlib.blake2b(repr(told).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1 | 1
+
+
+def _of_both(result: Class, line: Line, payment: Payment, by: str, detail: str) -> Finding:
+    return Finding(
+        result.value, line.number, payment.seq, payment.key, str(by), payment.amount_minor,
+        line.amount_minor, line.fee_minor, payment.currency, line.settled_day, payment.due_day,
+        payment.occurred_ms, payment.rrn or line.rrn, payment.stan or line.stan,
+        payment.batch or line.batch, payment.terminal_id, detail, 0,
+    )  # fmt: skip
+
+
+def _of_line(result: Class, line: Line, payment: Payment | None = None) -> Finding:
+    """A line that is no payment's own; `payment` is the one it belongs to."""
+    return Finding(
+        result.value, line.number, 0, "" if payment is None else payment.key, "", None,
+        line.amount_minor, line.fee_minor, line.currency, line.settled_day, 0,
+        line.occurred_ms or 0, line.rrn, line.stan, line.batch, line.terminal_id,
+        # What it calls itself is no key of ours.
+        f"{line.kind} {line.key}".strip() if payment is None else line.kind, mark_of(line),
+    )  # fmt: skip
+
+
+def _of_payment(result: Class, payment: Payment, detail: str = "") -> Finding:
+    return Finding(
+        result.value, 0, payment.seq, payment.key, "", payment.amount_minor, None, None,
+        payment.currency, 0, payment.due_day, payment.occurred_ms, payment.rrn, payment.stan,
+        payment.batch, payment.terminal_id, detail, 0,
+    )  # fmt: skip

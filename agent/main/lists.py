@@ -1,0 +1,48 @@
+"""Settlement lists plugged together. What reads them is loaded with the first one that comes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from agent.main.floor import Floor
+from agent.offload import Offload
+from agent.store.settled import SettledRows
+from agent.store.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.actions.reconciling import Reconciler
+
+SPOOL = "settlement-list.part"
+#: How often old lists are forgotten.
+TIDY_S = 86_400.0
+
+
+def reconciler_of(
+    floor: Floor, rows: SettledRows, offload: Offload, changed: Callable[[], object]
+) -> Callable[[], Reconciler]:
+    """Who reads lists, made when it is first asked for."""
+
+    @cache
+    def made() -> Reconciler:
+        from agent.actions.reconciling import Reconciler
+
+        return Reconciler(
+            floor.config.reconcile,
+            rows=rows,
+            journal=floor.store,
+            offload=offload,
+            clock=floor.clock,
+            spool=Spool(floor.store.directory / SPOOL),
+            keep_days=floor.config.store.retention_days,
+            told=changed,
+        )
+
+    async def tidy() -> None:
+        if made.cache_info().currsize or await rows.any_read():
+            await made().tidy()
+
+    floor.timers.every(TIDY_S, "lists", tidy)
+    return made
