@@ -58,6 +58,8 @@ class Past:
         tail = [] if n else self._newest(record.seq, TAIL)
         standing = (NUMBER[record.state], int(record.in_doubt))
         said = (event, change.cause, change.note, change.actor)
+        if tail and not _still_ends_there(tail[0], record):
+            tail = tail[:1]  # the last line says where it stands: none before it may take this
         for row in tail if change.actor == _AGENT else ():  # what a person did is never folded
             if (row["event"], row["cause"], row["note"], row["actor"]) != said:
                 continue
@@ -123,6 +125,13 @@ def implied(record: Record) -> Sequence[Line]:
         record.seq, 3, ended.value, *standing, record.cause, record.note, _AGENT, 1, at_ms, at_ms,
     )  # fmt: skip
     return taken, attempt, end
+
+
+def _still_ends_there(newest: sqlite3.Row, record: Record) -> bool:
+    """Whether the newest line still says where the record stands. Sending says nothing lasting."""
+    if record.state is State.SENDING:
+        return True
+    return (newest["state"], newest["in_doubt"]) == (NUMBER[record.state], int(record.in_doubt))
 
 
 def _line(record: Record, n: int, event: str, change: Change, now: Moment) -> Line:

@@ -166,6 +166,23 @@ def test_a_change_and_its_history_are_one_commit_and_repeats_one_row(tmp_path: P
     asyncio.run(story())
 
 
+def test_a_history_ends_where_its_record_stands(tmp_path: Path) -> None:
+    """The same damage a second time is not folded into a line that something stands behind."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as store:
+            record = (await store.append(submission(**at(clock)))).record
+            for event in (Event.DAMAGE, Event.NOT_FOUND, Event.NOT_FOUND, Event.DAMAGE):
+                clock.advance(1)
+                record = await store.advance(record.seq, record.version, Change(event=event))
+            steps = await store.steps(record.seq)
+            assert [(step.event, step.in_doubt) for step in steps][-1] == ("damage", True)
+            assert sum(step.count for step in steps) == record.version
+
+    asyncio.run(story())
+
+
 def test_a_change_against_an_old_version_is_refused(tmp_path: Path) -> None:
     """Compare-and-set: two hands cannot move one record."""
 

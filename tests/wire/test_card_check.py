@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.wire.card_check import check_metadata
 from agent.wire.problem import RequestError, encode, problem
 from agent.wire.submit import decode_submission
 
@@ -280,3 +281,12 @@ def test_chinese_payloads_pass(text: str) -> None:
     """Punctuation of all kinds, article numbers and a byte order mark are harmless."""
     got = decode_submission(with_payload(text), ("main",))
     assert got.payload.body == text.encode()
+
+
+def test_a_card_number_torn_in_two_by_a_sign_is_not_repeated_as_a_field_name() -> None:
+    """The refusal of a name nobody could mean does not say it."""
+    name = "622202123456789{0128"
+    for value in ("\x1f", {"\0": None}):
+        with pytest.raises(RequestError) as caught:
+            check_metadata({name: value}, frozenset())
+        assert "123456789" not in caught.value.what + caught.value.field
