@@ -67,7 +67,7 @@ confusion: $(DEV_STAMP) ## 60 faults in network namespaces: what was done, what 
 	@sh packaging/ci/network.sh
 	$(BIN)/python -m tests.network --report docs/reports/confusion.md $(CONFUSION)
 
-causes: $(DEV_STAMP) ## every cause of the catalogue provoked through the real daemon; writes docs/reports/causes.md (root)
+causes: $(DEV_STAMP) ## every cause of the catalogue provoked through the real daemon; writes docs/reports/causes.md (root, minutes; CAUSES="--only NAME": a share)
 	@sh packaging/ci/broker.sh
 	@sh packaging/ci/network.sh
 	$(BIN)/python -m tests.causes --report docs/reports/causes.md $(CAUSES)

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from agent.errors import AgentError
@@ -22,7 +23,11 @@ log = logging.getLogger(__name__)
 
 #: One line, in or out. A slip as an image is the largest.
 LINE_BYTES = 4_194_304
+#: Programs that answer in short lines: twice as much is held back while nobody reads it.
+SHORT_LINES = {"reconcile": 131_072}
 COMPLAINT_BYTES = 2_048
+#: Where our own programs are. `-m` looks first where it is started, and that may be anybody's.
+HOME = Path(__file__).resolve().parent.parent
 #: Between end of input and giving up on the program, beyond the deadline.
 KILL_S = 2.0
 
@@ -61,7 +66,8 @@ class ChildOffload:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    limit=LINE_BYTES,
+                    limit=SHORT_LINES.get(program, LINE_BYTES),
+                    cwd=HOME,
                     start_new_session=True,
                 )  # fmt: skip
             except OSError as error:

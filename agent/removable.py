@@ -83,7 +83,10 @@ def copied(file: Path, medium: Medium, name: str) -> Path:
     target = medium.folder / name
     part = target.with_name(name + ".part")
     try:
-        with file.open("rb") as source, part.open("wb") as out:
+        # Whoever prepared the stick knows the name: nothing that waits there is written through.
+        part.unlink(missing_ok=True)
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as out, file.open("rb") as source:
             while piece := source.read(COPY_BYTES):
                 out.write(piece)
             out.flush()

@@ -114,3 +114,20 @@ def test_the_command_line_runs_the_same_program_itself() -> None:
 
     here = HereOffload({"trial": answer}.__getitem__)
     assert heard(here.run("trial", told(b"a", b"b"), 1)) == [b"A", b"B"]
+
+
+def test_a_program_of_another_folder_is_never_run(
+    child: ChildOffload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the agent happens to be started may belong to anybody; its programs are its own."""
+    evil = tmp_path / "evil/agent/offloaded"
+    evil.mkdir(parents=True)
+    for file in (evil.parent / "__init__.py", evil / "__init__.py"):
+        file.touch()
+    (evil / "__main__.py").write_text("print('another program')\n")
+    monkeypatch.chdir(evil.parent.parent)
+
+    async def body() -> list[bytes]:
+        return [line async for line in child.run("trial", told(b"first"), 20.0)]
+
+    assert asyncio.run(body()) == [b"first"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,20 @@ def test_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     gone = Medium(device="sda", folder=tmp_path / "gone", writable=True, free_bytes=1_000_000)
     with pytest.raises(OperatorError, match="cannot write"):
         copied(file, gone, "b.tar.gz")
+
+
+def test_a_link_on_the_stick_leads_nowhere(tmp_path: Path) -> None:
+    """The name is no secret: a link waiting under it must not turn the terminal's own files into a
+    bundle, nor a pipe hold up whoever copies."""
+    file, stick, journal = tmp_path / "file", tmp_path / "stick", tmp_path / "journal.db"
+    file.write_bytes(b"bundle")
+    journal.write_bytes(b"money")
+    stick.mkdir()
+    medium = Medium(device="sda", folder=stick, writable=True, free_bytes=1_000_000)
+    for name in ("b.tar.gz.part", "b.tar.gz"):
+        (stick / name).symlink_to(journal)
+    assert copied(file, medium, "b.tar.gz").read_bytes() == b"bundle"
+    assert journal.read_bytes() == b"money"
+    assert not (stick / "b.tar.gz").is_symlink()
+    os.mkfifo(stick / "c.tar.gz.part")
+    assert copied(file, medium, "c.tar.gz").read_bytes() == b"bundle"

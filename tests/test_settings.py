@@ -469,6 +469,7 @@ def test_effective_configuration_is_toml(write: Write) -> None:
     file = write(
         "[[uplink]]\nname = 'a'\nurl = 'https://h/'\noutcomes = { 500 = 'busy' }\n"
         "[health.printer.paper_out]\nclear_after_s = 3\n"
+        "[[reconcile]]\nname = 'b'\ncolumns = { key = '订单号' }\n"
     )
     config = settings.load(file).config
     text, table = "", ""

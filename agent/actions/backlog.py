@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.actions.ports import Ports
-from agent.actions.rooms import Channel
+from agent.actions.ports.rooms import Channel
 from agent.core.money.journal import Backlog
 from agent.wire.api import Nothing
 from agent.wire.views import BacklogOut, backlog_out

@@ -16,13 +16,14 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from agent.actions.ports import Ports
+from agent.bundles import PIECE_BYTES
 from agent.errors import AgentError, OperatorError
 from agent.wire.api import BY_NAME, Message, Nothing, arguments_of, encode
 from agent.wire.bundle import BundleFailureOut, BundleOut, BundlePieceArgs, BundlePieceOut
 from agent.wire.problem import RequestError
 
 if TYPE_CHECKING:
-    from agent.actions.ports_bundle import Surroundings
+    from agent.bundles import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,6 @@ ALL_S = 12.0
 PACK_S = 24.0
 #: One line to the program; its pipe takes four times as much.
 MEMBER_BYTES = 1_000_000
-PIECE_BYTES = 262_144
 #: Of a payment the bundle tells what state it is in, not whose card it was.
 _NOT_OF_PAYMENTS = ("card", "result")
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
-from agent.actions.ports_audit import Trail
 from agent.clock import Clock
 from agent.core.audit import Deed
 from agent.errors import StoreError
 from agent.record import dataclass
+
+if TYPE_CHECKING:
+    from agent.actions.ports.audit import Trail
 
 log = logging.getLogger(__name__)
 

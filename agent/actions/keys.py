@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.actions.ports import Ports
-from agent.actions.rooms import Keys
+from agent.actions.ports.rooms import Keys
 from agent.wire.api import Nothing
 from agent.wire.keeping import KeysOut
 

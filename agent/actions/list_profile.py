@@ -145,7 +145,10 @@ def _day(text: str) -> int:
         return date.fromisoformat(text).toordinal()
     except ValueError:
         raise RequestError(
-            "request.bad_field", "settled_on is not a day", field="settled_on"
+            "request.bad_field",
+            "settled_on is not a day",
+            field="settled_on",
+            hint="Give it as YYYY-MM-DD, such as 2026-11-22.",
         ) from None
 
 

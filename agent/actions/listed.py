@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent.actions.ports_reconcile import Lists
-
 if TYPE_CHECKING:
+    from agent.actions.ports.reconcile import Lists
     from agent.core.money.journal import Record
     from agent.core.why.case import Said, Settled
+    from agent.core.why.text import Line
 
 
 class ListEvidence:
@@ -39,14 +39,15 @@ class ListEvidence:
         return said_of_all(counts, some)
 
 
-async def settled(lists: Lists | None, record: Record) -> Settled | None:
-    """The proof that this payment is settled, if a list was read that has it."""
-    from agent.core.why.reconcile.kept import settled_of
+async def settled(lists: Lists | None, record: Record) -> tuple[Settled | None, Line | None]:
+    """The proof that this payment is settled, if a list was read that has it; and what it says."""
+    from agent.core.why.reconcile.kept import compared_of, settled_of
 
     found = None if lists is None else await lists.of_payment(record.seq)
     if lists is None or found is None:
-        return None
-    return settled_of(found, await lists.one(found.number))
+        return None, None
+    of = await lists.one(found.number)
+    return settled_of(found, of), compared_of(found, of)
 
 
 def _overtaken(result: str, record: Record) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.actions.page_slip import on_paper
 from agent.actions.ports import Ports
-from agent.actions.ports_page import Page
+from agent.actions.ports.page import Page
 from agent.errors import OperatorError
 from agent.wire.api import Message, Nothing
 from agent.wire.problem import CODES, RequestError

@@ -29,7 +29,7 @@ from agent.wire.reconcile import (
 )
 
 if TYPE_CHECKING:
-    from agent.actions.ports_reconcile import Lists
+    from agent.actions.ports.reconcile import Lists
 
 
 async def begin(ports: Ports, args: ReconcileBeginArgs) -> ReconcileBegunOut:

@@ -20,10 +20,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agent.actions.list_profile import chosen, profile_of
-from agent.actions.ports_reconcile import KeepingLists, Spool
+from agent.actions.ports.reconcile import KeepingLists, PaidPages, Spool
 from agent.clock import Clock
-from agent.core.why.reconcile.classes import UNTOLD
-from agent.core.why.reconcile.payments import payment_of
+from agent.core.why.reconcile.parts import Part
 from agent.core.why.reconcile.profile import Profile, to_plain
 from agent.errors import StoreError
 from agent.offload import Offload, OffloadError
@@ -31,9 +30,7 @@ from agent.record import dataclass
 from agent.wire.problem import RequestError
 
 if TYPE_CHECKING:
-    from agent.actions.rooms import Journal
     from agent.config.reconcile import Reconcile
-    from agent.core.money.journal import Record
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +39,9 @@ PIECE_BYTES = 262_144
 #: An upload nobody went on with gives way to another one.
 IDLE_S = 120.0
 DEADLINE_S = 600.0
-PAGE = 500
+#: Lists of a year.
+COVERING = 400
 DEFAULT_MAX_MB = 32
-_UNTOLD = frozenset(one.value for one in UNTOLD)
 _DAY_MS = 86_400_000
 #: Payments handed over so long after they were made are still found.
 _HANDED_OVER_LATE_MS = 7 * _DAY_MS
@@ -63,6 +60,7 @@ class Upload:
     touched_ms: int
     size_bytes: int = 0
     pieces: int = 0
+    covered: list[Any] = field(default_factory=list)  #: days earlier lists of the profile are about
     last: bytes = b""  #: digest of the last piece
     digest: Any = field(default_factory=hashlib.sha256)
 
@@ -87,7 +85,7 @@ class Reconciler:
         tables: Sequence[Reconcile],
         *,
         rows: KeepingLists,
-        journal: Journal,
+        paid: PaidPages,
         offload: Offload,
         clock: Clock,
         spool: Spool,
@@ -97,7 +95,7 @@ class Reconciler:
     ) -> None:
         self._tables = tables
         self._rows = rows
-        self._journal = journal
+        self._paid = paid
         self._offload = offload
         self._clock = clock
         self._spool = spool
@@ -164,6 +162,11 @@ class Reconciler:
         if known:
             self._forget()
             return known
+        upload.covered = [
+            one.body["days"]
+            for one in await self._rows.lists(COVERING)
+            if one.state == "done" and one.profile == upload.profile.name and one.body.get("days")
+        ]
         now_ms = self._clock.now().wall_ms
         number = await self._rows.begin(
             upload.profile.name, upload.name, identity, upload.actor, now_ms
@@ -261,9 +264,13 @@ class Reconciler:
                             window.set_result(tuple(told["window"]))
                     elif "found" in told:
                         running.stage = "keeping"
-                        rows = [row for row in told["found"] if row[0] not in _UNTOLD]
-                        await self._rows.add(running.number, first, rows)
-                        first += len(rows)
+                        await self._rows.add(running.number, first, told["found"])
+                        first += len(told["found"])
+                    elif "part" in told:
+                        begins, ends, size = told["part"]
+                        part = Part(begins, ends, size, base64.b64decode(told["body"]))
+                        await self._rows.add_part(running.number, first, part)
+                        first += part.size
                     else:
                         body |= told["done"]
         if "counts" not in body:
@@ -280,7 +287,7 @@ class Reconciler:
         window.set_result((0, 0))  # it refuses, and will say so again
 
     async def _file_lines(self, upload: Upload) -> AsyncIterator[bytes]:
-        yield json.dumps(to_plain(upload.profile)).encode()
+        yield json.dumps({**to_plain(upload.profile), "covered": upload.covered}).encode()
         for piece in self._spool.pieces(PIECE_BYTES):
             yield b"F" + base64.b64encode(piece)
         yield b"E"
@@ -293,42 +300,20 @@ class Reconciler:
         since_ms, until_ms = await window
         running.stage = "matching"
         async for page in self._payments(since_ms, until_ms):
-            yield json.dumps(page).encode()
+            yield page
 
-    async def _payments(self, since_ms: int, until_ms: int) -> AsyncIterator[list[Any]]:
+    async def _payments(self, since_ms: int, until_ms: int) -> AsyncIterator[bytes]:
         """The journal's rows of that time, as the program wants them, a page at a time."""
-        after = await self._first_after(since_ms - _DAY_MS)
-        while True:
-            records = await self._journal.page(after_seq=after, limit=PAGE)
-            if not records:
+        after = await self._paid.first_after(since_ms - _DAY_MS)
+        while (page := await self._paid.page(after, since_ms, until_ms)) is not None:
+            after = page.last_seq
+            if page.payments:
+                earlier = await self._rows.earlier(page.first_seq, after)
+                if earlier:
+                    yield json.dumps(earlier).encode()
+                yield page.text
+            if page.stored_ms > until_ms + _HANDED_OVER_LATE_MS:
                 return
-            after = records[-1].seq
-            earlier = await self._rows.earlier(records[0].seq, after)
-            page = [payment_of(record, earlier.get(record.seq, (0, 0, ""))) for record in records]
-            page = [one for one in page if since_ms <= one.occurred_ms < until_ms]
-            if page:
-                yield page
-            if records[0].stored.wall_ms > until_ms + _HANDED_OVER_LATE_MS:
-                return
-
-    async def _first_after(self, since_ms: int) -> int:
-        """The number after which payments may be of that time: journals grow at their end."""
-        low, step = 0, PAGE
-        while await self._before(low + step, since_ms):
-            low, step = low + step, step * 2
-        high = low + step
-        while high - low > PAGE:
-            middle = (low + high) // 2
-            if await self._before(middle, since_ms):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    async def _before(self, seq: int, since_ms: int) -> bool:
-        """Whether what was stored next to `seq` was stored before that time."""
-        records: list[Record] = await self._journal.page(after_seq=seq, limit=1)
-        return bool(records) and records[0].stored.wall_ms < since_ms
 
 
 def _identity(sha256: str, profile: Profile) -> str:

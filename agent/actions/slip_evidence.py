@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agent.actions.ports_slips import Memory
+    from agent.actions.ports.slips import Memory
     from agent.core.money.journal import Record
     from agent.core.why.case import Said
 

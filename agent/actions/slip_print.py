@@ -12,13 +12,10 @@ from agent.errors import StoreError
 from agent.wire.problem import RequestError
 from agent.wire.slips import SlipPrintArgs, SlipPrintedOut
 
-_PRINTER = ("slip.off", "slip.not_ready", "slip.not_printed", "slip.owned")
-
 
 async def run(ports: Ports, args: SlipPrintArgs) -> SlipPrintedOut:
     """Raises RequestError, OperatorError without a daemon, StoreError."""
     from agent.core.slips import layout
-    from agent.core.slips.presettlement import Failed
 
     printing = ports.printer()
     kept = args.kind == "presettlement"
@@ -27,13 +24,11 @@ async def run(ports: Ports, args: SlipPrintArgs) -> SlipPrintedOut:
         rows = layout.rows(slip, printing.columns)
         images = await matrices(ports, rows) if printing.wants_images else {}
         printed = await printing.put(rows, images)
-    except StoreError as error:
+    except (StoreError, RequestError) as error:
         if kept:
-            await _kept(ports, Failed.DATA, error.what, args.key)
-        raise
-    except RequestError as error:
-        if kept and error.code in _PRINTER:
-            await _kept(ports, Failed.PRINTER, error.what, args.key)
+            from agent.actions.slip_presettlement import stopped
+
+            await stopped(ports, error, args.key)
         raise
     if kept:
         from agent.actions.slip_presettlement import printed as well
@@ -46,13 +41,3 @@ async def run(ports: Ports, args: SlipPrintArgs) -> SlipPrintedOut:
         confirmed=printed.confirmed,
         lines=sum(isinstance(row, layout.Line) for row in rows),
     )
-
-
-async def _kept(ports: Ports, what: object, reason: str, key: str) -> None:
-    from agent.actions.slip_presettlement import failed
-    from agent.core.slips.presettlement import Failed
-
-    try:
-        await failed(ports, Failed(str(what)), reason, key)
-    except StoreError:
-        return  # state.db is gone as well: the verdict says so by itself

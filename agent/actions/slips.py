@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.actions.ports import Ports
+from agent.errors import StoreError
 from agent.offload import OffloadError
 from agent.wire.api import Nothing
 from agent.wire.problem import RequestError
@@ -48,6 +49,17 @@ async def kinds(ports: Ports, args: Nothing) -> SlipsOut:
 
 async def show(ports: Ports, args: SlipShowArgs) -> SlipShownOut:
     """One slip in the form asked for."""
+    try:
+        return await _shown(ports, args)
+    except (StoreError, RequestError) as error:
+        if args.kind == "presettlement":
+            from agent.actions.slip_presettlement import stopped
+
+            await stopped(ports, error, args.key)
+        raise
+
+
+async def _shown(ports: Ports, args: SlipShowArgs) -> SlipShownOut:
     from agent.core.slips import layout
 
     slip = await made(ports, args.kind, args.key, args.lang)

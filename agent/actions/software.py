@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.actions.ports import Ports
-from agent.actions.ports_software import Software
+from agent.actions.ports.software import Software
 from agent.core.moment import at_ms
 from agent.core.software.standing import Installed
 from agent.errors import OperatorError

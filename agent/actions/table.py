@@ -19,7 +19,7 @@ from agent.errors import AgentError
 from agent.wire.api import BY_NAME, Message
 
 if TYPE_CHECKING:
-    from agent.actions.ports_audit import Trail
+    from agent.actions.ports.audit import Trail
 
 #: The arguments are those of the operation with the same name; the API table checks them.
 Run = Callable[[Ports, Any], Awaitable[Message]]
@@ -37,12 +37,12 @@ ACTIONS: Mapping[str, str] = {
     "why": "why.terminal",
     "why_transaction": "why.one",
     "why_question": "why.question",
-    "queue_list": "queue_list.run",
-    "queue_show": "queue_show.run",
-    "queue_retry": "queue_retry.run",
-    "queue_hold": "queue_hold.run",
-    "queue_release": "queue_release.run",
-    "queue_abandon": "queue_abandon.run",
+    "queue_list": "queue.listed.run",
+    "queue_show": "queue.show.run",
+    "queue_retry": "queue.retry.run",
+    "queue_hold": "queue.hold.run",
+    "queue_release": "queue.release.run",
+    "queue_abandon": "queue.abandon.run",
     "void": "void.run",
     "stages": "stages.show",
     "stages_report": "stages.report",
@@ -96,7 +96,7 @@ ACTIONS: Mapping[str, str] = {
 
 def action(name: str) -> Run:
     """What carries out the operation of this name."""
-    file, function = ACTIONS[name].split(".")
+    file, _, function = ACTIONS[name].rpartition(".")
     run: Run = getattr(importlib.import_module(f"agent.actions.{file}"), function)
     return run
 

@@ -14,6 +14,7 @@ from agent.core.health.reading import Value
 from agent.core.moment import at_ms, to_ms
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Backlog, Record
+from agent.core.money.transaction import Kind
 from agent.core.why.case import (
     Case,
     ChannelView,
@@ -34,8 +35,10 @@ from agent.wire.questions import QuestionArgs
 from agent.wire.verdict import VerdictOut, verdict_out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.core.fleet.inventory import ItemChange
-    from agent.core.why.text import Args
+    from agent.core.why.text import Args, Line
     from agent.core.why.verdict import Verdict
 
 STEPS = 100
@@ -102,8 +105,8 @@ async def gather(ports: Ports, key: str | None) -> Case:
     record = None if payment is None else payment.record
     said, unheard = await _said(ports, record, key)
     if payment is not None and record is not None:
-        proof, heard = await _settled(ports, record)
-        payment = replace(payment, settled=proof)
+        (proof, compared), heard = await _settled(ports, record)
+        payment = replace(payment, settled=proof, compared=compared)
         unheard = unheard if heard else (*unheard, "ListEvidence")
     return Case(
         now=ports.clock.now(),
@@ -220,17 +223,34 @@ async def _said(
             said += await one.about(record)
         except StoreError:
             unheard.append(type(one).__name__)
+    try:
+        said += await _preauth(ports, record)
+    except StoreError:
+        unheard.append("Kinds")
     return tuple(said), tuple(unheard)
 
 
-async def _settled(ports: Ports, record: Record) -> tuple[Settled | None, bool]:
-    """The proof in a list that was read, and whether that could be asked."""
+async def _preauth(ports: Ports, record: Record | None) -> Sequence[Said]:
+    """Whether a pre-authorisation the host has was ever completed."""
+    if record is None or record.transaction.kind is not Kind.PREAUTH or ports.kinds is None:
+        return ()
+    from agent.core.why.preauths import PREAUTH_FAMILY, said_of
+
+    taken_at = min(record.stored_at, record.transaction.occurred_at)
+    family, back_to = await ports.kinds.of_kinds(PREAUTH_FAMILY, taken_at)
+    if back_to is not None and back_to > record.stored_at:
+        return ()  # its completion may be among those that were not looked at
+    return said_of(record, family, ports.clock.now())
+
+
+async def _settled(ports: Ports, record: Record) -> tuple[tuple[Settled | None, Line | None], bool]:
+    """The proof in a list that was read, what it says, and whether that could be asked."""
     from agent.actions.listed import settled
 
     try:
         return await settled(ports.lists, record), True
     except StoreError:
-        return None, False
+        return (None, None), False
 
 
 async def _payment(ports: Ports, key: str) -> Payment:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.cli import arguments
-from agent.cli.reason import reason
+from agent.cli.reason import advice, reason
 from agent.cli.screen import Screen
 from agent.cli.session import Exit, Session, exit_code
 from agent.cli.texts import Words, asked_language, language
@@ -84,7 +84,7 @@ def _command(name: str) -> Callable[[Session], int]:
 def _tell(error: AgentError, words: Words) -> None:
     print(words("error", what=reason(words, error.what)), file=sys.stderr)
     if error.hint:
-        print(words("error.hint", hint=reason(words, error.hint)), file=sys.stderr)
+        print(words("error.hint", hint=advice(words, error.code, error.hint)), file=sys.stderr)
 
 
 def _tell_config(error: ConfigError, words: Words) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
 from agent.cli.texts import Words
 
 FACTORS = ("network", "channel", "signal", "hour", "weekday", "app_version", "printer", "amount")
+MOST_RECORDS = 200
 
 
 def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> None:
@@ -16,7 +17,7 @@ def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> N
     drill = command("drill", "help.drill")
     drill.add_argument("number", nargs="?", metavar="NUMBER", help=t("help.drill.number"))
     drill.add_argument(
-        "--records", type=int, choices=range(1, 201), default=20, metavar="N",
+        "--records", type=_records, default=20, metavar="N",
         help=t("help.drill.records"),
     )  # fmt: skip
     drill.add_argument("--restart", action="store_true", help=t("help.drill.restart"))
@@ -29,3 +30,9 @@ def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> N
     stats.add_argument("--by", choices=FACTORS, metavar="FACTOR", help=t("help.stats.by"))
     stats.add_argument("--late-after", metavar="SECONDS", help=t("help.stats.late_after"))
     tree.json(stats)
+
+
+def _records(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST_RECORDS:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r}: 1 … {MOST_RECORDS}")

@@ -47,3 +47,7 @@ MEANINGS: Mapping[str, str] = {
     "reconcile.max_mb": "A larger file is refused.",
     "reconcile.max_lines": "More lines are refused.",
 }
+
+EXAMPLES: Mapping[str, str] = {
+    "reconcile.name": '"bank"',
+}

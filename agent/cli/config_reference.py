@@ -345,6 +345,7 @@ _EXAMPLES: Mapping[str, str] = {
     **config_fleet.EXAMPLES,
     **config_software.EXAMPLES,
     **config_page.EXAMPLES,
+    **config_reconcile.EXAMPLES,
     **config_system.EXAMPLES,
     "channel.name": '"cable"',
     "channel.interface": '"eth0"',

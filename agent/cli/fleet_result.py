@@ -96,8 +96,14 @@ def _explained(session: Session, result: Mapping[str, Any]) -> None:
             (deep, t("fleetres.who", owner=t.word("owner", each["owner"]))),
             (deep, t("fleetres.why", why=each["reason"])),
         ]
-    if told["advice"]["text"] and told.get("key"):
+    payments = told.get("payments") or []  # an older terminal tells none
+    if told["advice"]["text"] and (told.get("key") or payments):
         lines.append((_INDENT, told["advice"]["text"]))
+    if payments:
+        lines.append((_INDENT, t("fleetres.payments")))
+        lines += [(_INDENT, f"- {each['text']}") for each in payments]
+        if beyond := int(told.get("payments_total") or 0) - len(payments):
+            lines.append((_INDENT, t("fleetres.payments.more", count=beyond)))
     lines += [(_INDENT, t("fleetres.unknown", what=each)) for each in told["unknowns"]]
     for first, text in lines:  # all of it is there: nothing half shown, then shown again
         screen.text(text, indent=f"{first}  ", first=first)

@@ -34,6 +34,7 @@ from agent.store.kinds import KindRows
 from agent.store.notes import Notes
 from agent.store.offline import OfflineStore
 from agent.store.settled import SettledRows
+from agent.store.timings import Timings
 from agent.watch.software import ledger
 from agent.watch.software.room import Left
 
@@ -145,6 +146,7 @@ async def ports(store: OfflineStore, config: Config) -> Ports:
         inspections=LastInspections(InspectionRows(store)),
         drills=LastDrills(DrillRows(store)),
         arounds=AroundRows(store),
+        timings=Timings(store),
         offload=HereOffload(_program),
         late_after_s=config.stats.late_after_s,
         trail=Trail(store, clock, config.fleet.audit_days),

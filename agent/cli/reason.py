@@ -12,8 +12,28 @@ def reason(t: Words, words: str) -> str:
     """Chinese where a table knows it; a device's own words stay."""
     if t.lang != "zh":
         return words
-    said = in_chinese(words)
-    return said if said != words else _of_operators(words)
+    for say in (in_chinese, _of_the_api, _of_operators):
+        if (said := say(words)) != words:
+            return said
+    return words
+
+
+def _of_the_api(words: str) -> str:
+    from agent.wire.problem_chinese import detail
+
+    return detail(words)
+
+
+def advice(t: Words, code: str, hint: str) -> str:
+    """What to do about a refusal: in Chinese what the table of codes has, unless it was said
+    otherwise this time."""
+    if t.lang != "zh":
+        return hint
+    from agent.wire import problem, problem_chinese
+
+    row = problem.CODES.get(code)
+    said = problem_chinese.advice(code, hint, row.hint if row else "")
+    return said if said != hint else reason(t, hint)
 
 
 @cache

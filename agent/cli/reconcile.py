@@ -18,8 +18,8 @@ from typing import Any
 from agent.cli.screen import local_time
 from agent.cli.session import Exit, NotThereError, Session, UnreachableError
 from agent.cli.source import Source, changing, places, readable
-from agent.core.money.currencies import EXPONENT
 from agent.core.why.reconcile.classes import MEANINGS, Class
+from agent.core.why.text import Money, format_money
 from agent.errors import AgentError, CallerError, OperatorError
 
 READ_BYTES = 256 * 1024
@@ -28,6 +28,8 @@ PAGE = 500
 SHOWN = 40
 SLIP_COLUMNS = 32
 LISTED = 30
+#: What a spreadsheet takes for a formula; one set to Chinese takes the wide ones, too.
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 COLUMNS = (
     "result", "code", "owner", "line", "key", "matched_by", "confidence", "amount_minor",
     "listed_minor", "fee_minor", "currency", "settled_on", "due_on", "occurred_at", "rrn", "stan",
@@ -138,7 +140,8 @@ def _told(session: Session, of: Mapping[str, Any], findings: Iterator[dict[str, 
     t, screen = session.words, session.screen
     days = " – ".join(dict.fromkeys(of["days"]))
     headline = {**of, "days": days, "name": of["name"] or "-"}
-    screen.line(t("reconcile.headline", **headline), "bold")
+    kept = "reconcile.headline" if of["number"] else "reconcile.headline_unkept"
+    screen.line(t(kept, **headline), "bold")
     screen.table(
         [t("reconcile.count"), t("reconcile.class"), t("reconcile.who"), t("reconcile.code")],
         [_class_row(session, name, count) for name, count in of["counts"].items()],
@@ -150,6 +153,8 @@ def _told(session: Session, of: Mapping[str, Any], findings: Iterator[dict[str, 
             rows.append(_row(session, one))
         else:
             more += 1
+    if not rows and session.args.only not in (None, "", "all"):
+        screen.line(t("reconcile.none_of", name=session.args.only))
     if rows:
         screen.line()
         headers = ("line", "class", "payment", "amount", "listed", "due", "by")
@@ -174,27 +179,29 @@ def _row(session: Session, one: Mapping[str, Any]) -> list[str]:
     currency = one.get("currency", "")
     by = one.get("matched_by", "")
     confidence = one.get("confidence", "")
+    t = session.words
     result = one["result"]
     detail = one.get("detail", "")
-    text = MEANINGS[Class(result)].text.render(session.words.lang) if result in list(Class) else ""
+    text = MEANINGS[Class(result)].text.render(t.lang) if result in list(Class) else ""
     return [
         str(one.get("line") or ""),
-        f"{text or result} ({detail})" if detail else text or result,
+        f"{text or result} ({_detail(detail, session)})" if detail else text or result,
         one.get("key") or one.get("rrn") or one.get("stan") or "",
         _money(one.get("amount_minor"), currency),
         _money(one.get("listed_minor"), currency),
         one.get("due_on", ""),
-        f"{by} ({confidence})" if by else "",
+        f"{t.word('matched', by)} ({t.word('sure', confidence)})" if by else "",
     ]
 
 
+def _detail(detail: str, session: Session) -> str:
+    """`sale KEY` and `partial` in words; what no table knows stays as it is."""
+    word, _, rest = detail.partition(" ")
+    return f"{session.words.word('listed', word)} {rest}".rstrip()
+
+
 def _money(minor: int | None, currency: str) -> str:
-    if minor is None:
-        return ""
-    places = EXPONENT.get(currency, 2)
-    whole, rest = divmod(abs(minor), 10**places)
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{whole}.{rest:0{places}d} {currency}" if places else f"{sign}{whole} {currency}"
+    return "" if minor is None else format_money(Money(minor, currency))
 
 
 def _csv(session: Session, findings: Iterator[dict[str, Any]]) -> int:
@@ -220,7 +227,7 @@ def _csv(session: Session, findings: Iterator[dict[str, Any]]) -> int:
 
 
 def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
+    if isinstance(value, str) and (value[:1] in ("\t", "\r") or value.lstrip()[:1] in _FORMULA):
         return f"'{value}"
     return value
 
@@ -251,7 +258,8 @@ def _list(session: Session) -> int:
 
 def _summary(session: Session, one: Mapping[str, Any]) -> str:
     if one["state"] != "done":
-        return _problem(session, one) or str(one["state"])
+        why = _problem(session, one)
+        return session.words(f"reconcile.{one['state']}", why=why)
     lang = session.words.lang
     return " · ".join(
         f"{MEANINGS[Class(name)].text.render(lang)} {count}"

@@ -12,8 +12,10 @@ from agent.actions.reconciling import Reconciler
 from agent.cli.source import Places
 from agent.clock import SystemClock
 from agent.core.why.reconcile.kept import KeptFinding, KeptList
+from agent.core.why.reconcile.parts import Part, unpacked
 from agent.offload import HereOffload
 from agent.store.offline import OfflineStore, open_offline
+from agent.store.paid import PaidRows
 from agent.store.settled import SettledRows
 
 
@@ -35,6 +37,11 @@ class _Held(SettledRows):
 
     async def add(self, number: int, first: int, rows: Sequence[Sequence[Any]]) -> None:
         self.found += [KeptFinding(number, first + n, *row) for n, row in enumerate(rows)]
+
+    async def add_part(self, number: int, first: int, part: Part) -> None:
+        self.found += [
+            KeptFinding(number, first + n, *row) for n, row in enumerate(unpacked(part.body))
+        ]
 
     async def end(self, number: int, state: str, ended_ms: int, body: Mapping[str, Any]) -> None:
         del number
@@ -69,13 +76,13 @@ async def reconciled(
     from agent.offloaded import program
 
     async with open_offline(where.state_dir, where.key_file) as store:
-        held = _Held(store)
+        held, clock = _Held(store), SystemClock()
         reading = Reconciler(
             where.config.reconcile,
             rows=held,
-            journal=store,
+            paid=PaidRows(store, clock),
             offload=HereOffload(program),
-            clock=SystemClock(),
+            clock=clock,
             spool=_InMemory(pieces),
             dialogue=False,
         )

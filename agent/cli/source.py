@@ -19,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from agent.cli.client import Daemon, DaemonDownError, DaemonSilentError
+from agent.cli.reason import reason
 from agent.cli.session import SOCKET_NAME, Session, UnreachableError
 from agent.config import Config
 from agent.errors import AgentError, OperatorError, StoreError
@@ -90,7 +91,7 @@ def changing(session: Session) -> Source:
     except DaemonDownError as down:
         raise UnreachableError(
             "daemon.down",
-            f"{session.words('error.daemon_needed')} ({down.what})",
+            f"{session.words('error.daemon_needed')} ({reason(session.words, down.what)})",
             session.words("error.start_daemon"),
         ) from down
 

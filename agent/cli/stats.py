@@ -40,6 +40,8 @@ def stats(session: Session) -> int:
         return Exit.OK
     counts = {name: told[name] for name in ("payments", "confirmed", "waiting", "ended")}
     screen.text(t("stats.headline", **counts), style="bold")
+    if told["read"] is not None:
+        screen.text(t("stats.read", part=_percent(told["read"])), style="warn")
     if told["clock"]:
         screen.text(t("stats.clock", count=told["clock"]))
     _times(session, told)

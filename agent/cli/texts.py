@@ -136,8 +136,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "error.usage": ("posagent: {what}", "posagent:{what}"),
     "error.usage.hint": ("see: {program} --help", "参见：{program} --help"),
     "error.daemon_needed": (
-        "the daemon is not running, and only it may change payments",
-        "监测程序未运行，只有它可以处理交易",
+        "the daemon is not running, and only it can do this",
+        "监测程序未运行，这件事只有它能做",
     ),
     "error.start_daemon": (
         "start it: systemctl start posagent",

@@ -14,8 +14,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "help.causes.chapter": ("only this chapter", "只列这一章"),
     "help.causes.owner": ("only what this one has to act on", "只列由其负责的"),
     "help.causes.known": (
-        "only what is known this way: O terminal, H host, R reconciliation, C check, L journal, "
-        "A advice",
+        "only what is known so: O terminal, H host, R reconciliation, C check, L journal, A advice",
         "只列以此途径得知的：O 终端监测、H 主机应答、R 对账、C 参数检查、L 本地流水、A 仅供参考",
     ),
     "help.causes.words": ("only those whose texts have these words", "只列文字里有这些词的"),

@@ -20,6 +20,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "component.agent": ("agent", "监测程序"),
     "component.fleet": ("fleet line", "远程管理"),
     "component.channels": ("ways out", "联网方式"),
+    "component.settlement": ("reconciliation", "清算核对"),
     "status.way": ("{name} {state}", "{name} {state}"),
     "status.way_used": ("{name} in use ({state})", "正在使用{name}（{state}）"),
     "status.way_used_why": (

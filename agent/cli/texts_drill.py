@@ -70,6 +70,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "共 {payments} 笔：已确认 {confirmed}，待确认 {waiting}，其他结束 {ended}",
     ),
     "stats.none": ("No payment in this time.", "该时段内没有交易。"),
+    "stats.read": (
+        (
+            "Only {part} of the journal was read, evenly over all of it: there was no time for "
+            "more. Every count is of that part; --since shortens it."
+        ),
+        "记录太多，只均匀读取了 {part}；以下数量均为该部分的数量。可用 --since 缩短时段。",
+    ),
     "stats.clock": (
         "{count} left out: a clock was set meanwhile, nobody can say how long they took",
         "{count} 笔不计时：期间改过时钟，无法得知用时",

@@ -110,6 +110,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "fleetres.step": ("next step: {step}", "下一步：{step}"),
     "fleetres.who": ("who acts: {owner}", "处理方：{owner}"),
     "fleetres.why": ("why: {why}", "依据：{why}"),
+    "fleetres.payments": ("payments:", "涉及的交易："),
+    "fleetres.payments.more": ("… {count} more payments", "…… 另有 {count} 笔"),
     "fleetres.unknown": ("not known: {what}", "未知：{what}"),
     "fleetres.more": ("… {count} more: --json", "…… 另有 {count} 项：--json"),
     "fleet.rollout.who": (

@@ -42,6 +42,8 @@ class Shaking:
     def close(self) -> None:
         """No more of them; handshakes under way are cut, connections that stand are not ours."""
         self._accepting.cancel()
+        # Now, not when it notices: by then its number may be another socket's, which would be deaf.
+        asyncio.get_running_loop().remove_reader(self._sock)
         for task in self._shaking:
             task.cancel()
         self._sock.close()

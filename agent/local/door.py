@@ -348,8 +348,12 @@ def _spoken(document: problem.Problem, headers: Mapping[str, str]) -> problem.Pr
     """In Chinese for a browser that reads Chinese first."""
     if not headers.get("accept-language", "").lower().startswith("zh"):
         return document
-    said = IN_CHINESE.get(document.code)
-    if said is None:
-        return document
-    title, detail, hint = said
-    return problem.reworded(document, title, detail, hint)
+    if said := IN_CHINESE.get(document.code):
+        return problem.reworded(document, *said)
+    from agent.wire import problem_chinese as chinese
+
+    row = problem.CODES.get(document.code)
+    title = chinese.CHINESE[document.code][0] if row else document.title
+    hint = document.hint or ""
+    hint = chinese.advice(document.code, hint, row.hint if row else "")
+    return problem.reworded(document, title, chinese.detail(document.detail), hint)

@@ -14,8 +14,7 @@ from typing import Protocol
 
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.money.journal import Record
-from agent.core.why.around import around_of
-from agent.core.why.stats import Around
+from agent.core.why.around import Around, around_of
 from agent.errors import StoreError
 from agent.main.drill import LOOK_S, hard_restart
 from agent.main.floor import Floor
@@ -35,6 +34,7 @@ def drilling(floor: Floor, rooms: Watching, idle: Callable[[], bool]) -> None:
     floor.store.on_change(arounds.heed)
     floor.timers.every(WRITE_S, "arounds", arounds.write)
     rooms.drills.equip(idle, partial(hard_restart, floor))
+    rooms.drills.alarm.equip(rooms.watch)
     rooms.drills.subscribe(
         lambda drill: None if drill.ended_ms is None else rooms.watch.poke("drill")
     )

@@ -12,22 +12,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agent.core.drill import PASSED, overdue
 from agent.core.health.reading import Outcome, Reading, Value
 from agent.core.moment import at_ms
 from agent.errors import AgentError, CallerError, StoreError
+from agent.main.drill_alarm import DrillAlarm
 from agent.main.floor import Floor
-from agent.offload import ChildOffload, Offload
+from agent.main.later import later
 from agent.store.drills import DrillRows
 
 if TYPE_CHECKING:
     from agent.core.drill.report import Drill
     from agent.main.drill_course import Course
+    from agent.offload import Offload
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +57,9 @@ class Drills:
     def __init__(self, floor: Floor, offload: Offload | None = None) -> None:
         self._floor, self._settings, self._clock = floor, floor.config.drill, floor.clock
         self._rows = DrillRows(floor.store)
-        self._offload = offload or ChildOffload()
+        self._offload = offload or later(_child)
         self._folder = floor.store.directory / FOLDER
+        self.alarm = DrillAlarm(floor.clock)
         self._idle: Callable[[], bool] = lambda: True
         self._restart: Callable[[], None] | None = None
         self._sinks: list[Sink] = []
@@ -74,16 +78,14 @@ class Drills:
 
     async def read(self) -> Outcome:
         """When the last one was and what came of it, and whether a passed one is too long ago."""
-        from agent.core.drill.report import Result, overdue
-
         now, kept = self._clock.now(), await self._rows.latest(self._settings.keep)
         over = [one for one in kept if one.ended_ms is not None]
-        values: dict[str, Value] = {}
+        values: dict[str, Value] = self.alarm.values()
         if over:
             values["last_at"] = _ended_at(over[0]).isoformat(timespec="seconds")
             values["result"] = str(over[0].result)
         if now.trusted:
-            passed = next((one for one in over if one.result is Result.PASSED), None)
+            passed = next((one for one in over if one.result == PASSED), None)
             last = await self._floor.keeper.born_at() if passed is None else _ended_at(passed)
             values["overdue"] = overdue(now.at, last, self._settings.every_days)
         return Reading(values)
@@ -131,8 +133,8 @@ class Drills:
                 "the agent is not restarted while a payment is under way or in doubt",
                 "Drill without --restart, or wait until nothing is in doubt.",
             )
-        free = shutil.disk_usage(self._floor.store.directory).free
-        if free < FREE_BYTES:
+        room = os.statvfs(self._floor.store.directory)
+        if (free := room.f_bavail * room.f_frsize) < FREE_BYTES:
             raise CallerError("drill.not_here", f"only {free // 1024} KiB of storage are free")
         number = await self._rows.next_number()
         if (joined := self._under_way(None)) is not None:
@@ -202,7 +204,8 @@ class Drills:
             drill = replace(drill, restarting_ms=self._clock.now().wall_ms)
             await self._rows.put(drill, self._settings.keep)
             log.warning("event=drill_restarts_agent number=%d", drill.number)
-            if self._restart is not None:
+            # Somebody may have begun to pay while it was written down.
+            if self._restart is not None and self._idle():
                 self._restart()
             drill = replace(drill, restarting_ms=0)  # it could not
         why = "busy" if drill.restart else "not_agreed"
@@ -252,6 +255,7 @@ class Drills:
             ended_ms = self._clock.now().wall_ms
             await self._end((self._now or drill).over(ended_ms, Result.BROKEN_OFF))
         finally:
+            self.alarm.over()
             self._now = None
 
     def _course(self) -> Course:
@@ -263,6 +267,7 @@ class Drills:
             offload=self._offload,
             blocking=self._floor.threads,
             report=self._reported,
+            alarm=self.alarm,
         )
 
     # -- the report ----------------------------------------------------------------------
@@ -303,11 +308,18 @@ def _ended_at(drill: Drill) -> datetime:
 
 
 def hard_restart(floor: Floor) -> None:
-    """Replace this process by a new one at once: nothing is flushed, closed or told, as when the
-    plug is pulled; only the process's number stays. Returns only if it cannot."""
+    """Replace this process by a new one at once: nothing of the store is flushed or closed and
+    nobody is told, as when the plug is pulled; only the process's number stays. Returns only if it
+    cannot."""
     from agent.main.restart import anew
 
     anew(floor.clock)
 
 
 __all__ = ["FOLDER", "LOOK_S", "Drills", "hard_restart"]
+
+
+def _child() -> Offload:
+    from agent.offload import ChildOffload
+
+    return ChildOffload()

@@ -6,6 +6,7 @@ a drill begins, what follows a step and what is kept of it is decided by `agent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 from agent.clock import Clock
 from agent.core.drill.report import Done, Drill, Step, Verdict
 from agent.core.health.reading import Value
+from agent.main.drill_alarm import DrillAlarm
 from agent.offload import Offload, OffloadError
 from agent.record import dataclass
 
@@ -43,6 +45,7 @@ class Course:
     offload: Offload
     blocking: Blocking
     report: Callable[[Drill], Awaitable[None]]
+    alarm: DrillAlarm
 
     async def first_half(self, drill: Drill) -> Drill:
         """Records are taken over until the last of them is confirmed; then it is killed."""
@@ -77,8 +80,8 @@ class Course:
 
     async def second_half(self, drill: Drill) -> Drill:
         """What was left is opened, delivered and removed."""
-        reason = ""
-        answers = self.offload.run("drill", self._told("deliver", drill), DELIVER_S)
+        reason, go_on = "", asyncio.Event()
+        answers = self.offload.run("drill", self._told("deliver", drill, go_on), DELIVER_S)
         try:
             async with contextlib.aclosing(answers) as said:  # type: ignore[type-var]
                 async for line in said:
@@ -86,6 +89,9 @@ class Course:
                     name = Step(told["step"])
                     if name is Step.REMOVE:
                         told["facts"]["good"] &= await self.clear()
+                    await self._listed(name, told["facts"], drill)
+                    if name is Step.ALARM:
+                        go_on.set()
                     facts = {key: one for key, one in told["facts"].items() if key != "good"}
                     verdict = Verdict.PASS if told["facts"]["good"] else Verdict.FAIL
                     took_ms = told["duration_ms"]
@@ -94,10 +100,20 @@ class Course:
                     await self.report(drill)
         except OffloadError as error:
             reason = error.what
+        finally:
+            self.alarm.over()
         if not reason and all(one.verdict is not Verdict.FAIL for one in drill.steps):
             reason = "" if drill.done(Step.REMOVE) is not None else "it ended by itself"
         await self.clear()
         return self.over(drill, reason)
+
+    async def _listed(self, name: Step, facts: dict[str, Any], drill: Drill) -> None:
+        """The alarm of the drill's journal also goes through this terminal's own list."""
+        if name is Step.ALARM and facts["good"]:
+            facts |= await self.alarm.raised(drill.number, drill.records)
+        elif name is Step.CLEAR:
+            cleared = await self.alarm.cleared()
+            facts |= cleared | {"good": facts["good"] and cleared["good"]}
 
     def skipped(self, name: Step, why: str) -> Done:
         """A step that is not done, and why."""
@@ -122,12 +138,17 @@ class Course:
         told: dict[str, Value] = {"away_ms": away_ms, "damage": damage}
         return _done(Step.RESTART, verdict, drill.restarting_ms, away_ms, told)
 
-    async def _told(self, half: str, drill: Drill) -> AsyncIterator[bytes]:
+    async def _told(
+        self, half: str, drill: Drill, go_on: asyncio.Event | None = None
+    ) -> AsyncIterator[bytes]:
         head = {
             "half": half, "folder": str(self.folder), "number": drill.number,
             "records": drill.records,
         }  # fmt: skip
         yield json.dumps(head).encode()
+        if go_on is not None:
+            await go_on.wait()
+            yield b"{}"
 
     async def clear(self) -> bool:
         """The folder and everything in it goes; only ever ours. Whether nothing is left."""

@@ -28,7 +28,6 @@ from agent.main.watching import Watching, equip, inventory_of, watching
 from agent.store.arounds import AroundRows
 from agent.store.backups import BackupsLater
 from agent.store.care import TICK_S
-from agent.store.health_past import HealthPast
 from agent.supervise import Part, ServiceNotify, Supervisor
 from agent.uplink.view import Channels
 
@@ -53,7 +52,7 @@ async def house(floor: Floor) -> int:
     page = page_of(floor, trail)
     asking = Asking(floor, trail)
     ports = replace(ports, inventory=known, trail=trail, noting=rooms.watch, page=page)
-    ports = replace(ports, past=HealthPast(store), asking=asking)
+    ports = replace(ports, asking=asking)
     ports = printing_ports(floor, rooms, channels, ports)
     desk = Desk(proving(floor, ports, rooms.watch.poke), trail)
     api = local.build(

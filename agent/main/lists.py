@@ -6,14 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from agent.main.floor import Floor
-from agent.offload import Offload
-from agent.store.settled import SettledRows
-from agent.store.spool import Spool
+from agent.store.settled_counts import SettledCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.actions.reconciling import Reconciler
+    from agent.offload import Offload
+    from agent.store.settled import SettledRows
 
 SPOOL = "settlement-list.part"
 #: How often old lists are forgotten.
@@ -28,11 +28,13 @@ def reconciler_of(
     @cache
     def made() -> Reconciler:
         from agent.actions.reconciling import Reconciler
+        from agent.store.paid import PaidRows
+        from agent.store.spool import Spool
 
         return Reconciler(
             floor.config.reconcile,
             rows=rows,
-            journal=floor.store,
+            paid=PaidRows(floor.store, floor.clock),
             offload=offload,
             clock=floor.clock,
             spool=Spool(floor.store.directory / SPOOL),
@@ -41,7 +43,7 @@ def reconciler_of(
         )
 
     async def tidy() -> None:
-        if made.cache_info().currsize or await rows.any_read():
+        if made.cache_info().currsize or await SettledCounts(floor.store).any_read():
             await made().tidy()
 
     floor.timers.every(TIDY_S, "lists", tidy)

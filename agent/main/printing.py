@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.actions.ports import Ports
-from agent.actions.ports_slips import Printed
 from agent.actions.slip_evidence import SlipEvidence
 from agent.errors import HardwareError
 from agent.main.floor import Floor
@@ -21,6 +20,7 @@ from agent.uplink.view import Channels
 from agent.wire.problem import RequestError
 
 if TYPE_CHECKING:
+    from agent.actions.ports.slips import Printed
     from agent.core.slips.layout import Row
     from agent.watch.printer import Prints
 
@@ -81,7 +81,7 @@ class Printer:
         return self._config.print == "driver" and self._config.qr == "image"
 
     async def put(self, rows: tuple[Row, ...], images: Mapping[bytes, Any]) -> Printed:
-        """See `agent.actions.ports_slips.Printing`."""
+        """See `agent.actions.ports.slips.Printing`."""
         if self.how == "off":
             raise RequestError("slip.off", "[printer] print is off")
         if self._paying():
@@ -91,6 +91,7 @@ class Printer:
         return await self._driven(rows, images)
 
     async def _driven(self, rows: tuple[Row, ...], images: Mapping[bytes, Any]) -> Printed:
+        from agent.actions.ports.slips import Printed
         from agent.core.slips.escpos import Profile, encode
 
         if not self._prints:
@@ -108,6 +109,7 @@ class Printer:
         return Printed(by="driver", confirmed=put.confirmed)
 
     async def _hooked(self, rows: tuple[Row, ...]) -> Printed:
+        from agent.actions.ports.slips import Printed
         from agent.core.slips.layout import spelt
         from agent.hooks.actions import act
         from agent.wire.hooks import ActionDone, ActionRefused

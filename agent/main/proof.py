@@ -11,21 +11,26 @@ from agent.actions.checked_evidence import CheckedEvidence
 from agent.actions.listed import ListEvidence
 from agent.actions.ports import Ports
 from agent.main.floor import Floor
+from agent.main.later import later
 from agent.main.lists import reconciler_of
-from agent.offload import ChildOffload
 from agent.settings.checks import rules_of
-from agent.store.kinds import KindRows
-from agent.store.settled import SettledRows
 
 if TYPE_CHECKING:
     from agent.bundles import Surroundings
+    from agent.offload import ChildOffload
+    from agent.store.health_past import HealthPast
+    from agent.store.kinds import KindRows
+    from agent.store.settled import SettledRows
+    from agent.store.timings import Timings
 
 
 def proving(floor: Floor, ports: Ports, poke: Callable[[str], object]) -> Ports:
     """`ports` with what only these actions need."""
     bundling = partial(_surroundings, floor)
-    offload, lists = ChildOffload(), SettledRows(floor.store)
-    ports = replace(ports, kinds=KindRows(floor.store, floor.clock))
+    offload, lists = later(_offload), later(partial(_lists, floor))
+    ports = replace(ports, kinds=later(partial(_kinds, floor)))
+    ports = replace(ports, past=later(partial(_past, floor)))
+    ports = replace(ports, timings=later(partial(_timings, floor)))
     ports = replace(ports, lists=lists, evidence=(*ports.evidence, ListEvidence(lists)))
     checks = CheckedEvidence(ports, rules_of(floor.config))
     ports = replace(ports, evidence=(*ports.evidence, checks))
@@ -38,3 +43,33 @@ def _surroundings(floor: Floor) -> Surroundings:
     from agent.main.bundles import surroundings
 
     return surroundings(floor.config, floor.store.directory, floor.source)
+
+
+def _offload() -> ChildOffload:
+    from agent.offload import ChildOffload
+
+    return ChildOffload()
+
+
+def _lists(floor: Floor) -> SettledRows:
+    from agent.store.settled import SettledRows
+
+    return SettledRows(floor.store)
+
+
+def _kinds(floor: Floor) -> KindRows:
+    from agent.store.kinds import KindRows
+
+    return KindRows(floor.store, floor.clock)
+
+
+def _past(floor: Floor) -> HealthPast:
+    from agent.store.health_past import HealthPast
+
+    return HealthPast(floor.store)
+
+
+def _timings(floor: Floor) -> Timings:
+    from agent.store.timings import Timings
+
+    return Timings(floor.store)

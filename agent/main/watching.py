@@ -22,7 +22,7 @@ from agent.store.health import HealthRows
 from agent.store.inspections import InspectionRows
 from agent.store.inventory import InventoryRows
 from agent.store.notes import Notes
-from agent.store.settled import SettledRows
+from agent.store.settled_counts import SettledCounts
 from agent.store.software import SoftwareRows
 from agent.supervise import Part
 from agent.uplink.view import Channels
@@ -106,7 +106,7 @@ def watching(
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
-            SettlementWatcher(SettledRows(store)),
+            SettlementWatcher(SettledCounts(store)),
             fleet,
             inspections,
             drills,

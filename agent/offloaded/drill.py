@@ -22,7 +22,8 @@ from typing import Any
 
 from agent.clock import SystemClock
 from agent.config import Storage
-from agent.core.drill.report import SINK, key_of
+from agent.core.drill import SINK
+from agent.core.drill.report import key_of
 from agent.core.health.standard import STANDARD
 from agent.core.health.tracker import Change, Tracker, What
 from agent.core.moment import Moment
@@ -56,11 +57,12 @@ ALARM = "network.host_unreachable"
 
 def answer(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The steps of one half of the drill as they end."""
-    head: dict[str, Any] = json.loads(next(iter(lines)))
-    half = _accept(head) if head["half"] == "accept" else _deliver(head)
+    told = iter(lines)
+    head: dict[str, Any] = json.loads(next(told))
+    half = _accept(head) if head["half"] == "accept" else _deliver(head, told)
     with asyncio.Runner() as runner:
-        while (told := runner.run(_next(half))) is not None:
-            yield json.dumps(told, separators=(",", ":")).encode()
+        while (step := runner.run(_next(half))) is not None:
+            yield json.dumps(step, separators=(",", ":")).encode()
 
 
 async def _next(half: AsyncIterator[dict[str, Any]]) -> dict[str, Any] | None:
@@ -148,8 +150,11 @@ async def _accept(head: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
                 await asyncio.sleep(PACE_S)  # the kill is on its way: flash is not for waiting
 
 
-async def _deliver(head: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """Opens what was left, raises the alarm, lets the sink be there, drains and clears up."""
+async def _deliver(head: dict[str, Any], lines: Iterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    """Opens what was left, raises the alarm, lets the sink be there, drains and clears up.
+
+    The sink stays silent until the next line: the alarm is to be seen on the terminal first.
+    """
     room, number = _Room(Path(head["folder"])), head["number"]
     timed = _Timed()
     async with room.open():
@@ -160,6 +165,9 @@ async def _deliver(head: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         if not reopened["good"]:
             return
         yield timed.step("alarm", await alarms.until(What.SHOWN, ALARM_S))
+        if next(lines, None) is None:
+            return  # whoever asked has gone
+        timed.go_on()
         room.sink.up = True
         room.runner.kick()
         yield timed.step("drain", await _drained(room, [record.key for record in kept], number))
@@ -240,7 +248,8 @@ class _Alarms:
         while time.monotonic() - began_s < limit_s:
             if any(one.code == ALARM and one.what is what for one in await self._look()):
                 took_ms = round((time.monotonic() - self._began_s) * 1000)
-                return {"good": True, "code": ALARM, "after_ms": took_ms, "uplink": SINK}
+                told = {"good": True, "after_ms": took_ms, "at": _local_time()}
+                return told | {"code": ALARM, "uplink": SINK, "delay_s": _delay_s(what)}
             await asyncio.sleep(LOOK_S)
         return {"good": False, "code": ALARM, "uplink": SINK}
 
@@ -252,10 +261,25 @@ class _Alarms:
         return [*changes, *self._tracker.tick(replace(now, boot_ms=now.boot_ms + DELAYS_MS))]
 
 
+def _delay_s(what: What) -> int:
+    """How long a real alarm waits before it is shown, or cleared; the drill's does not."""
+    condition = STANDARD[ALARM]
+    delay_s = condition.visible_after_s if what is What.SHOWN else condition.clear_after_s
+    return round(delay_s)
+
+
+def _local_time() -> str:
+    return SystemClock().now().at.astimezone().isoformat(timespec="seconds")
+
+
 class _Timed:
     """When each step began, and how long it took."""
 
     def __init__(self) -> None:
+        self._began_ms, self._began_s = round(time.time() * 1000), time.monotonic()
+
+    def go_on(self) -> None:
+        """What somebody else took meanwhile belongs to no step."""
         self._began_ms, self._began_s = round(time.time() * 1000), time.monotonic()
 
     def step(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:

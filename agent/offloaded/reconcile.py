@@ -1,9 +1,11 @@
 """The program that reads a settlement list and holds it against journal rows it is given.
 
-Told, a line each: the profile (JSON); pieces of the file (`F` and base64); `E` for its end, which
-is answered with the span of time whose payments are needed; rows of payments (JSON arrays of
-arrays). Answers findings in batches, then totals, or one refusal. It keeps what it was told in
-temporary files of its own, which have no name and vanish with it.
+Told, a line each: the profile and the days earlier lists of it are about (JSON); pieces of the file
+(`F` and base64); `E` for its end, which is answered with the span of time whose payments are
+needed; rows of payments in the journal's order (JSON arrays of arrays) and what earlier lists have
+of those that follow (a JSON object). Answers what somebody must look at, in batches; payments that
+are settled as they should, in parts (`core.why.reconcile.parts`); then totals. Or one refusal. It
+keeps what it was told in temporary files of its own, which have no name and vanish with it.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import base64
 import json
 import marshal
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Self
 
+from agent.core.why.reconcile import parts
+from agent.core.why.reconcile.classes import UNTOLD, Class
 from agent.core.why.reconcile.encoding import Trial, decoded, lines_of, shown
-from agent.core.why.reconcile.judging import Finding
+from agent.core.why.reconcile.judging import Days, Finding
 from agent.core.why.reconcile.matching import Row
 from agent.core.why.reconcile.payments import Payment
 from agent.core.why.reconcile.profile import ListError, Profile, profile_from
@@ -29,25 +35,28 @@ CHUNK_BYTES = 262_144
 #: Kept in memory before a shelf goes to the disk.
 SHELF_BYTES = 65_536
 _ROWS_AT_ONCE = 64
+#: Findings that are sorted at once.
+SORTED = 4_000
+_UNTOLD = frozenset(one.value for one in UNTOLD)
+_EARLIER = slice(Payment._fields.index("earlier"), Payment._fields.index("earlier_rrn") + 1)
 
 
 def answer(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The dialogue above."""
     source = iter(lines)
-    profile = profile_from(json.loads(next(source)))
+    told = json.loads(next(source))
+    profile = profile_from(told)
+    covered = [Days(*days) for days in told.get("covered", ())]
     try:
-        yield from _reconciled(profile, source)
+        with Shelves() as shelves:
+            yield from _reconciled(profile, source, Session(profile, shelves, covered), shelves)
     except ListError as refusal:
         yield _json({"refused": refusal.plain()})
 
 
-def _reconciled(profile: Profile, source: Iterator[bytes]) -> Iterator[bytes]:
-    with Shelves() as shelves:
-        yield from _in_shelves(profile, source, shelves)
-
-
-def _in_shelves(profile: Profile, source: Iterator[bytes], shelves: Shelves) -> Iterator[bytes]:
-    session = Session(profile, shelves)
+def _reconciled(
+    profile: Profile, source: Iterator[bytes], session: Session, shelves: Shelves
+) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as file:
         trial = Trial(profile.encoding)
         for told in source:
@@ -63,17 +72,63 @@ def _in_shelves(profile: Profile, source: Iterator[bytes], shelves: Shelves) -> 
         for line in read(profile, lines_of(decoded(chunks, encoding))):
             session.add_line(line)
     yield _json({"window": session.window(), "encoding": shown(encoding)})
+    matched = Matched(shelves)
+    earlier: dict[str, list[Any]] = {}
     for told in source:
-        for row in json.loads(told):
+        rows = json.loads(told)
+        if isinstance(rows, dict):
+            earlier = rows
+            continue
+        for row in rows:
+            if earlier and str(row[0]) in earlier:
+                row[_EARLIER] = earlier[str(row[0])]
             session.add_payment(Payment(*row))
+            matched.expect(row[0])
     batch: list[Finding] = []
     for finding in session.findings():
-        batch.append(finding)
-        if len(batch) == BATCH:
-            yield _json({"found": batch})
-            batch = []
+        if finding.result == Class.MATCHED:
+            matched.add(finding)
+        elif finding.result not in _UNTOLD:
+            batch.append(finding)
+            if len(batch) == BATCH:
+                yield _json({"found": batch})
+                batch = []
     yield _json({"found": batch})
+    for part in matched.parts():
+        yield _json(part)
     yield _json({"done": session.totals()})
+
+
+class Matched:
+    """Findings of payments that are settled as they should, brought into the journal's order."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._new = shelves
+        self._bounds: list[int] = []  # the first payment of each shelf
+        self._expected = 0
+        self._shelves: list[Shelf] = []
+
+    def expect(self, seq: int) -> None:
+        """Payments come in order: so many of them to a shelf, to be sorted at once."""
+        if self._expected % SORTED == 0:
+            self._bounds.append(seq)
+            self._shelves.append(self._new())
+        self._expected += 1
+
+    def add(self, finding: Finding) -> None:
+        place = max(0, bisect_right(self._bounds, finding.seq) - 1)
+        self._shelves[place].add(tuple(finding))
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """All of them, as they are kept."""
+        for shelf in self._shelves:
+            rows = sorted(shelf.rows(), key=itemgetter(parts.SEQ))
+            shelf.clear()
+            for begin in range(0, len(rows), parts.SIZE):
+                some = rows[begin : begin + parts.SIZE]
+                body = base64.b64encode(parts.packed(some)).decode()
+                span = [some[0][parts.SEQ], some[-1][parts.SEQ], len(some)]
+                yield {"part": span, "body": body}
 
 
 class Shelves:

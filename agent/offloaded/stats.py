@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta, timezone
 from typing import Any
 
+from agent.core.why.around import Around
 from agent.core.why.stats import (
     BARS_S,
-    Around,
     Counting,
     Factor,
     Row,
@@ -33,6 +33,7 @@ class _Around:
     def __init__(self) -> None:
         self._spans: list[tuple[int, int, Around]] = []
         self._place = 0
+        self._last = 0
 
     def add(self, spans: list[list[Any]]) -> None:
         known: dict[Around, Around] = {}  # a few circumstances, thousands of spans
@@ -41,6 +42,9 @@ class _Around:
             self._spans.append((first, last, known.setdefault(told, told)))
 
     def of(self, seq: int) -> Around:
+        if seq < self._last:
+            self._place = 0  # another turn over the journal
+        self._last = seq
         while self._place < len(self._spans) and self._spans[self._place][1] < seq:
             self._place += 1
         if self._place == len(self._spans):

@@ -5,7 +5,8 @@ certificate request for it; the key itself never leaves this process but into th
 looks at the certificate that came back and, if it is the one asked for, lays both beside the pair
 in force as `<file>.new`, the certificate last: a pair is complete or not there. Who shows it to the
 broker and when the old one goes is `agent.telemetry.credentials`' business. `for_page` makes a pair
-for one opening of the service listener. Called by `agent.telemetry.renewal` and `agent.main.page`.
+for one opening of the service listener. Called by `agent.telemetry.renewal` and
+`agent.main.listeners`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MASK = "********"
 _SECRET_NAME = re.compile(
     r"(^|_)(password|passwd|passphrase|secret|token|psk|pin|private)(_|$)|key$"
 )
-_SECRET_FILE = re.compile(r"_(file|path|s|ms|window_s)$")
+_SECRET_FILE = re.compile(r"_(file|path|roles|s|ms|window_s)$")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _SHOWN_CHARS = 60
 

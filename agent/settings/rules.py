@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.core.drill.report import SINK
+from agent.core.drill import SINK
 from agent.core.money.iso8583_fields import form_of
 from agent.record import dataclass
 from agent.settings.adapter_rules import adapter_rules

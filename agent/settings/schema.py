@@ -73,6 +73,17 @@ _PATTERNS: Mapping[str, Both] = {
         "up to 64 letters, digits, . _ + -",
         "最多 64 个字母、数字、. _ + -",
     ),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$": (
+        "a time of day such as 18:30, up to 24:00",
+        "时刻，如 18:30，最晚 24:00",
+    ),
+    r"^[+-](0[0-9]|1[0-4]):[0-5][0-9]$": ("an offset such as +08:00", "时差，如 +08:00"),
+    r"^((127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5})?$": (
+        "127.x.x.x:PORT, [::1]:PORT, or empty",
+        "127.x.x.x:端口、[::1]:端口，或留空",
+    ),
+    r"^[A-Za-z0-9._@-]{0,15}$": ("the name of an interface, or empty", "网络接口名，或留空"),
+    r"^[0-9A-Fa-f.:]{0,45}$": ("an IP address, or empty", "IP 地址，或留空"),
     r"^https?://": ("an https:// address", "https:// 地址"),
     r"^(http://.+)?$": ("an http:// address, or empty", "http:// 地址，或留空"),
     r"^mqtts?://[^/]+$": ("mqtts://host:port", "mqtts://主机:端口"),
@@ -276,7 +287,7 @@ def defaults() -> Mapping[str, Any]:
 def _rows(table: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            inner = ", ".join(f'"{k}" = {shown(k, v, 10_000)}' for k, v in value.items())
+            inner = ", ".join(f'"{k}" = {shown(key, v, 10_000)}' for k, v in value.items())
             yield table, key, f"{{ {inner} }}" if inner else "{}"
         elif value is not None:
             yield table, key, shown(key, value, 10_000)

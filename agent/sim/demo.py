@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,6 +170,7 @@ async def _perform(stage: Stage, options: DemoOptions) -> bool:
         printer=stage.directory / "printer",
         pid=stage.keeper.pid,
     )
+    cast.narrator.say("page.address", address=f"http://{cast.page}/")
     good = await play(cast)
     if options.once:
         return good
@@ -233,7 +234,8 @@ async def _staged(
         if not await ear.expect(lambda: ear.subscribed):
             raise StoryError("nobody could subscribe at the broker")
         public = await _new_key(directory) if broker.v5 else ""
-        config = _write_config(directory, host.url, broker, options.language, public)
+        page = f"127.0.0.1:{_free_port()}"
+        config = _write_config(directory, host.url, broker, options.language, public, page=page)
         command = [*leash(), sys.executable, "-m", "agent", "run", "--config", str(config)]
         keeper = Keeper(command, directory, narrator.say)
         stack.push_async_callback(keeper.end)
@@ -248,6 +250,7 @@ async def _staged(
             printer=control,
             ear=ear,
             config=config,
+            page=page,
             order=_order(directory, broker_port, options.language) if public else (),
         )
         _write_scripts(directory, host.control_url, broker_port, options.language)
@@ -319,7 +322,13 @@ def _order(directory: Path, broker_port: int, language: Language) -> tuple[str, 
 
 
 def _write_config(
-    directory: Path, url: str, broker: Broker, language: Language, public: str = ""
+    directory: Path,
+    url: str,
+    broker: Broker,
+    language: Language,
+    public: str = "",
+    *,
+    page: str = "127.0.0.1:0",
 ) -> Path:
     """The daemon's configuration: real in every part, only quicker than in the field.
 
@@ -353,7 +362,10 @@ def _write_config(
         },
         "printer": {"device": str(directory / "printer"), "period_s": 5.0},
         "connectivity": {"period_s": 5.0, "timeout_s": 2.0},
-        "page": {"listen": f"127.0.0.1:{_free_port()}", "code_minutes": 60},
+        "page": {"listen": page, "code_minutes": 60},
+        # A visitor waits no minute until a payment is late, nor a day until it is settled.
+        "stats": {"late_after_s": 1},
+        "[reconcile]": {"name": "bank", "cycle": "T+0", "weekends": True},
         'health."printer.paper_out"': {"visible_after_s": 0.0, "clear_after_s": 0.0},
         'health."network.host_unreachable"': {"visible_after_s": 0.0, "clear_after_s": 0.0},
     }
@@ -365,6 +377,11 @@ def _write_config(
         }
     if public:
         tables["[fleet_key]"] = {"id": "operator", "public_key": public, "roles": ["operate"]}
+    return _written(directory, tables)
+
+
+def _written(directory: Path, tables: Mapping[str, Mapping[str, object]]) -> Path:
+    """The file, and the folder it names."""
     lines: list[str] = []
     for name, values in tables.items():
         # JSON's strings, numbers and lists of strings are TOML's too.

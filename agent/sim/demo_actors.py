@@ -1,8 +1,9 @@
-"""Who acts in the demo besides the simulators: the payment app, and who keeps the daemon running.
+"""Who acts in the demo besides the simulators: payment app, bank, browser, the daemon's keeper.
 
-Both are what a vendor would write: the payment app talks to the local API over its unix socket and
-repeats with the same key until it hears "recorded"; the keeper starts the real daemon as a process
-and restarts it when it dies. Used by `agent.sim.demo`.
+They are what stands around a terminal: the payment app talks to the local API over its unix socket
+and repeats with the same key until it hears "recorded"; the bank writes a list; the browser looks
+whether the page is there; the keeper starts the real daemon as a process and restarts it when it
+dies. Used by `agent.sim.demo` and `agent.sim.demo_story`.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ import uuid
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from agent.errors import RemoteError
 from agent.http.client import Answered, Client, Origin
 from agent.link.dial import DialError
+from agent.sim.ledger import Posting
 
 CURRENCY = "CNY"
+#: Where the bank is.
+BANK_TIME = timezone(timedelta(hours=8))
+#: Line of its list with a wrong amount, and the posting it leaves out.
+WRONG, LEFT_OUT = 2, 4
 
 
 class UnixDial:
@@ -127,6 +133,15 @@ class PaymentApp:
     async def backlog(self) -> dict[str, Any]:
         return await self._get("/v1/backlog")
 
+    async def verdict(self, question: str) -> dict[str, Any]:
+        """What the agent says to one of the questions about many payments."""
+        return await self._get(f"/v1/explain/{question}")
+
+    async def reconciled(self) -> dict[str, Any]:
+        """The newest list's figures."""
+        found: dict[str, Any] = (await self._get("/v1/reconciliations/last"))["reconciliation"]
+        return found
+
     async def answering(self) -> bool:
         """Whether the daemon's API is up."""
         try:
@@ -151,6 +166,36 @@ class PaymentApp:
             raise RemoteError("sim.no_api", f"GET {target} was answered {outcome.status}")
         answer: dict[str, Any] = json.loads(outcome.body)
         return answer
+
+
+def write_bank_list(file: Path, postings: Sequence[Posting]) -> None:
+    """What the bank settles of them, as banks here write it, with two mistakes."""
+    lines = ["商户订单号,终端号,商户号,交易金额,交易类型,交易时间,清算日期"]
+    for number, one in enumerate(postings):
+        if number == LEFT_OUT:
+            continue
+        at = datetime.fromisoformat(one.posted_at).astimezone(BANK_TIME)
+        minor = (one.amount_minor or 0) + (100 if number == WRONG else 0)
+        lines.append(
+            f"{one.key},{one.terminal_id},{one.merchant_id},{minor // 100}.{minor % 100:02d},消费,"
+            f"{at:%Y-%m-%d %H:%M:%S},{at:%Y-%m-%d}"
+        )
+    file.write_bytes("\r\n".join([*lines, ""]).encode("gb18030"))
+
+
+async def page_answers(address: str) -> bool:
+    """Whether a browser that is sent to `host:port` finds a page there."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(10.0):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                writer.write(f"GET / HTTP/1.1\r\nHost: {address}\r\n\r\n".encode("ascii"))
+                return (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
 
 
 class Keeper:

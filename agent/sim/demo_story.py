@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.sim.broker import Heard, Watcher
-from agent.sim.demo_actors import Paid, PaymentApp
+from agent.sim.demo_actors import Paid, PaymentApp, page_answers, write_bank_list
 from agent.sim.demo_text import Narrator
 from agent.sim.host import ReferenceHost
 from agent.sim.host_faults import Fault
@@ -30,6 +30,8 @@ PAPER_OUT = "printer.paper_out"
 EXPECTED_AT_HOST = frozenset({"posted"})
 UNSENT = frozenset({"queued", "sending", "waiting", "held"})
 CUT_OFF = ("network.host_unreachable", "host.down")
+#: Classes of a bank's list for payments that move no money, as the request that lapsed.
+SETTLES_NOTHING = frozenset({"not_expected"})
 
 
 class StoryError(Exception):
@@ -47,6 +49,7 @@ class Cast:
     printer: Callable[[str], Awaitable[None]]  #: obeys one line of the printer's language
     ear: Watcher
     config: Path
+    page: str = ""  #: host:port of the technician's page
     #: `posagent …` as the fleet's operator types it, before the command's own words; empty: there
     #: is no broker his tool could speak to.
     order: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ class Seen:
     alarm: bool
     cause: str
     obeyed: bool | None = None  #: the fleet's signed commands; None: none were sent
+    #: What else was promised, by the name of its sentence, and whether it held.
+    held: Mapping[str, bool] = field(default_factory=dict)
 
 
 def money(amount_minor: int) -> str:
@@ -80,11 +85,14 @@ async def until(
 async def play(cast: Cast) -> bool:
     """All acts and the check; True when everything agrees."""
     await _payments(cast)
-    alarm = await _paper(cast)
-    lapsed, cause = await _cut_off(cast)
+    alarm, slip = await _paper(cast)
+    lapsed, cause, late = await _cut_off(cast)
     obeyed = await _commands(cast)
     await _back(cast)
-    seen = Seen(lapsed=lapsed, alarm=alarm, cause=cause, obeyed=obeyed)
+    bank = await _bank(cast)
+    page = await page_answers(cast.page)
+    held = {"check.late": late, "check.slip": slip, "check.bank": bank, "check.page": page}
+    seen = Seen(lapsed=lapsed, alarm=alarm, cause=cause, obeyed=obeyed, held=held)
     good = await check(cast, seen)
     cast.narrator.say("all_good" if good else "not_good", seconds=cast.narrator.elapsed_s)
     return good
@@ -106,11 +114,31 @@ async def _payments(cast: Cast) -> None:
     say("pay.found", reference=found.reference)
 
 
-async def _paper(cast: Cast) -> bool:
+async def _paper(cast: Cast) -> tuple[bool, bool]:
+    """Whether the alarm came and went, and whether the slip agrees with the host."""
     cast.narrator.heading("act.paper")
     await _alarm(cast, "paper.pulled", "paper.alarm", "paper out", active=True)
-    await _alarm(cast, "paper.filled", "paper.cleared", "paper ok", active=False)
-    return True
+    slip = asyncio.create_task(_slip(cast))  # while the printer is looked at again
+    try:
+        await _alarm(cast, "paper.filled", "paper.cleared", "paper ok", active=False)
+        shown, agrees = await slip
+    finally:
+        slip.cancel()
+    cast.narrator.say("paper.slip", command="posagent slip show presettlement")
+    cast.narrator.quote(shown)
+    return True, agrees
+
+
+async def _slip(cast: Cast) -> tuple[str, bool]:
+    """The pre-settlement slip as text; whether its total is that of the host's ledger."""
+    total = sum(posting.amount_minor or 0 for posting in cast.host.ledger.postings())
+    shown = await run_command(["slip", "show", "presettlement", *_here(cast)])
+    return shown, f"{total // 100}.{total % 100:02d}" in shown
+
+
+def _here(cast: Cast) -> tuple[str, ...]:
+    """What every command of this terminal's own is told."""
+    return "--config", str(cast.config), "--lang", cast.narrator.language
 
 
 async def _alarm(cast: Cast, deed: str, heard_as: str, order: str, *, active: bool) -> None:
@@ -144,7 +172,7 @@ async def _hear(
     return heard
 
 
-async def _cut_off(cast: Cast) -> tuple[tuple[str, ...], str]:
+async def _cut_off(cast: Cast) -> tuple[tuple[str, ...], str, bool]:
     say = cast.narrator.say
     cast.narrator.heading("act.cut")
     before = len(cast.ear.messages)
@@ -163,16 +191,34 @@ async def _cut_off(cast: Cast) -> tuple[tuple[str, ...], str]:
 
     heard = await _hear(cast.ear, told, before, f"a backlog of {len(advices)} payments")
     say("cut.backlog", count=len(advices), amount=amount, fleet=heard.fields["count"])
-    return (request.key,), await _why(cast)
+    late = await _late(cast, {one.key for one in advices})
+    return (request.key,), await _why(cast), late
+
+
+async def _late(cast: Cast, keys: set[str]) -> bool:
+    """Whether the agent itself calls these late, and no others."""
+
+    async def all_late() -> bool:
+        return int((await cast.app.verdict("late"))["payments_total"]) >= len(keys)
+
+    await until(all_late, f"{len(keys)} payments being late")
+    named = (await cast.app.verdict("late"))["payments"]
+    return {str(one["key"]) for one in named} == keys
 
 
 async def _why(cast: Cast) -> str:
-    """Run the real command, show what it says, and find the cause it names."""
-    language = cast.narrator.language
-    arguments = ["why", "--config", str(cast.config), "--lang", language]
-    cast.narrator.say("cut.why", command="posagent " + " ".join(arguments))
-    cast.narrator.quote(await run_command(arguments))
-    machine = await run_command([*arguments, "--json"])
+    """Run the real commands, show what they say, and find the cause they name."""
+    plain = ["why", *_here(cast)]
+    late = ["why", "--late", *_here(cast)]
+    machine, said, about_late = await asyncio.gather(
+        run_command([*plain, "--json"]), run_command(plain), run_command(late)
+    )
+    parts = about_late.split("\n\n")  # the causes, which are the same, stand in the second
+    if len(parts) > 3:
+        about_late = "\n…\n".join((parts[0], parts[2]))
+    for arguments, text in ((plain, said), (late, about_late)):
+        cast.narrator.say("cut.why", command="posagent " + " ".join(arguments))
+        cast.narrator.quote(text)
     return next((code for code in CUT_OFF if code in machine), "")
 
 
@@ -231,6 +277,20 @@ async def _back(cast: Cast) -> None:
     cast.narrator.say("back.drained", seconds=loop.time() - began_s)
 
 
+async def _bank(cast: Cast) -> bool:
+    """The bank's list against this terminal; True if just its two mistakes are found."""
+    narrator, postings = cast.narrator, cast.host.ledger.postings()
+    narrator.heading("act.bank")
+    file = cast.config.parent / "bank.csv"
+    write_bank_list(file, postings)
+    narrator.say("bank.written", path=file)
+    narrator.say("bank.read", command=f"posagent reconcile {file}")
+    narrator.quote(await run_command(["reconcile", str(file), *_here(cast)]))
+    counts = (await cast.app.reconciled())["counts"]
+    found = {name: count for name, count in counts.items() if name not in SETTLES_NOTHING}
+    return found == {"matched": len(postings) - 2, "amount_differs": 1, "missing_there": 1}
+
+
 async def _drained(app: PaymentApp) -> bool:
     return unsent_count(await app.backlog()) == 0
 
@@ -266,6 +326,9 @@ async def check(cast: Cast, seen: Seen | None) -> bool:
         narrator.verdict(seen.alarm, "check.alarm")
         narrator.verdict(bool(seen.cause), "check.why", cause=seen.cause or "-")
         results += [not arrived, seen.alarm, bool(seen.cause)]
+        for name, good in seen.held.items():
+            narrator.verdict(good, name, address=f"http://{cast.page}/")
+            results.append(good)
         if seen.obeyed is not None:
             narrator.verdict(seen.obeyed, "check.obeyed")
             results.append(seen.obeyed)

@@ -28,6 +28,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "已启动：主机 {host} · MQTT 端口 {mqtt} · 打印机 {printer} · 真正的 posagent 进程 {pid}",
         "started: host {host} · MQTT port {mqtt} · printer {printer} · real posagent, pid {pid}",
     ),
+    "page.address": (
+        "技术人员页面：{address}（一次性登录码：posagent page）",
+        "the technician's page: {address} (a code to sign in: posagent page)",
+    ),
     "act.pay": ("一 收款", "1 Payments"),
     "pay.submitted": (
         "支付应用交来 {count} 笔，合计 {amount}；每一笔都先写入磁盘，才回答“已记录”",
@@ -52,6 +56,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "paper.cleared": (
         "{seconds:.0f} 秒后告警解除：{topic}  {body}",
         "{seconds:.0f} s later the alarm is cleared: {topic}  {body}",
+    ),
+    "paper.slip": (
+        "换纸时先在屏幕上看预结算单：{command}",
+        "meanwhile the pre-settlement slip, on the screen: {command}",
     ),
     "act.cut": ("三 与主机断开", "3 The host is cut off"),
     "cut.cut": ("主机现在拒绝连接", "the host now refuses connections"),
@@ -89,6 +97,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{seconds:.0f} 秒后积压清空",
         "{seconds:.0f} s later the backlog is empty",
     ),
+    "act.bank": ("六 银行的清算清单", "6 The bank's list"),
+    "bank.written": (
+        "一份银行清单，由演示写成，故意改错一笔金额、漏掉一笔：{path}",
+        "a bank's list, made here with one wrong amount and one payment left out: {path}",
+    ),
+    "bank.read": ("与本机交易逐笔核对：{command}", "held against this terminal: {command}"),
     "act.check": ("核对主机账本", "The host's ledger against what was submitted"),
     "check.posted": (
         "应入账 {expected} 笔 {amount}，账本 {found} 笔 {ledger}",
@@ -109,6 +123,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "why 说出了原因：{cause}",
         "why named the cause: {cause}",
     ),
+    "check.late": (
+        "why --late 恰好列出迟到的交易",
+        "why --late named the late payments and no others",
+    ),
+    "check.slip": (
+        "预结算单的合计与主机账本一致",
+        "the pre-settlement slip's total was that of the host's ledger",
+    ),
+    "check.bank": (
+        "银行清单里的两处错误都找到了，没有误报",
+        "both mistakes in the bank's list were found, and no others",
+    ),
+    "check.page": ("页面在 {address} 可以打开", "the page answers at {address}"),
     "check.obeyed": (
         "平台的两条签名命令都照办：先暂扣，再放行",
         "both signed commands of the fleet were obeyed: held, then released",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from agent.core.moment import to_ms
-from agent.core.why.stats import Around
+from agent.core.why.around import Around
 from agent.record import dataclass
 
 T = TypeVar("T")

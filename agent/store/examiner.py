@@ -30,7 +30,7 @@ from agent.core.money.limits import (
 )
 from agent.core.money.originals import REFERRING, against_original
 from agent.core.money.transaction import Kind, Submission, Transaction
-from agent.store.recent import DECLINED, FINAL_NUMBERS
+from agent.store.recent import DECLINED, FINAL_NUMBERS, legible
 from agent.store.table import Table
 
 _BACK = frozenset({Kind.QR_CANCEL, Kind.QR_REFUND})
@@ -157,6 +157,8 @@ class Examiner:
 
 def _past(row: sqlite3.Row) -> Past | None:
     """A row as it is remembered; None: it is not what was written, and is put aside elsewhere."""
+    if not legible(row):
+        return None
     try:
         return Past(
             key=row["key"],
@@ -170,5 +172,5 @@ def _past(row: sqlite3.Row) -> Past | None:
             final=row["state"] in FINAL_NUMBERS,
             declined=row["state"] == DECLINED,
         )
-    except (ValueError, AttributeError):
+    except ValueError:  # a kind nobody knows
         return None

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 STATE = "state.db"
-STATE_SCHEMA = 9
+STATE_SCHEMA = 10
 #: The last number is kept in so many digits. Agents that keep no counts write it without zeros in
 #: front: then one of them has worked here since, and counts that were kept are out of date.
 SEQ_DIGITS = 20

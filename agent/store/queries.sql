@@ -284,9 +284,10 @@ SELECT max(
 )
 
 -- name: last_changed
--- Not what a clock stamped that was proved to be ahead: up to that time, up to that boot.
+-- Not what a clock stamped that was proved to be ahead: up to that time, up to that boot; nor what
+-- is no time any more.
 SELECT max(changed_ms) FROM (SELECT changed_ms, boot_no FROM tx ORDER BY seq DESC LIMIT 100)
-WHERE changed_ms > ? OR boot_no > ?
+WHERE typeof(changed_ms) = 'integer' AND (changed_ms > ? OR boot_no > ?)
 
 -- name: has_meta
 SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'

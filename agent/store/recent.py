@@ -15,7 +15,7 @@ from agent.core.moment import Moment, Stamp, at_least_ms, to_ms
 from agent.core.money.journal import FINAL, Record, State
 from agent.core.money.limits import Seen, alike_amounts
 from agent.core.money.transaction import Transaction
-from agent.store.rows import NUMBER
+from agent.store.rows import NUMBER, UNREADABLE
 
 #: Kept at most: a busy till takes a thousand payments a day; each costs about half a kilobyte.
 MOST = 4_096
@@ -29,6 +29,29 @@ DECLINED = NUMBER[State.DECLINED]
 #: Not one without the other: a bus takes the same fare a thousand times a day.
 Sign = tuple[str, str, str | None, int | None, str, str]
 Signs = tuple[Sign, ...]
+
+
+_WHOLE = ("seq", "state", "occurred_ms", "stored_ms", "stored_boot_ms", "stored_boot_no")
+_TEXTS = ("key", "terminal_id", "kind")
+_MAYBE = ("currency", "card", "stan", "batch")
+#: No amount is larger, and no time later; a damaged one may be.
+_MOST_MINOR = 2**53
+
+
+def legible(row: sqlite3.Row) -> bool:
+    """Whether a row of the `recent` query can be remembered. Its MAC is checked where it is used;
+    a damaged row must not keep the store from opening."""
+    try:
+        card, amount = row["card"], row["amount_minor"]
+        return (
+            all(isinstance(row[name], int) and 0 <= row[name] < _MOST_MINOR for name in _WHOLE)
+            and all(isinstance(row[name], str) for name in _TEXTS)
+            and all(row[name] is None or isinstance(row[name], str) for name in _MAYBE)
+            and (amount is None or (isinstance(amount, int) and abs(amount) < _MOST_MINOR))
+            and (not card or isinstance(json.loads(card).get("masked"), str | None))
+        )
+    except UNREADABLE:
+        return False
 
 
 class Recent:
@@ -50,6 +73,8 @@ class Recent:
         """Start from the `recent` query: newest first, up to what is too old."""
         found: list[tuple[int, Signs, Stamp, Seen]] = []
         for row in rows:
+            if not legible(row):
+                continue
             stamp = Stamp(row["stored_ms"], row["stored_boot_ms"], row["stored_boot_no"])
             if at_least_ms(stamp, now, boot_no) > self._window_ms:
                 break
@@ -77,6 +102,12 @@ class Recent:
         elif before is None:
             self._put(after.seq, signs, after.stored, _seen(t))
             self._undo.append((after.seq, signs, after.stored, None))
+
+    def clear(self) -> None:
+        """Begin anew, without what is known."""
+        self._seen.clear()
+        self._order.clear()
+        self._undo.clear()
 
     def mark(self) -> int:
         return len(self._undo)

@@ -1,8 +1,10 @@
 """The rows of settlement lists in state.db: which were read, and what they said of each payment.
 
 What a later list says of the same payment, or of the same line, supersedes what an earlier one
-said; the earlier row stays. Lost with state.db without harm: a list can be read again. Called by
-the actions through a port and by the offline reader.
+said; the earlier row stays. What a list says counts once it is done; one that came to nothing gives
+back what it had superseded. Payments that are settled as they should lie in parts
+(`core.why.reconcile.parts`): the newest list that has one counts. Lost with state.db without harm:
+a list can be read again. Called by the actions through a port and by the offline reader.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from agent.core.why.reconcile.parts import SEQ, Part, unpacked
 
 if TYPE_CHECKING:
     from agent.core.why.reconcile.kept import KeptFinding, KeptList
@@ -39,29 +43,55 @@ _OLDER_LINE = (
     "UPDATE settled SET superseded = :list WHERE mark = :mark AND mark > 0 AND superseded = 0 "
     "AND list < :list"
 )
+#: Not of a list that is still being read.
+_DONE = "list NOT IN (SELECT number FROM settlement_list WHERE state = 'running')"
 _EARLIER = (
-    "SELECT seq, list, settled_day, rrn FROM settled WHERE seq BETWEEN ? AND ? AND seq > 0 "
-    "AND superseded = 0 AND result IN ('matched', 'late', 'amount_differs')"
+    "SELECT seq, list, settled_day, rrn, result FROM settled WHERE seq BETWEEN ? AND ? "
+    f"AND seq > 0 AND superseded = 0 AND {_DONE} ORDER BY list"
+)
+_PARTS = (
+    "SELECT list, first_n, body FROM settled_part "
+    f"WHERE last_seq >= ? AND first_seq <= ? AND list > ? AND {_DONE} ORDER BY list DESC"
+)
+_ADD_PART = (
+    "INSERT INTO settled_part (list, first_n, count, first_seq, last_seq, body) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_PART_PAGE = (
+    "SELECT first_n, body FROM settled_part WHERE list = ? AND first_n + count > ? "
+    "ORDER BY first_n LIMIT 3"
+)
+_OLDER_BETWEEN = (
+    "SELECT list, n, seq FROM settled WHERE seq BETWEEN ? AND ? AND seq > 0 AND superseded = 0 "
+    "AND list < ?"
+)
+_GIVEN_BACK = (
+    "UPDATE settled SET superseded = 0 WHERE (list, n) IN "
+    "(SELECT list, n FROM settled WHERE superseded = ? AND superseded > 0 LIMIT ?)"
 )
 _OF_PAYMENT = (
     f"SELECT {_FINDING}, superseded FROM settled WHERE seq = ? AND seq > 0 AND superseded = 0 "
-    "ORDER BY list DESC LIMIT 1"
+    f"AND {_DONE} ORDER BY list DESC LIMIT 1"
 )
 _MORE_OF = (
     f"SELECT {_FINDING}, superseded FROM settled WHERE key = ? AND mark > 0 AND key <> '' "
-    "AND superseded = 0 ORDER BY list DESC, n LIMIT 5"
+    f"AND superseded = 0 AND {_DONE} ORDER BY list DESC, n LIMIT 5"
 )
 _COUNTS = (
     "SELECT result, count(*) FROM settled WHERE superseded = 0 AND result <> 'matched' "
-    "GROUP BY result"
+    f"AND {_DONE} GROUP BY result"
 )
 _FIRST_OPEN = (
     f"SELECT {_FINDING}, superseded FROM settled WHERE superseded = 0 AND result <> 'matched' "
-    "AND result = ? ORDER BY list DESC, n LIMIT 1"
+    f"AND result = ? AND {_DONE} ORDER BY list DESC, n LIMIT 1"
 )
 #: One turn on the writer; a page of findings is some 30 µs each.
 PIECE = 100
 _ROOM = 200
+_PARTS_AT_ONCE = 20
+#: Of a finding in a part (`core.why.reconcile.judging.Finding`).
+_DAY, _RRN = 9, 12
+_SETTLED = ("matched", "late", "amount_differs")
 
 
 class StateDb(Protocol):
@@ -100,10 +130,21 @@ class SettledRows:
             told = [(number, first + begin + place, *row) for place, row in enumerate(some)]
             await self._db.state(partial(_added, rows=told))
 
+    async def add_part(self, number: int, first: int, part: Part) -> None:
+        """Findings of payments that are matched, some hundred at once; `first`: their number."""
+        row = (number, first, part.size, part.first_seq, part.last_seq, part.body)
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(_ADD_PART, row)
+
+        await self._db.state(work)
+
     async def end(self, number: int, state: str, ended_ms: int, body: Mapping[str, Any]) -> None:
         """It is done, or refused: then nothing of it is kept but that."""
         if state != "done":
             await self._drop(number)
+            while await self._db.state(partial(_given_back, number=number)):
+                pass
         else:
             await self._supersede(number)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
@@ -116,10 +157,7 @@ class SettledRows:
 
     async def earlier(self, first: int, last: int) -> dict[int, tuple[int, int, str]]:
         """What earlier lists have of payments from `first` to `last`: list, day, RRN."""
-        rows = await self._db.state(
-            lambda db: db.execute(_EARLIER, (first, last)).fetchmany(10_000)
-        )
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return await self._db.state(partial(_earlier, first=first, last=last))
 
     async def lists(self, limit: int) -> list[KeptList]:
         """The last ones, the newest first."""
@@ -186,6 +224,8 @@ class SettledRows:
     async def _drop(self, number: int) -> None:
         while await self._db.state(partial(_dropped, number=number)):
             pass
+        while await self._db.state(partial(_parts_dropped, number=number)):
+            pass
 
     async def _supersede(self, number: int) -> None:
         after: int | None = (
@@ -193,6 +233,11 @@ class SettledRows:
         )
         while after is not None:
             after = await self._db.state(partial(_superseded, number=number, after=after))
+        place: int | None = (
+            0 if await self._db.state(partial(_has_earlier, number=number)) else None
+        )
+        while place is not None:
+            place = await self._db.state(partial(_superseded_by_part, number=number, after=place))
 
 
 def lists(db: sqlite3.Connection, limit: int) -> list[KeptList]:
@@ -221,13 +266,24 @@ def findings(
     elif results:
         query += f" AND result IN ({', '.join('?' * len(results))})"
         args += results
-    rows = db.execute(f"{query} ORDER BY n LIMIT ?", (*args, min(limit, 500)))
-    return [_finding(row) for row in rows]
+    limit = min(limit, 500)
+    found = [_finding(row) for row in db.execute(f"{query} ORDER BY n LIMIT ?", (*args, limit))]
+    if results is None or (results and "matched" not in results):
+        return found
+    # Parts are added last, so they are numbered behind everything else.
+    for first_n, body in db.execute(_PART_PAGE, (number, max(after + 1, _next(found)))):
+        rows = enumerate(unpacked(body), first_n)
+        found += [_finding((number, n, *row)) for n, row in rows if n > after]
+    return found[:limit]
 
 
 def of_payment(db: sqlite3.Connection, seq: int) -> KeptFinding | None:
     """What the newest list says of a payment."""
     row = db.execute(_OF_PAYMENT, (seq,)).fetchone()
+    for number, first_n, body in db.execute(_PARTS, (seq, seq, 0 if row is None else row[0])):
+        for n, one in enumerate(unpacked(body), first_n):
+            if one[SEQ] == seq:
+                return _finding((number, n, *one))
     return None if row is None else _finding(row)
 
 
@@ -241,8 +297,28 @@ def _added(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
     db.executemany(_ADD, rows)
 
 
+def _next(found: list[KeptFinding]) -> int:
+    return found[-1].n + 1 if found else 0
+
+
+def _earlier(db: sqlite3.Connection, first: int, last: int) -> dict[int, tuple[int, int, str]]:
+    found: dict[int, tuple[int, int, str]] = {}
+    for number, _, body in db.execute(_PARTS, (first, last, 0)).fetchall()[::-1]:
+        for one in unpacked(body):
+            if first <= one[SEQ] <= last:
+                found[one[SEQ]] = (number, one[_DAY], one[_RRN])
+    for seq, number, day, rrn, result in db.execute(_EARLIER, (first, last)).fetchmany(10_000):
+        if seq not in found or found[seq][0] < number:
+            found.pop(seq, None)
+            if result in _SETTLED:
+                found[seq] = (number, day, rrn)
+    return found
+
+
 def _has_earlier(db: sqlite3.Connection, number: int) -> bool:
-    row = db.execute("SELECT 1 FROM settled WHERE list < ? LIMIT 1", (number,)).fetchone()
+    row = db.execute(
+        "SELECT 1 FROM settlement_list WHERE number < ? AND state = 'done' LIMIT 1", (number,)
+    ).fetchone()
     return row is not None
 
 
@@ -258,6 +334,38 @@ def _superseded(db: sqlite3.Connection, number: int, after: int) -> int | None:
         if mark:
             db.execute(_OLDER_LINE, {"list": number, "mark": mark})
     return rows[-1][0] if len(rows) == PIECE else None
+
+
+def _superseded_by_part(db: sqlite3.Connection, number: int, after: int) -> int | None:
+    """The same of the payments of one part."""
+    part = db.execute(
+        "SELECT first_n, first_seq, last_seq, body FROM settled_part "
+        "WHERE list = ? AND first_n >= ? ORDER BY first_n LIMIT 1",
+        (number, after),
+    ).fetchone()
+    if part is None:
+        return None
+    first_n, first, last, body = part
+    older = db.execute(_OLDER_BETWEEN, (first, last, number)).fetchall()
+    if older:
+        has = {one[SEQ] for one in unpacked(body)}
+        db.executemany(
+            "UPDATE settled SET superseded = ? WHERE list = ? AND n = ?",
+            [(number, of, n) for of, n, seq in older if seq in has],
+        )
+    return int(first_n) + 1
+
+
+def _given_back(db: sqlite3.Connection, number: int) -> bool:
+    return db.execute(_GIVEN_BACK, (number, _ROOM)).rowcount == _ROOM
+
+
+def _parts_dropped(db: sqlite3.Connection, number: int) -> bool:
+    gone = db.execute(
+        "DELETE FROM settled_part WHERE id IN (SELECT id FROM settled_part WHERE list = ? LIMIT ?)",
+        (number, _PARTS_AT_ONCE),
+    ).rowcount
+    return gone == _PARTS_AT_ONCE
 
 
 def _dropped(db: sqlite3.Connection, number: int) -> bool:

@@ -7,6 +7,7 @@ trace. Lives on the writer thread; readers get immutable copies.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,7 +16,9 @@ from typing import Any
 from agent.core.money.journal import Amounts, Backlog, Record, State
 from agent.core.money.lately import Lately, Past, past_of
 from agent.store.recent import Recent
-from agent.store.rows import STATES
+from agent.store.rows import STATES, UNREADABLE
+
+log = logging.getLogger(__name__)
 
 #: What one unsent record counts under: state, doubt, currency, cause.
 Cell = tuple[State, bool, str, str]
@@ -63,9 +66,12 @@ class Tally:
         if after is not None and not after.final:
             self._pending.append((after, 1))
         if after is not None:
-            self.recent.moved(before, after)
-            if self.lately is not None:
-                self._told.append((_past(after), before is None))
+            try:
+                self.recent.moved(before, after)
+                if self.lately is not None:
+                    self._told.append((_past(after), before is None))
+            except UNREADABLE as error:
+                self._begin_anew(error)
 
     def spoil(self) -> None:
         self.spoilt = True
@@ -89,11 +95,22 @@ class Tally:
             if not self._count[cell]:
                 del self._count[cell], self._minor[cell]
         self._pending.clear()
-        self.recent.commit()
+        try:
+            self.recent.commit()
+            if self.lately is not None:
+                for past, new in self._told:
+                    self.lately.moved(past, new=new)
+                self._told.clear()
+        except UNREADABLE as error:
+            self._begin_anew(error)
+
+    def _begin_anew(self, error: Exception) -> None:
+        """What is remembered is not worth a payment: this one is committed all the same."""
+        log.error("event=memory_begins_anew error=%r", error)
+        self.recent.clear()
+        self._told.clear()
         if self.lately is not None:
-            for past, new in self._told:
-                self.lately.moved(past, new=new)
-            self._told.clear()
+            self.lately = Lately(self.lately.watch)
 
     def exposure(self, currency: str) -> Amounts:
         """The unsent of one currency, with what the open batch has changed."""

@@ -1,31 +1,33 @@
 """Loads the transport, and paho with it, when the first connection is made.
 
 paho imports `urllib.request`, with the HTTP client and the mail parser behind it (0.9 MB), to look
-for a proxy; it does so only where the package `socks` is installed. Where it is not, an empty
-module stands in while paho is loaded; whoever imports the real one afterwards gets the real one.
+for a proxy in the environment, and `socks`, where that is installed, to go through it. The agent
+goes where its configuration says, and nowhere else: an empty module and none stand in while paho
+is loaded. Whoever imports the real ones afterwards gets the real ones.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from agent.telemetry.transport import Transport
 
-UNUSED = "urllib.request"
+#: None: importing it fails, as where it is not installed.
+INSTEAD = {"urllib.request": ModuleType("urllib.request"), "socks": None}
 
 
 def transport_class() -> type[Transport]:
     """The class, loaded on the first call."""
-    stood_in = UNUSED not in sys.modules and find_spec("socks") is None
-    if stood_in:
-        sys.modules[UNUSED] = ModuleType(UNUSED)
+    known = cast("dict[str, ModuleType | None]", sys.modules)
+    real = {name: known[name] for name in INSTEAD if name in known}
+    known.update(INSTEAD)
     try:
         from agent.telemetry.transport import Transport
     finally:
-        if stood_in:
-            del sys.modules[UNUSED]
+        for name in INSTEAD:
+            del known[name]
+        known.update(real)
     return Transport

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from agent.core.drill.report import KEY_PREFIX, SINK
+from agent.core.drill import SINK
+from agent.core.drill.report import KEY_PREFIX
 from agent.core.money.channel import Channel
 from agent.core.money.delivery import Answer, OnUnknown, Profile, Reply
 from agent.core.money.journal import HostResult, Record

@@ -94,7 +94,8 @@ def arguments_of(
         given = dict(decode_object(body)) if body else {}
     # Reasons end up in the history, names of fields in problems and in the log, and a key nobody
     # knows in the answer.
-    check_metadata({**given, **in_path}, frozenset(operation.arguments.__struct_fields__))
+    words = {name: value for name, value in given.items() if name != operation.opaque}
+    check_metadata({**words, **in_path}, frozenset(operation.arguments.__struct_fields__))
     for name, value in in_path.items():
         if name in given:
             raise RequestError(

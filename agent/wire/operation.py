@@ -40,6 +40,7 @@ class Operation:
     disruptive: bool = False  #: changes what happens to money or to the people at the till
     audited: bool = False  #: who asked is kept
     statuses: tuple[int, ...] = (200,)
+    opaque: str = ""  #: argument that carries bytes of a file, which are never kept as they are
     problems: tuple[str, ...] = ()  #: codes beyond those every operation can answer
 
     @property

@@ -65,7 +65,6 @@ CODES: Mapping[str, Code] = {
     "request.control_character": Code(400, "Control character in a text", "Remove it."),
     "request.media_type": Code(415, "Wrong media type", "Send Content-Type: application/json."),
     "request.body_too_large": Code(413, "Request too large", "Send less at once."),
-    "request.bad_header": Code(400, "Header not allowed here"),
     "route.unknown": Code(404, "No such address", "See GET /v1/openapi.json."),
     "route.method": Code(405, "Method not allowed here", "See the Allow header."),
     "role.missing": Code(
@@ -259,7 +258,9 @@ CODES: Mapping[str, Code] = {
     "bundle.unknown": Code(404, "No such bundle is kept", "Make a new one."),
     # Slips
     "slip.unknown_kind": Code(404, "No such kind of slip", "posagent slip list names them."),
-    "slip.key": Code(422, "Not what this slip is about", "See what `key` is in GET /v1/slips."),
+    "slip.key": Code(
+        422, "Not what this slip is about", "posagent slip list says what each slip is about."
+    ),
     "slip.nothing": Code(404, "Nothing to put on this slip", "See the detail."),
     "slip.failed": Code(
         503, "The slip could not be made", "Ask for it as text; that needs no program of its own."
@@ -323,7 +324,6 @@ CODES: Mapping[str, Code] = {
     "reconcile.unknown": Code(404, "No such list", "posagent reconcile list shows them."),
     "reconcile.piece": Code(409, "Piece out of order", "Send the pieces in order, from 0."),
     "reconcile.refused": Code(422, "List refused", "Correct the file or its [[reconcile]] table."),
-    "reconcile.failed": Code(500, "The list could not be worked through", "Send it again."),
     "events.too_many": Code(503, "Too many event streams", "Close one."),
     "daemon.down": Code(503, "The agent is not running", "Start it: systemctl start posagent."),
     "internal": Code(500, "A fault in the agent", "Repeat with the same key; report the log."),

@@ -184,6 +184,7 @@ RECONCILING: tuple[Operation, ...] = (
         summary="One piece of the list, base64, in order.",
         arguments=ReconcilePieceArgs,
         result=ReconcilePieceOut,
+        opaque="data",
         problems=(*_BAD, "reconcile.unknown", "reconcile.piece", "reconcile.too_large"),
     ),
     Operation(

@@ -106,6 +106,9 @@ class StatsOut(Struct, frozen=True, kw_only=True):
     late_after_s: float
     payments: int
     """Captured in that time and kept here."""
+    read: float | None
+    """How much of the journal was read, evenly over all of it, where it is too large for this
+    terminal's pace; every count is of that part. null: all of it."""
     confirmed: int
     """Posted by the host, with a time that can be told."""
     waiting: int

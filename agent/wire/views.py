@@ -381,7 +381,7 @@ def backlog_out(
 
 def alarm_out(alarm: Alarm) -> AlarmOut:
     """An alarm with the texts of its cause; an unknown code shows itself."""
-    # Loaded when somebody first looks: 121 causes in two languages are 1 MB of a quiet daemon.
+    # Loaded when somebody first looks: 122 causes in two languages are 1 MB of a quiet daemon.
     from agent.core.why.causes import CATALOGUE
 
     cause = CATALOGUE.get(alarm.code)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.actions import queue_abandon, queue_retry, queue_show, why
+from agent.actions import why
+from agent.actions.queue import abandon, retry, show
 from agent.core.money.abandoning import Asking
 from agent.core.money.journal import Change, Event, State
 from agent.core.money.transaction import (
@@ -37,9 +38,9 @@ def test_a_held_payment_is_given_up_and_its_row_stays(tmp_path: Path) -> None:
         await desk.take("a")
         await desk.move("a", HELD)
         for _ in range(2):  # the first answer may be lost
-            gone = await queue_abandon.run(desk.ports, word("a"))
+            gone = await abandon.run(desk.ports, word("a"))
             assert (gone.state, gone.cause, gone.in_doubt) == ("voided", "queue.held", False)
-        shown = await queue_show.run(desk.ports, ShowArgs(key="a", history=True))
+        shown = await show.run(desk.ports, ShowArgs(key="a", history=True))
         assert shown.history is not None
         last = shown.history[-1]
         assert (last.event, last.count) == ("abandon", 1)
@@ -62,10 +63,10 @@ def test_what_is_not_held_is_not_given_up(tmp_path: Path) -> None:
         await desk.move("sending", Change(event=Event.ATTEMPT))
         await desk.move("final", Change(event=Event.VOID))
         for key in ("queued", "sending", "waiting"):
-            asked = queue_abandon.run(desk.ports, word(key))
+            asked = abandon.run(desk.ports, word(key))
             assert await code_of(asked) == "record.not_held"
-        assert await code_of(queue_abandon.run(desk.ports, word("final"))) == "record.final"
-        assert await code_of(queue_abandon.run(desk.ports, word("no"))) == "transaction.unknown"
+        assert await code_of(abandon.run(desk.ports, word("final"))) == "record.final"
+        assert await code_of(abandon.run(desk.ports, word("no"))) == "transaction.unknown"
 
     on_desk(tmp_path, test)
 
@@ -76,14 +77,14 @@ def test_in_doubt_the_host_is_asked_first(tmp_path: Path) -> None:
     async def test(desk: Desktop) -> None:
         await desk.take("a", attempts=1)
         await desk.move("a", HELD)
-        assert await code_of(queue_abandon.run(desk.ports, word("a"))) == "record.not_asked"
-        asked = await queue_retry.run(desk.ports, RetryArgs(key="a"))
+        assert await code_of(abandon.run(desk.ports, word("a"))) == "record.not_asked"
+        asked = await retry.run(desk.ports, RetryArgs(key="a"))
         assert (asked.items[0].state, asked.items[0].cause) == ("held", "queue.held")
         assert desk.lines.kicked == ["main"]
         await desk.move("a", Change(event=Event.ASKED, cause="host.no_reply"))
-        assert await code_of(queue_abandon.run(desk.ports, word("a"))) == "record.not_asked"
+        assert await code_of(abandon.run(desk.ports, word("a"))) == "record.not_asked"
         await desk.move("a", Change(event=Event.ASKED, cause="host.no_reply", not_found=1))
-        gone = await queue_abandon.run(desk.ports, word("a"))
+        gone = await abandon.run(desk.ports, word("a"))
         assert (gone.state, gone.in_doubt) == ("voided", True)
 
     on_desk(tmp_path, test)
@@ -101,7 +102,7 @@ def test_a_host_that_cannot_be_asked_leaves_only_the_word(
         desk.lines.told = told
         await desk.take("a", attempts=1)
         await desk.move("a", HELD)
-        asked = queue_abandon.run(desk.ports, word("a"))
+        asked = abandon.run(desk.ports, word("a"))
         if must:
             assert await code_of(asked) == "record.not_asked"
         else:
@@ -123,7 +124,7 @@ def test_a_given_up_reversal_leaves_its_original_held(tmp_path: Path) -> None:
         payload = Payload(content_type="a/b", body=b"x")
         await desk.store.append(Submission(transaction=reversal, payload=payload))
         await desk.move("back", HELD)
-        await queue_abandon.run(desk.ports, word("back"))
+        await abandon.run(desk.ports, word("back"))
         original = await desk.store.record("sale")
         assert original is not None
         assert (original.state, original.cause) == (State.HELD, "queue.held")
@@ -143,7 +144,7 @@ def test_what_the_app_sends_is_settled_another_way(tmp_path: Path) -> None:
         payload = Payload(content_type="a/b", body=b"")
         await desk.store.append(Submission(transaction=by_app, payload=payload))
         await desk.move("app", Change(event=Event.DAMAGE, cause="queue.held"))
-        assert await code_of(queue_abandon.run(desk.ports, word("app"))) == "record.by_app"
+        assert await code_of(abandon.run(desk.ports, word("app"))) == "record.by_app"
         assert await desk.state("app") is State.HELD
 
     on_desk(tmp_path, test)
@@ -156,10 +157,10 @@ def test_nobody_gives_anything_up_without_a_daemon(tmp_path: Path) -> None:
         await desk.take("a")
         await desk.move("a", HELD)
         with pytest.raises(OperatorError) as caught:
-            await queue_abandon.run(replace(desk.ports, mover=None, channels=None), word("a"))
+            await abandon.run(replace(desk.ports, mover=None, channels=None), word("a"))
         assert caught.value.code == "daemon.down"
         # A daemon without uplinks has nobody to ask.
-        gone = await queue_abandon.run(replace(desk.ports, channels=None), word("a"))
+        gone = await abandon.run(replace(desk.ports, channels=None), word("a"))
         assert gone.state == "voided"
 
     on_desk(tmp_path, test)

@@ -13,7 +13,7 @@ import pytest
 
 from agent.actions import bundle
 from agent.actions.ports import Identity, Ports
-from agent.bundles import Shelf, Surroundings
+from agent.bundles import PIECE_BYTES, Shelf, Surroundings
 from agent.errors import OperatorError, StoreError
 from agent.wire.api import Nothing
 from agent.wire.bundle import BundlePieceArgs
@@ -21,7 +21,7 @@ from agent.wire.problem import RequestError
 from tests.fakes import FakeClock
 
 MADE = {
-    "size_bytes": bundle.PIECE_BYTES + 1, "sha256": "ab", "members": ["status.json"],
+    "size_bytes": PIECE_BYTES + 1, "sha256": "ab", "members": ["status.json"],
     "failed": {"kernel.log": "no"}, "removed_cards": 1, "removed_secrets": 2,
 }  # fmt: skip
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from agent.actions import acknowledge, keys, queue_show, salvage, verify, why
+from agent.actions import acknowledge, keys, salvage, verify, why
 from agent.actions.ports import Ports
+from agent.actions.queue import show
 from agent.core.money.journal import Change, Event, State
 from agent.errors import OperatorError
 from agent.store.care import Care
@@ -46,12 +47,12 @@ def test_a_final_payment_is_acknowledged_once_and_stays_explained(tmp_path: Path
         assert await code_of(acknowledge.run(ports, OneKey(key="a"))) == "record.not_final"
         assert await code_of(acknowledge.run(ports, OneKey(key="b"))) == "transaction.unknown"
         await desk.move("a", *ENDED)
-        before = await queue_show.run(ports, ShowArgs(key="a", history=True))
+        before = await show.run(ports, ShowArgs(key="a", history=True))
         verdict = await why.one(ports, OneKey(key="a"))
         for _ in range(2):
             told = await acknowledge.run(ports, OneKey(key="a"))
             assert (told.key, told.state) == ("a", "posted")
-        assert await queue_show.run(ports, ShowArgs(key="a", history=True)) == before
+        assert await show.run(ports, ShowArgs(key="a", history=True)) == before
         assert (await why.one(ports, OneKey(key="a"))).text == verdict.text
         await desk.take("a")  # the same again: recognised
         assert await desk.state("a") is State.POSTED

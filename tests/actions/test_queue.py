@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.actions import (
-    backlog,
-    moving,
-    queue_hold,
-    queue_list,
-    queue_release,
-    queue_retry,
-    queue_show,
-    status,
-    void,
-    why,
-)
+from agent.actions import backlog, status, void, why
+from agent.actions.queue import hold, listed, moving, release, retry, show
 from agent.actions.table import ACTIONS, Desk, action
 from agent.core.money.journal import Change, Event, State
 from agent.errors import OperatorError, StoreError
@@ -48,13 +38,13 @@ def test_a_payment_shows_where_it_stands(tmp_path: Path) -> None:
     async def test(desk: Desktop) -> None:
         await desk.take("a")
         await desk.move("a", *FAILED)
-        shown = await queue_show.run(desk.ports, ShowArgs(key="a", history=True))
+        shown = await show.run(desk.ports, ShowArgs(key="a", history=True))
         assert (shown.state, shown.cause, shown.tried) == ("waiting", "network.no_link", 1)
         assert shown.next_attempt_at is not None
         assert shown.history is not None
         assert [step.event for step in shown.history] == ["submitted", "attempt", "not_sent"]
-        assert (await queue_show.run(desk.ports, ShowArgs(key="a"))).history is None
-        assert await code_of(queue_show.run(desk.ports, ShowArgs(key="b"))) == "transaction.unknown"
+        assert (await show.run(desk.ports, ShowArgs(key="a"))).history is None
+        assert await code_of(show.run(desk.ports, ShowArgs(key="b"))) == "transaction.unknown"
 
     on_desk(tmp_path, test)
 
@@ -70,13 +60,13 @@ def test_lists_filter_and_go_on(tmp_path: Path) -> None:
         seen: list[str] = []
         after: int | None = 0
         while after is not None:
-            page = await queue_list.run(desk.ports, ListArgs(limit=2, after=after))
+            page = await listed.run(desk.ports, ListArgs(limit=2, after=after))
             seen += [item.key for item in page.items]
             after = page.next_after
         assert seen == ["k1", "k2", "k3", "k4", "k5", "k6"]
 
         async def keys(args: ListArgs) -> list[str]:
-            return [item.key for item in (await queue_list.run(desk.ports, args)).items]
+            return [item.key for item in (await listed.run(desk.ports, args)).items]
 
         assert await keys(ListArgs(state="all", limit=1)) == ["k0"]
         assert await keys(ListArgs(state="voided,waiting")) == ["k0", "k3"]
@@ -90,13 +80,13 @@ def test_a_filter_that_matches_nothing_does_not_walk_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many records the page ends and says where to go on."""
-    monkeypatch.setattr(queue_list, "SCAN", 2)
-    monkeypatch.setattr(queue_list, "PAGE", 2)
+    monkeypatch.setattr(listed, "SCAN", 2)
+    monkeypatch.setattr(listed, "PAGE", 2)
 
     async def test(desk: Desktop) -> None:
         for number in range(5):
             await desk.take(f"k{number}")
-        page = await queue_list.run(desk.ports, ListArgs(cause="no.such"))
+        page = await listed.run(desk.ports, ListArgs(cause="no.such"))
         assert (page.items, page.next_after) == ([], 2)
 
     on_desk(tmp_path, test)
@@ -110,13 +100,13 @@ def test_retrying_makes_due_and_wakes_the_channel(tmp_path: Path) -> None:
             await desk.take(key)
         await desk.move("a", *FAILED)
         await desk.move("b", *FAILED)
-        moved = await queue_retry.run(desk.ports, RetryArgs(key="a"))
+        moved = await retry.run(desk.ports, RetryArgs(key="a"))
         assert (moved.moved, moved.items[0].next_attempt_at) == (1, None)
         assert moved.items[0].cause == "network.no_link"
-        moved = await queue_retry.run(desk.ports, RetryArgs())
+        moved = await retry.run(desk.ports, RetryArgs())
         assert [item.key for item in moved.items] == ["b"]
         assert desk.lines.kicked == ["main", None]
-        await queue_retry.run(desk.ports, RetryArgs(uplink="main"))
+        await retry.run(desk.ports, RetryArgs(uplink="main"))
         assert desk.lines.kicked[-1] == "main"
 
     on_desk(tmp_path, test)
@@ -132,9 +122,9 @@ def test_what_cannot_be_retried_says_why(tmp_path: Path) -> None:
         await desk.move("held", Change(event=Event.HOLD))
         await desk.move("sending", Change(event=Event.ATTEMPT))
         for key in ("final", "held", "sending"):
-            asked = queue_retry.run(desk.ports, RetryArgs(key=key))
+            asked = retry.run(desk.ports, RetryArgs(key=key))
             assert await code_of(asked) == f"record.{key}"
-        unknown = queue_retry.run(desk.ports, RetryArgs(uplink="x"))
+        unknown = retry.run(desk.ports, RetryArgs(uplink="x"))
         assert await code_of(unknown) == "uplink.unknown"
 
     on_desk(tmp_path, test)
@@ -145,14 +135,14 @@ def test_holding_and_releasing(tmp_path: Path) -> None:
 
     async def test(desk: Desktop) -> None:
         await desk.take("a", attempts=1)
-        held = await queue_hold.run(desk.ports, HoldArgs(key="a", reason="asked by the bank"))
+        held = await hold.run(desk.ports, HoldArgs(key="a", reason="asked by the bank"))
         assert (held.items[0].state, held.items[0].note) == ("held", "asked by the bank")
-        assert (await queue_hold.run(desk.ports, HoldArgs(key="a"))).moved == 0
-        freed = await queue_release.run(desk.ports, ReleaseArgs(key="a"))
+        assert (await hold.run(desk.ports, HoldArgs(key="a"))).moved == 0
+        freed = await release.run(desk.ports, ReleaseArgs(key="a"))
         assert (freed.items[0].state, freed.items[0].in_doubt) == ("waiting", True)
         assert not freed.items[0].cause  # what it waited for was the person
         assert desk.lines.kicked == ["main"]
-        asked = queue_release.run(desk.ports, ReleaseArgs(key="a"))
+        asked = release.run(desk.ports, ReleaseArgs(key="a"))
         assert await code_of(asked) == "record.not_held"
 
     on_desk(tmp_path, test)
@@ -167,7 +157,7 @@ def test_what_cannot_be_held_says_why(tmp_path: Path) -> None:
         await desk.move("final", Change(event=Event.VOID))
         await desk.move("sending", Change(event=Event.ATTEMPT))
         for key in ("final", "sending"):
-            assert await code_of(queue_hold.run(desk.ports, HoldArgs(key=key))) == f"record.{key}"
+            assert await code_of(hold.run(desk.ports, HoldArgs(key=key))) == f"record.{key}"
 
     on_desk(tmp_path, test)
 
@@ -180,13 +170,13 @@ def test_releasing_by_cause_takes_all_of_them(tmp_path: Path) -> None:
             await desk.take(key)
             cause = "host.format_error" if key != "c" else "queue.held"
             await desk.move(key, Change(event=Event.HOLD, cause=cause))
-        freed = await queue_release.run(desk.ports, ReleaseArgs(cause="host.format_error"))
+        freed = await release.run(desk.ports, ReleaseArgs(cause="host.format_error"))
         assert (freed.moved, freed.skipped, freed.more) == (2, 0, False)
         assert {one.cause for one in freed.items} == {"host.format_error"}
         assert await desk.state("c") is State.HELD
-        asked = queue_release.run(desk.ports, ReleaseArgs())
+        asked = release.run(desk.ports, ReleaseArgs())
         assert await code_of(asked) == "request.missing_field"
-        both = queue_release.run(desk.ports, ReleaseArgs(key="c", cause="queue.held"))
+        both = release.run(desk.ports, ReleaseArgs(key="c", cause="queue.held"))
         assert await code_of(both) == "request.missing_field"
 
     on_desk(tmp_path, test)
@@ -202,9 +192,9 @@ def test_one_call_moves_only_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyP
             await desk.take(f"k{number}")
             await desk.move(f"k{number}", Change(event=Event.HOLD, cause="queue.held"))
         args = ReleaseArgs(cause="queue.held")
-        first = await queue_release.run(desk.ports, args)
+        first = await release.run(desk.ports, args)
         assert (first.moved, first.more) == (3, True)
-        second = await queue_release.run(desk.ports, args)
+        second = await release.run(desk.ports, args)
         assert (second.moved, second.more) == (1, False)
 
     on_desk(tmp_path, test)
@@ -222,7 +212,7 @@ def test_records_that_moved_meanwhile_are_skipped(tmp_path: Path) -> None:
                 return await desk.store.advance(seq, version - 1, change)
 
         ports = replace(desk.ports, mover=Late())  # type: ignore[arg-type]
-        freed = await queue_release.run(ports, ReleaseArgs(cause="queue.held"))
+        freed = await release.run(ports, ReleaseArgs(cause="queue.held"))
         assert (freed.moved, freed.skipped) == (0, 1)
 
         class Broken:
@@ -230,7 +220,7 @@ def test_records_that_moved_meanwhile_are_skipped(tmp_path: Path) -> None:
                 raise StoreError("store.unavailable", "no")
 
         ports = replace(desk.ports, mover=Broken())  # type: ignore[arg-type]
-        asked = queue_release.run(ports, ReleaseArgs(cause="queue.held"))
+        asked = release.run(ports, ReleaseArgs(cause="queue.held"))
         assert await code_of(asked) == "store.unavailable"
 
     on_desk(tmp_path, test)
@@ -261,15 +251,15 @@ def test_nothing_can_be_changed_without_a_daemon(tmp_path: Path) -> None:
         await desk.take("a")
         ports = replace(desk.ports, mover=None, channels=None)
         for asked in (
-            queue_hold.run(ports, HoldArgs(key="a")),
-            queue_release.run(ports, ReleaseArgs(key="a")),
-            queue_retry.run(ports, RetryArgs(key="a")),
+            hold.run(ports, HoldArgs(key="a")),
+            release.run(ports, ReleaseArgs(key="a")),
+            retry.run(ports, RetryArgs(key="a")),
             void.run(ports, OneKey(key="a")),
         ):
             with pytest.raises(OperatorError) as caught:
                 await asked
             assert caught.value.code == "daemon.down"
-        assert (await queue_list.run(ports, ListArgs())).items[0].key == "a"
+        assert (await listed.run(ports, ListArgs())).items[0].key == "a"
         assert (await backlog.run(ports, Nothing())).total.count == 1
         assert not (await status.run(ports, Nothing())).daemon_alive
         assert (await why.terminal(ports, Nothing())).daemon_alive is False

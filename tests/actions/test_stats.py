@@ -19,6 +19,7 @@ from agent.offload import HereOffload
 from agent.offloaded import program
 from agent.store import Store
 from agent.store.arounds import AroundRows, Span
+from agent.store.timings import Timings
 from agent.wire.problem import RequestError
 from agent.wire.stats import StatsArgs, StatsOut
 from tests.actions.desk import Tracker
@@ -58,7 +59,8 @@ def over_payments(
             ports = Ports(
                 journal=store, mover=None, health=Tracker(), channels=None,
                 identity=Identity(device_id="d", tenant="t", site="", version="1"), clock=clock,
-                offload=HereOffload(program), arounds=AroundRows(store), late_after_s=60.0,
+                offload=HereOffload(program), arounds=AroundRows(store), timings=Timings(store),
+                late_after_s=60.0,
             )  # fmt: skip
             return await work(ports, clock)
         finally:
@@ -99,6 +101,64 @@ def test_only_what_was_asked_for(tmp_path: Path) -> None:
     assert (told.payments, told.late.count) == (2, 0)
     assert [one.name for one in told.factors] == ["amount"]
     assert [group.value for group in told.factors[0].groups] == ["10-100 CNY"]
+
+
+def test_a_time_reads_no_more_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows stored a day before it began are not read at all."""
+    read: list[int] = []
+    page = Timings.page
+
+    async def counted(self: Timings, after: int, upto: int) -> object:
+        found = await page(self, after, upto)
+        read.extend(one.seq for one in found[0])
+        return found
+
+    monkeypatch.setattr(Timings, "page", counted)
+    monkeypatch.setattr(stats, "AHEAD_MS", 0)
+    args = StatsArgs(since=AT + timedelta(seconds=300))
+    told = over_payments(tmp_path, lambda ports, _: stats.run(ports, args))
+    assert (told.payments, read) == (1, [3])
+
+
+def test_a_journal_too_large_for_the_time_is_read_evenly_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No failure: the answer is of a part and says of how much; time for all of it, and it is all,
+    in whatever order it was read."""
+    monkeypatch.setattr(stats, "STRETCH", 1)
+
+    async def many(ports: Ports, clock: FakeClock) -> StatsOut:
+        for number in range(300):
+            clock.advance(600)
+            t = Transaction(
+                key=f"more-{number}", terminal_id="T", merchant_id="M", kind=Kind.SALE,
+                posting=Posting.ADVICE, occurred_at=clock.now().at, uplink="host",
+                amount_minor=100, currency="CNY",
+            )  # fmt: skip
+            payload = Payload(content_type="text/plain", body=b"x")
+            await ports.journal.append(Submission(transaction=t, payload=payload))  # type: ignore[attr-defined]
+        whole = await stats.run(ports, StatsArgs())
+        assert (whole.payments, whole.read) == (303, None)
+        network = next(one for one in whole.factors if one.name == "network")
+        assert {group.value for group in network.groups} == {"wifi", "unknown"}
+        times = iter(range(1_000))
+        monkeypatch.setattr(stats, "READ_S", 40.0)
+        monkeypatch.setattr(stats, "_now_s", lambda: next(times))
+        return await stats.run(ports, StatsArgs())
+
+    told = over_payments(tmp_path, many)
+    assert told.read is not None
+    assert 0.05 < told.read < 0.3
+    assert told.payments == round(told.read * 303)
+
+
+def test_every_stretch_is_read_once_and_the_first_turns_span_the_journal() -> None:
+    """Whenever time runs out, what was read lies evenly."""
+    for count in (0, 1, 64, 65, 1_000):
+        order = [at // 500 for at in stats._evenly(range(0, count * 500, 500))]
+        assert sorted(order) == list(range(count))
+    assert order[:3] == [0, 16, 32]
+    assert max(order[: 1_000 // 16]) > 950
 
 
 def test_a_time_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def _seen(sims: Sims, host: Child, port: int, terminal: Terminal) -> Seen:
 def explained(sims: Sims, *, count: int) -> tuple[list[Figure], list[str]]:
     """One payment's verdict, and the questions, over the API of a daemon with that many."""
     with Terminal(sims) as terminal:
+        terminal.compile()
         _fill(terminal, count)
         terminal.configure()
         return _asked(terminal, count), []

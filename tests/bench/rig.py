@@ -103,6 +103,11 @@ class Terminal(Daemon):
         self.options: tuple[str, ...] = ()
         super().__init__({**cache, **(environment or {})})
 
+    def compile(self) -> None:
+        """Byte code of every module, as packages ship it: also of what is loaded when asked for."""
+        command = [sys.executable, "-m", "compileall", "-q", str(ROOT / "agent")]
+        subprocess.run(command, env={**os.environ, **self.environment}, check=True)
+
     def configure(
         self, text: str = "", *, url: str = "", uplink: str = "", agent: str = ""
     ) -> None:

@@ -49,10 +49,6 @@ class Proof:
     seconds: float
 
 
-class NotNamedError(AssertionError):
-    """The verdict did not name what was done."""
-
-
 @dataclass(slots=True)
 class Bench:
     """Collects proofs and failures of the scenes."""

@@ -153,6 +153,8 @@ def overdue(bench: Bench) -> None:
         daemon.start()
         bench.proved(daemon, "inspection.overdue", "three days without one, asked every day")
         bench.proved(daemon, "drill.overdue", "three days without one, asked every day")
+        drilled = lambda: daemon.post("/v1/drills", {"records": 5})  # noqa: E731
+        bench.proved(daemon, "drill.alarm", "a drill was made", again=drilled)
         shim.close()
 
 

@@ -44,7 +44,7 @@ def session_of(lang: Language, *argv: str) -> Session:
     ("lang", "said"),
     [
         ("en", "out of paper (printer.paper_out): noted by uid:1000"),
-        ("zh", "打印机缺纸（printer.paper_out）：uid:1000 已知悉"),
+        ("zh", "打印机缺纸（printer.paper_out）：已知悉，uid:1000"),
     ],
 )
 def test_somebody_takes_note_of_an_alarm(

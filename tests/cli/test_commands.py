@@ -473,7 +473,7 @@ def test_changing_needs_the_daemon(place: Path) -> None:
     for order in (("retry", "pay-0"), ("hold", "pay-0"), ("release", "--cause", "queue.held")):
         code, said = outcome(posagent("queue", *order, *config))
         assert code == 3
-        assert "only it may change payments" in said
+        assert "only it can do this" in said
     assert json.loads(posagent("queue", "show", "pay-0", "--json", *config).stdout)["version"] == 1
 
 

@@ -20,16 +20,19 @@ DOCUMENTS: dict[Lang, Path] = {"en": DOCS / "causes.md", "zh": DOCS / "causes.zh
 HEAD: dict[Lang, str] = {
     "en": """# Why money does not arrive: every cause and what to do
 
-{count} causes, as the agent names them in verdicts, alarms, slips and fleet messages. [中文](causes.zh.md).
-On the terminal: `posagent causes` lists them, `posagent causes CODE` shows one, `--owner`, `--known`,
-`--chapter` and `--words` filter, `--json` is for programs. Facts a sentence can name (times, numbers,
-addresses) are left out here. Written by `make contracts` from the code; edit the code, not this page.
+{count} causes, as the agent names them in verdicts, alarms, slips and fleet messages.
+[中文](causes.zh.md). On the terminal: `posagent causes` lists them, `posagent causes CODE` shows
+one, `--owner`, `--known`, `--chapter` and `--words` filter, `--json` is for programs. Facts a
+sentence can name (times, numbers, addresses) are left out here. Written by `make contracts` from
+the code; edit the code, not this page.
 """,
     "zh": """# 款项为何未到账：全部原因与处理办法
 
 共{count}个原因，与结论、告警、小票、远程消息里的代码一致。[English](causes.md)。
-在终端上：`posagent causes` 列出全部，`posagent causes 代码` 看一个；`--owner`、`--known`、`--chapter`、
-`--words` 筛选，`--json` 供程序使用。句中的时间、号码、地址此处略去。本页由 `make contracts` 从代码生成，请改代码，不要改本页。
+在终端上：`posagent causes` 列出全部，`posagent causes 代码` 看一个；
+`--owner`、`--known`、`--chapter`、`--words` 筛选，`--json` 供程序使用。
+句中的时间、号码、地址此处略去。
+本页由 `make contracts` 从代码生成，请改代码，不要改本页。
 """,
 }
 CALL: dict[Lang, str] = {"en": "then call ", "zh": "然后致电"}
@@ -57,7 +60,8 @@ def _entry(cause: Cause, lang: Lang, words: Words) -> Iterator[str]:
     yield f"- **{pair}**"
     yield f"- {cause.reason.render(lang)}"
     for name in ("now", "say"):
-        yield f"- {words('pair', name=words(f'causes.{name}'), value=getattr(told, name).render(lang))}"
+        value = getattr(told, name).render(lang)
+        yield f"- {words('pair', name=words(f'causes.{name}'), value=value)}"
     stop = words("pair", name=words("causes.stop"), value=told.stop.render(lang))
     call = told.call(lang)
     end = "；" if lang == "zh" else "; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -107,8 +108,32 @@ class Browser:
         self.one("#main > *")
         self.settled()
 
+    def press(self, selector: str) -> None:
+        """Click it; once more if the page, which is alive, put a new one in its place just then."""
+
+        def pressed() -> bool:
+            try:
+                self.one(selector).click()
+            except StaleElementReferenceException:
+                return False  # gone before the click reached it: nothing was pressed
+            return True
+
+        wait_until(pressed, f"{selector} was pressed")
+
+    def text_of(self, selector: str) -> str:
+        """What it says, read again if the page put a new one in its place while it was read."""
+
+        def said() -> list[str]:
+            try:
+                return [self.one(selector).text]
+            except StaleElementReferenceException:
+                return []
+
+        (text,) = wait_until(said, f"the text of {selector}")
+        return str(text)
+
     def sign_in(self, code: str) -> None:
-        self.one("[data-at=who]").click()
+        self.press("[data-at=who]")
         self.one("#code").send_keys(code, Keys.ENTER)
         wait_until(lambda: not self.all("dialog"), "signed in")
         self.settled()
@@ -160,9 +185,11 @@ def browse(address: str, lang: str = "en") -> Iterator[Browser]:
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-    try:
-        driver.set_script_timeout(60)
-        yield Browser(driver, address)
-    finally:
-        driver.quit()
+    with tempfile.TemporaryDirectory(prefix="downloads-") as downloads:
+        options.add_experimental_option("prefs", {"download.default_directory": downloads})
+        driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+        try:
+            driver.set_script_timeout(60)
+            yield Browser(driver, address)
+        finally:
+            driver.quit()

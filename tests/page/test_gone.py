@@ -29,7 +29,7 @@ def test_nothing_stale_looks_fresh() -> None:
             page.sign_in(daemon.post("/v1/page/code", {}).json["code"])
             assert page.all("#banner p") == []
             daemon.kill()
-            banner = page.one("#banner p").text
+            banner = page.text_of("#banner p")
             assert re.search(r"does not answer.*Last heard \d+ s ago", banner)
             assert "silent" in page.ask("return document.body.className")
             page.ask("location.hash = '#/payments'")

@@ -29,7 +29,9 @@ from agent.sim.leash import leash
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Generous: a loaded build machine, never a promise of the daemon.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+#: For a program that is only kept from hanging for ever.
+LONG_S = 120.0
 
 
 def wait_until(

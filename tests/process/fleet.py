@@ -50,7 +50,7 @@ COMPONENTS = (
     "fleet",
 )
 #: Only spoken of where one is configured.
-OPTIONAL = ("keypad", "configuration", "channels")
+OPTIONAL = ("keypad", "configuration", "channels", "drill", "settlement")
 _VALIDATORS = {
     kind: jsonschema.Draft202012Validator(schema) for kind, schema in asyncapi.schemas().items()
 }
@@ -184,7 +184,8 @@ class Reader:
             for each in self.heard[-60:]:
                 print(each.topic, "retained" if each.retained else "", each.payload.decode()[:400])
         elif self.strict:
-            assert self.complaints() == []
+            found = self.complaints()
+            assert found == [], found
 
     @property
     def heard(self) -> list[Heard]:

@@ -18,7 +18,7 @@ import pytest
 
 from agent.sim.acquirer import AcquirerThread
 from agent.sim.terminal import PaymentApp
-from tests.process.daemon import PATIENCE_S, ROOT, Daemon, payment, wait_until
+from tests.process.daemon import LONG_S, ROOT, Daemon, payment, wait_until
 from tests.process.test_canary import CARD, FORMS, MASKED, seen
 
 pytestmark = pytest.mark.process
@@ -40,7 +40,7 @@ def run(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         capture_output=True,
         env=daemon._environment(),
         cwd=daemon.home,
-        timeout=PATIENCE_S,
+        timeout=LONG_S,
         check=False,
     )
 

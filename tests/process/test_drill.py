@@ -7,12 +7,13 @@ import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from agent.sim.host import HostThread
-from tests.process.daemon import ROOT, Daemon, payment, wait_until
+from tests.process.daemon import LONG_S, ROOT, Daemon, payment, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -68,10 +69,11 @@ def test_a_drill_reaches_no_host_and_delays_no_payment(daemon: Daemon, host: Hos
     do totals and lists. At last one is given to it by hand: the rig would have noticed."""
     assert daemon.submit(payment("k-before")).status == 201
     wait_until(lambda: received(host) == ["k-before"], "the rig sees what reaches the host")
-    begun = daemon.post("/v1/drills", {"records": 60})
-    assert begun.status == 200
-    assert begun.json["state"] == "running"
-    again = daemon.post("/v1/drills", {"records": 5})
+    with ThreadPoolExecutor(2) as both:  # one is under way when the other asks
+        asked = [both.submit(daemon.post, "/v1/drills", {"records": 60}) for _ in range(2)]
+        begun, again = (one.result() for one in asked)
+    assert begun.status == again.status == 200
+    assert {begun.json["state"], again.json["state"]} == {"running"}
     assert again.json["number"] == begun.json["number"], "one under way is joined"
     assert daemon.submit(payment("k-during")).status == 201
     report = over(daemon)
@@ -88,6 +90,11 @@ def test_a_drill_reaches_no_host_and_delays_no_payment(daemon: Daemon, host: Hos
     wait_until(lambda: daemon.unsent() == 0, "the payments are sent")
     assert received(host) == ["k-after", "k-before", "k-during"]
     assert not (daemon.state_dir / "drill").exists()
+    assert facts["alarm"]["raised_at"] <= facts["clear"]["cleared_at"]
+    assert "drill.alarm" not in json.dumps(daemon.get("/v1/health").json["alarms"])
+    past = daemon.get("/v1/health/history").json
+    own = [one["what"] for one in past["lines"] if one["code"] == "drill.alarm"]
+    assert sorted(own) == ["began", "cleared", "ended", "shown"], past
     listed = daemon.get("/v1/transactions?state=all&limit=500").json
     assert "drill-" not in json.dumps(listed)
     assert daemon.get("/v1/stats").json["payments"] == 3
@@ -120,7 +127,7 @@ def test_the_agent_itself_is_killed_where_that_was_agreed(daemon: Daemon) -> Non
     assert daemon.process is not None
     made = subprocess.run(
         daemon.command("drill", "--restart", "--json", "--config", str(daemon.config_file)),
-        capture_output=True, text=True, cwd=ROOT, timeout=90, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=LONG_S, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     assert made.returncode == 0, made.stderr

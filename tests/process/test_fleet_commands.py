@@ -103,6 +103,10 @@ class Results:
         tail = f"/res/{cmd_id}"
         return [one.fields for one in self._reader.heard if one.topic.endswith(tail)]
 
+    def events(self, code: str) -> list[bool]:
+        """Whether an alarm was raised or cleared, in order."""
+        return [one["active"] for one in self._reader.of("event") if one["code"] == code]
+
     def until(self, cmd_id: str, *ends: str) -> dict[str, Any]:
         over = ends or ("ok", "failed", "rejected", "expired")
         self._reader.until(
@@ -163,6 +167,18 @@ def test_commands_are_carried_out_and_answered(line: tuple[Daemon, Sender, Resul
     assert [one for one in done if "hold" in one[1]] == wanted
     told = json.dumps([one for name in ("c-report", "c-hold", "c-why") for one in results.of(name)])
     assert [secret for secret in (CARD, "918273") if secret in told] == []
+
+
+def test_a_drill_for_the_fleet(line: tuple[Daemon, Sender, Results]) -> None:
+    """By a key that may; its report comes back, its alarm is an event that bears its name."""
+    _, sender, results = line
+    sender.send("d-0", "drill", args={"records": 5})
+    assert results.until("d-0")["status"] == "rejected"
+    sender.send("d-1", "drill", key="boss", args={"records": 5})
+    told = results.until("d-1")
+    assert told["status"] == "ok", told
+    assert told["result"]["result"] == "passed", told
+    wait_until(lambda: results.events("drill.alarm") == [True, False], "its alarm, and its end")
 
 
 def test_what_is_not_obeyed_is_answered_or_ignored_as_documented(

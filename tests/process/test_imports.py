@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 _IMPORTED = re.compile(r"^import time:.*\|\s*([\w.]+)$", re.MULTILINE)
 #: Module or package -> who would bring it back.
 FORBIDDEN = {
-    "agent.actions.rooms": "types only",
+    "agent.actions.ports.rooms": "types only",
     "agent.actions.drill": "an action, loaded when it is asked for",
     "agent.core.inspection.report": "a report, loaded with the first",
     "agent.core.software.update": "an update, where there is something to install",

@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import ssl
-import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from agent.sim.keypad import SimulatedKeypad
 from tests.process.daemon import PATIENCE_S, Answer, Daemon, payment, wait_until
 from tests.process.fleet import LoopThread
+from tests.process.shell import typed
 
 pytestmark = pytest.mark.process
 
@@ -32,13 +32,8 @@ max_connections = 4
 
 
 def command(daemon: Daemon, *arguments: str) -> Any:
-    done = subprocess.run(
-        daemon.command(*arguments, "--config", str(daemon.config_file), "--json"),
-        capture_output=True,
-        env=daemon._environment(),
-        timeout=PATIENCE_S,
-        check=True,
-    )
+    done = typed(daemon, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.process.daemon import ROOT, Daemon, payment, wait_until
+from tests.process.daemon import LONG_S, ROOT, Daemon, payment, wait_until
+from tests.process.shell import typed
 
 pytestmark = pytest.mark.process
 
@@ -20,9 +21,16 @@ NOWHERE = "http://127.0.0.1:9/"
 
 def asked(daemon: Daemon, *arguments: str) -> dict[str, Any]:
     """What the command line says, as JSON."""
-    command = daemon.command("why", *arguments, "--json", "--config", str(daemon.config_file))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = typed(daemon, "why", *arguments, "--json")
     assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def started(daemon: Daemon, *arguments: str) -> dict[str, Any]:
+    """The same, from the program itself."""
+    command = daemon.command("why", *arguments, "--json", "--config", str(daemon.config_file))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=LONG_S, check=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -69,7 +77,7 @@ def test_every_reader_hears_the_same_and_a_dead_daemon_still_answers() -> None:
         assert "000007" in batch[0]["step"]["en"]
         assert any("no list" in one["en"] for one in live["settlement"]["unknowns"])
         daemon.kill()
-        late = asked(daemon, "--late")
+        late = started(daemon, "--late")
         assert late["findings"][0]["code"] == "software.agent_degraded"
         assert {one["key"] for one in late["payments"]} == {"late-1", "pre-1"}
         assert [one["key"] for one in asked(daemon, "--preauth")["payments"]] == ["pre-1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from agent.sim.host import HostThread
-from tests.process.daemon import Daemon, payment, wait_until
+from tests.process.daemon import LONG_S, ROOT, Daemon, payment, wait_until
+from tests.process.shell import typed
 
 pytestmark = pytest.mark.process
 
@@ -19,16 +21,23 @@ HEAD = "终端号,交易日期,交易时间,清算日期,商户订单号,交易�
 
 
 def ran(daemon: Daemon, *arguments: str, code: int = 0) -> Any:
+    done = typed(daemon, *arguments, "--json")
+    assert done.returncode == code, (done.returncode, done.stderr)
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def started(daemon: Daemon, *arguments: str) -> Any:
+    """As `ran`, from the program itself, where the environment knows no Chinese."""
     done = subprocess.run(
         daemon.command(*arguments, "--config", str(daemon.config_file), "--json"),
         env={**daemon._environment(), "LANG": "C"},
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
         capture_output=True,
-        timeout=60,
+        timeout=LONG_S,
         check=False,
     )
-    assert done.returncode == code, (done.returncode, done.stderr.decode())
-    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+    assert done.returncode == 0, (done.returncode, done.stderr.decode())
+    return json.loads(done.stdout)
 
 
 def row(key: str, at: datetime, amount: str) -> str:
@@ -59,11 +68,14 @@ def test_a_list_is_kept_and_tells_in_verdicts_and_alarms(tmp_path: Path) -> None
         daemon.wait_drained()
         refused = ran(daemon, "reconcile", str(broken), code=2)
         assert "line 2, column 交易金额" in refused
-        told = ran(daemon, "reconcile", str(first))
+        told = started(daemon, "reconcile", str(first))
         counts = told["reconciliation"]["counts"]
-        assert counts == {"amount_differs": 1, "late": 2, "missing_here": 1, "outside": 1}
+        assert counts == {"amount_differs": 1, "late": 2, "missing_here": 1, "not_due": 1}
         again = ran(daemon, "reconcile", str(first))
         assert again["reconciliation"]["number"] == told["reconciliation"]["number"]
+        waiting = ran(daemon, "why", "k-3")  # posted today: not in a list of last week
+        assert "settlement.delayed" in [one["code"] for one in waiting["findings"]]
+        assert "not compared" not in json.dumps(waiting)
         verdict = ran(daemon, "why", "k-2")
         assert "settlement.amount_differs" in [one["code"] for one in verdict["findings"]]
         wait_until(lambda: "settlement.amount_differs" in daemon.alarms(), "an alarm")
@@ -77,6 +89,37 @@ def test_a_list_is_kept_and_tells_in_verdicts_and_alarms(tmp_path: Path) -> None
         assert offline["reconciliation"]["number"] == 0
         assert offline["reconciliation"]["lines"] == 4
         assert len(ran(daemon, "reconcile", "list")["reconciliations"]) == 3
+
+
+def test_a_kill_in_the_middle_leaves_nothing_and_the_list_can_be_sent_again(
+    tmp_path: Path,
+) -> None:
+    """Half of a list is never believed; after the restart it is refused, and read when it comes."""
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join([HEAD, row("strange", at, "1.00"), ""]))
+    with Daemon() as daemon:
+        daemon.configure()
+        daemon.start()
+        begun = daemon.post("/v1/reconciliations", {"file_name": "a.csv"}).json
+        at_piece = f"/v1/reconciliations/{begun['import_id']}"
+        data = base64.b64encode(file.read_bytes()).decode()
+        assert daemon.post(f"{at_piece}/pieces/0", {"data": data}).status == 200
+        assert daemon.post(f"{at_piece}/end", {}).json["reconciliation"]["state"] == "running"
+        daemon.kill()
+        daemon.start()
+
+        def first() -> str:
+            return str(daemon.get("/v1/reconciliations/1").json["reconciliation"]["state"])
+
+        wait_until(lambda: first() == "refused", "the list that was broken off is refused")
+        told = daemon.get("/v1/reconciliations/1").json
+        assert told["findings"] == []
+        assert "broken off" in told["reconciliation"]["problem"]
+        assert not list(daemon.state_dir.glob("settlement-list*"))
+        again = ran(daemon, "reconcile", str(file))
+        assert again["reconciliation"]["counts"] == {"missing_here": 1}
+        assert again["reconciliation"]["number"] == 2
 
 
 def test_two_lists_at_once_and_lists_too_large_are_refused(tmp_path: Path) -> None:

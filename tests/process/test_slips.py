@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from agent.core.slips.compact import decode
-from tests.process.daemon import PATIENCE_S, ROOT, Daemon, payment, wait_until
+from tests.process.daemon import LONG_S, ROOT, Daemon, payment, wait_until
 from tests.process.fleet import LoopThread, Printer
+from tests.process.shell import typed
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +35,7 @@ def command(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]
         text=True,
         env={**daemon._environment(), "COLUMNS": "200"},
         cwd=ROOT,
-        timeout=PATIENCE_S,
+        timeout=LONG_S,
         check=False,
     )
 
@@ -45,7 +46,7 @@ def ready(daemon: Daemon) -> bool:
 
 def why(daemon: Daemon) -> list[str]:
     found: dict[str, Any] = daemon.get("/v1/explain").json
-    return [one["code"] for one in found["findings"]]
+    return [code for one in found["findings"] for code in (one["code"], *one["consequences"])]
 
 
 def test_a_slip_is_printed_on_request_and_refused_on_an_empty_roll(
@@ -92,10 +93,10 @@ def test_a_slip_is_printed_on_request_and_refused_on_an_empty_roll(
         assert decode("PA1" + line.split("技术")[0].strip()).unsent == 1
         daemon.kill()
         file = daemon.home / "slip.png"
-        done = command(daemon, "slip", "show", "voucher", "s-1", "--png", str(file))
+        done = typed(daemon, "slip", "show", "voucher", "s-1", "--png", str(file), lang="zh")
         assert done.returncode == 0, done.stderr
         assert file.read_bytes().startswith(b"\x89PNG")
-        assert "交易凭证" in command(daemon, "slip", "show", "voucher", "s-1").stdout
-        dead = command(daemon, "slip", "print", "diagnostic")
+        assert "交易凭证" in typed(daemon, "slip", "show", "voucher", "s-1", lang="zh").stdout
+        dead = typed(daemon, "slip", "print", "diagnostic", lang="zh")
         assert dead.returncode != 0
         assert "只有运行中的监测程序能打印" in dead.stderr

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.actions import queue_abandon, queue_hold, queue_release, queue_retry
 from agent.actions.ports import Identity, Ports
+from agent.actions.queue import abandon, hold, release, retry
 from agent.core.money.abandoning import Asking
 from agent.core.money.delivery import OnUnknown
 from agent.core.money.journal import Change, Event, Record, State
@@ -192,10 +192,10 @@ def test_edge_u23_what_a_person_does_keeps_the_key_and_names_the_person(tmp_path
         async with scene(tmp_path) as it:
             await it.fault("refuse")
             await it.hand_over("k1")
-            await queue_hold.run(ports(it), HoldArgs(key="k1", reason="asked by the bank"))
+            await hold.run(ports(it), HoldArgs(key="k1", reason="asked by the bank"))
             await it.fault("none")
-            await queue_release.run(ports(it), ReleaseArgs(key="k1"))
-            await queue_retry.run(ports(it), RetryArgs())
+            await release.run(ports(it), ReleaseArgs(key="k1"))
+            await retry.run(ports(it), RetryArgs())
             await it.reaches("k1", State.POSTED, 0)
             assert it.ledger() == ["k1"]
             assert {"hold", "release"} <= set(await it.events("k1"))
@@ -215,16 +215,16 @@ def test_edge_u23_nothing_is_given_up_before_the_host_was_asked(tmp_path: Path) 
             damaged = Change(event=Event.DAMAGE, cause="queue.held")
             await it.store.advance(record.seq, record.version, damaged)
             with pytest.raises(CallerError) as refused:
-                await queue_abandon.run(ports(it), order)
+                await abandon.run(ports(it), order)
             assert refused.value.code == "record.not_asked"
             await it.fault("none")
-            await queue_retry.run(ports(it), RetryArgs(key="k1"))
+            await retry.run(ports(it), RetryArgs(key="k1"))
 
             async def denied() -> bool:
                 return (await it.now("k1")).not_found == 1
 
             await it.until(denied)
-            gone = await queue_abandon.run(ports(it), order)
+            gone = await abandon.run(ports(it), order)
             assert (gone.state, gone.in_doubt) == ("voided", True)
             it.clock.advance(86_400)
             it.runner.wake()

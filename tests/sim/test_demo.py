@@ -23,7 +23,7 @@ from agent.http.message import Hangup, Limits, Request, Response
 from agent.http.server import Server
 from agent.sim import demo
 from agent.sim.broker import Broker
-from agent.sim.demo_actors import Keeper, Paid, PaymentApp
+from agent.sim.demo_actors import Keeper, Paid, PaymentApp, page_answers, write_bank_list
 from agent.sim.demo_story import Cast, Seen, StoryError, check, until
 from agent.sim.demo_text import TEXTS, Narrator
 from agent.sim.host import HostThread
@@ -200,6 +200,11 @@ def test_books_that_agree(tmp_path: Path) -> None:
         ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=False, cause="x")),
         ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=True, cause="")),
         ({"a": "posted"}, [posting("a")], Seen(lapsed=(), alarm=True, cause="x", obeyed=False)),
+        (
+            {"a": "posted"},
+            [posting("a")],
+            Seen(lapsed=(), alarm=True, cause="x", held={"check.late": True, "check.bank": False}),
+        ),
     ],
     ids=[
         "lost",
@@ -211,6 +216,7 @@ def test_books_that_agree(tmp_path: Path) -> None:
         "no alarm",
         "no cause",
         "disobeyed",
+        "broken promise",
     ],
 )
 def test_books_that_do_not_agree(
@@ -232,6 +238,33 @@ def test_the_visitors_books_excuse_what_is_still_open(tmp_path: Path) -> None:
     )
     assert good, said
     assert "not sent yet: 1" in said
+
+
+def test_the_banks_list_has_just_its_two_mistakes(tmp_path: Path) -> None:
+    """In the bank's own encoding: one amount a yuan too high, one payment left out."""
+    paid = [posting(f"k-{number}", 100 + number) for number in range(6)]
+    write_bank_list(tmp_path / "bank.csv", paid)
+    head, *lines = (tmp_path / "bank.csv").read_bytes().decode("gb18030").splitlines()
+    assert head.startswith("商户订单号,")
+    listed = {line.split(",")[0]: line.split(",")[3] for line in lines}
+    assert listed == {"k-0": "1.00", "k-1": "1.01", "k-2": "2.02", "k-3": "1.03", "k-5": "1.05"}
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_whether_the_page_is_there_is_seen(status: int) -> None:
+    """Only a 200 is a page; nobody listening is none."""
+
+    async def api(request: Request) -> Response:
+        return Response(status=status, body=b"{}")
+
+    async def main() -> None:
+        server = Server(api, Limits())
+        port = await server.start_tcp("127.0.0.1", 0)
+        assert await page_answers(f"127.0.0.1:{port}") is (status == 200)
+        await server.close(0.0)
+        assert not await page_answers(f"127.0.0.1:{port}")
+
+    asyncio.run(main())
 
 
 def test_waiting_ends_with_a_sentence() -> None:

@@ -67,6 +67,11 @@ def test_the_story_ends_well(place: Path) -> None:
     assert "✗" not in said
     assert "network.host_unreachable" in said
     assert '"code":"printer.paper_out"' in said
+    assert "预结算单" in said
+    assert "why --late 恰好列出迟到的交易" in said
+    assert "settlement.amount_differs" in said
+    assert "settlement.not_in_file" in said
+    assert "页面在 http://127.0.0.1:" in said
     if mosquitto() is not None:
         assert "已暂停 1 笔" in said, "what the terminal answered the fleet"
         assert "两条签名命令都照办" in said

@@ -282,7 +282,9 @@ class Machine(RuleBasedStateMachine):
             assert self.wait(self.books.payload(record)).body == row.body
             steps = self.wait(self.books.steps(record.seq))
             assert sum(step.count for step in steps) == record.version
-            assert (steps[-1].state, steps[-1].in_doubt) == (record.state, record.in_doubt)
+            # An attempt under way may have been counted into the line of an earlier one.
+            if record.state is not State.SENDING or steps[-1].state is State.SENDING:
+                assert (steps[-1].state, steps[-1].in_doubt) == (record.state, record.in_doubt)
             assert steps[0].event == "submitted"
             assert row.happened[Event.POSTED] <= 1
             assert sum(step.count for step in steps if step.event == Event.POSTED) <= 1

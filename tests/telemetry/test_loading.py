@@ -11,6 +11,7 @@ from agent.telemetry.loading import transport_class
 transport_class()
 assert "paho.mqtt.client" in sys.modules
 heavy = {"urllib.request", "http.client", "email.parser", "tempfile"} & sys.modules.keys()
+assert sys.modules["paho.mqtt.client"].socks is None
 import urllib.request
 assert callable(urllib.request.getproxies)
 print(*sorted(heavy))
@@ -18,7 +19,10 @@ print(*sorted(heavy))
 
 
 def test_paho_comes_without_an_http_client_and_leaves_the_real_one_alone() -> None:
-    """Nothing of the HTTP client is loaded, and importing it later gives the real one."""
+    """No HTTP client and no way through a proxy of the environment, installed or not.
+
+    Importing the HTTP client later gives the real one.
+    """
     done = subprocess.run(
         [sys.executable, "-c", SCENE], check=True, capture_output=True, text=True, timeout=60
     )

@@ -59,8 +59,12 @@ GROUPS: tuple[Group, ...] = (
     Group(code="network.config_invalid", prefix="network_"),
     Group(code="config.not_signed_on", prefix="sign_on_"),
     Group(code="config.not_activated", prefix="set_up_", args=("gap", "setting")),
-    # What was agreed with the acquirer and the bank, where the payment app shows what it runs under.
-    Group(code="settlement.not_realtime_mode", prefix="payout_", args=("mode", "expected", "found")),
+    # What was agreed with the acquirer and the bank, where the payment app shows it.
+    Group(
+        code="settlement.not_realtime_mode",
+        prefix="payout_",
+        args=("mode", "expected", "found"),
+    ),
     Group(code="settlement.account_limit", prefix="account_"),
 )  # fmt: skip
 CODES = tuple(group.code for group in GROUPS)

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent.core.health.reading import Value
 from agent.record import dataclass
 
-#: Marks what belongs to a drill: name of the sink and beginning of every key. No uplink of a
-#: configuration may be called so, and no payment app may use such a key for a real payment.
-SINK = "drill"
+#: How every key of a drill begins: no payment app may use such a key for a real payment.
 KEY_PREFIX = "drill-"
 MOST_STEPS = 32
 
@@ -106,11 +103,6 @@ class Drill:
 def key_of(number: int, place: int) -> str:
     """The key of one of a drill's records."""
     return f"{KEY_PREFIX}{number:06d}-{place:05d}"
-
-
-def overdue(now: datetime, last: datetime, days: int) -> bool:
-    """Whether the last passed drill (or the terminal's first day) is too long ago; 0: never."""
-    return days > 0 and now - last > timedelta(days=days)
 
 
 def to_plain(drill: Drill) -> dict[str, object]:

@@ -40,14 +40,17 @@ _PASSED: Mapping[Step, Pair] = {
         "all {records} confirmed records found, unaltered",
     ),
     Step.ALARM: (
-        "启动后 {after_ms} 毫秒内发现接收方无应答（{code}）",
-        "the sink's silence noticed {after_ms} ms after the start ({code})",
+        "{after_ms} 毫秒内发现无应答（{code}，不等平时的 {delay_s} 秒），{raised_at} 列入本机告警",
+        "silence noticed after {after_ms} ms ({code}, not waiting {delay_s} s), listed {raised_at}",
     ),
     Step.DRAIN: (
         "{delivered} 笔各送达一次，次序正确",
         "{delivered} delivered, each once and in order",
     ),
-    Step.CLEAR: ("告警已解除", "the alarm ended"),
+    Step.CLEAR: (
+        "告警已解除，{cleared_at} 从本机告警列表消失",
+        "the alarm ended, off this terminal's list {cleared_at}",
+    ),
     Step.REMOVE: ("演练数据已全部清除", "nothing of the drill is left"),
 }
 _FAILED: Mapping[Step, Pair] = {

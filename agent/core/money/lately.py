@@ -9,7 +9,7 @@ for a person to look at, never an accusation. Fed by the store, asked by its exa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from agent.core.moment import to_ms
@@ -99,6 +99,7 @@ class Lately:
         self._habits: dict[tuple[str | None, Kind], _Habit] = {}
         self._hours = [0] * _HOURS
         self._past: deque[Past] = deque(maxlen=REMEMBERED)
+        self._declined: dict[str, int] = {}  # when it occurred
         self._open: dict[str, Past] = {}
 
     def moved(self, one: Past, *, new: bool) -> None:
@@ -106,10 +107,11 @@ class Lately:
         if new:
             self._past.append(one)
             self._count(one)
-        elif one.declined:
-            for at, old in enumerate(self._past):
-                if old.key == one.key:
-                    self._past[at] = one
+        # Kept apart: few are declined, and every payment asks how many.
+        if one.declined and any(old.key == one.key for old in self._past):
+            self._declined[one.key] = one.occurred_ms
+            if len(self._declined) > REMEMBERED:
+                del self._declined[next(iter(self._declined))]
         if one.final:
             self._open.pop(one.key, None)
         else:
@@ -169,12 +171,15 @@ class Lately:
 
     def _series(self, t: Transaction, now_ms: int) -> Iterator[Finding]:
         watch = self.watch
-        declined = self._within(now_ms, watch.declines_s, lambda one: one.declined)
-        if watch.declines and declined >= watch.declines and t.kind not in _BACK:
-            yield _suspicious("fraud.declines", declined, watch.declines_s)
-        back = self._within(now_ms, watch.refunds_s, lambda one: one.kind in _BACK) + 1
-        if watch.refunds and t.kind in _BACK and back >= watch.refunds:
-            yield _suspicious("fraud.refunds", back, watch.refunds_s)
+        if watch.declines and t.kind not in _BACK:
+            declined = _lying(self._declined.values(), now_ms, watch.declines_s)
+            if declined >= watch.declines:
+                yield _suspicious("fraud.declines", declined, watch.declines_s)
+        if watch.refunds and t.kind in _BACK:
+            times = (one.occurred_ms for one in self._past if one.kind in _BACK)
+            back = _lying(times, now_ms, watch.refunds_s) + 1
+            if back >= watch.refunds:
+                yield _suspicious("fraud.refunds", back, watch.refunds_s)
 
     def _split(
         self, t: Transaction, amount_minor: int, limits: tuple[Limit, ...], now_ms: int
@@ -209,10 +214,10 @@ class Lately:
                 args={"found": t.occurred_at, "based_on": str(seen)},
             )  # fmt: skip
 
-    def _within(self, now_ms: int, span_s: int, counts: Callable[[Past], bool]) -> int:
-        return sum(
-            1 for one in self._past if now_ms - one.occurred_ms <= span_s * 1000 and counts(one)
-        )
+
+def _lying(times: Iterable[int], now_ms: int, span_s: int) -> int:
+    """How many of them lie within so long before now."""
+    return sum(1 for at_ms in times if now_ms - at_ms <= span_s * 1000)
 
 
 def entered(entry_ms: int, watch: Watch) -> list[Finding]:

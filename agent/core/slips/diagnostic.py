@@ -6,13 +6,13 @@ there, this is one hand's length of paper. Called by `agent.actions.slip_kinds`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from agent.core.money.journal import Backlog
 from agent.core.slips import compact
 from agent.core.slips.compact import Compact
-from agent.core.slips.paper import Block, Gap, Heading, Pair, Qr, Rule, Slip, Text
+from agent.core.slips.paper import Block, Heading, Pair, Qr, Rule, Slip, Text
 from agent.core.why.render import OWNERS
 from agent.core.why.text import Language, Money, format_at, format_money
 from agent.core.why.text import Text as Words
@@ -20,6 +20,14 @@ from agent.core.why.verdict import Finding, Verdict
 from agent.record import dataclass
 
 _COMPONENT = Words("{component}", "{component}")
+#: A channel's state in a word that fits beside its name.
+CHANNELS: Mapping[str, Words] = {
+    "ok": Words("正常", "ok"),
+    "backing_off": Words("等待重试", "waiting to retry"),
+    "paused": Words("暂停", "paused"),
+    "disabled": Words("已停用", "switched off"),
+    "shadow": Words("只记录不上送", "records only"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +133,10 @@ def _health(terminal: Terminal, lang: Language) -> list[Block]:
         spoken = (_COMPONENT.render(lang, {"component": one}) for one in terminal.unknown)
         names = ("、" if zh else ", ").join(spoken)
         blocks.append(Text((f"未知：{names}") if zh else f"Not known: {names}"))
-    blocks += [Pair(name, state) for name, state in terminal.channels]
-    blocks.append(Gap())
+    for name, state in terminal.channels:
+        known = CHANNELS.get(state)
+        spoken_state = state if known is None else known.render(lang)
+        blocks.append(Pair(f"通道{name}" if zh else f"Uplink {name}", spoken_state))
     blocks.append(Pair("posagent", terminal.version))
     blocks += [Pair(name, version) for name, version in terminal.installed]
     return blocks

@@ -29,7 +29,7 @@ class Kind:
     name: str
     title: Text
     about: About
-    maker: str  #: file.function in agent.actions: (ports, key, lang, offset) -> Slip
+    maker: str  #: file.function in agent.actions: (ports, key, lang) -> Slip
 
 
 _LIST = (

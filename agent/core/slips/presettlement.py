@@ -74,6 +74,7 @@ class Scope:
     day: str = ""  #: 2026-11-22, in the terminal's time zone
     told: Batch | None = None  #: what the payment app said of this batch
     aside: tuple[PutAside, ...] = ()  #: damaged journals
+    listed: int = 0  #: payments in the acquirer's list that are not here
     cut_short: bool = False  #: older payments were not looked at
     last: LastTime | None = None  #: what became of it the last time
 
@@ -131,6 +132,11 @@ _TOLD = Words(
 )
 
 
+_LISTED = Words(
+    "收单机构清单里有{count}笔，本机没有记录", "the acquirer's list has {count} that are not here"
+)
+
+
 def missing(sums: Sums, scope: Scope) -> tuple[Missing, ...]:
     """What provably is, or may be, missing."""
     found = [
@@ -144,6 +150,9 @@ def missing(sums: Sums, scope: Scope) -> tuple[Missing, ...]:
     if told is not None and told > sums.financial():
         args = {"told": told, "count": sums.financial()}
         found.append(Missing(line=Line(_TOLD, args), count=told - sums.financial()))
+    if scope.listed:
+        line = Line(_LISTED, {"count": scope.listed})
+        found.append(Missing(line=line, count=scope.listed))
     return tuple(found)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.core.money.currencies import EXPONENT
 from agent.core.slips.paper import Block, Gap, Heading, Pair, Rule, Slip, Text
 from agent.core.why.causes import CATALOGUE
 from agent.core.why.reconcile.classes import MEANINGS, Class
-from agent.core.why.text import Language
+from agent.core.why.text import Language, Money, format_money
 
 #: Paper is short: the rest is in the table and in the CSV file.
 MOST = 40
@@ -24,6 +23,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "due": ("应到日", "due"),
     "more": ("其余见明细文件", "the rest is in the file of findings"),
     "none": ("没有差异", "no differences"),
+    "refused": (
+        "这份清单未被接受，什么都没有核对",
+        "This list was refused: nothing was compared",
+    ),
+    "unread": ("这份清单还没有核对完", "This list is not worked through yet"),
 }
 
 
@@ -34,9 +38,15 @@ def slip(of: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], lang: Lan
         return _WORDS[word][0 if lang == "zh" else 1]
 
     days = " - ".join(dict.fromkeys(of["days"]))
-    blocks: list[Block] = [
+    head: list[Block] = [
         Heading(say("title")),
         Pair(f"{say('list')} {of['number']}", str(of["name"])),
+    ]
+    if of["state"] != "done":
+        word = "refused" if of["state"] == "refused" else "unread"
+        return Slip("reconciliation", (*head, Rule(), Text(say(word), strong=True), Gap()))
+    blocks: list[Block] = [
+        *head,
         Pair(say("days"), days),
         Pair(say("lines"), str(of["lines"])),
         Pair(say("payments"), str(of["payments"])),
@@ -63,7 +73,8 @@ def _finding(
         blocks.append(Text(name, indent=2))
     for word, amount in ((here, one.get("amount_minor")), (listed, one.get("listed_minor"))):
         if isinstance(amount, int):
-            blocks.append(Pair(f"  {word}", _money(amount, str(one.get("currency", "")))))
+            money = Money(amount, str(one.get("currency", "")))
+            blocks.append(Pair(f"  {word}", format_money(money)))
     if one.get("due_on"):
         blocks.append(Pair(f"  {due}", str(one["due_on"])))
     cause = CATALOGUE.get(str(one["code"]))
@@ -75,10 +86,3 @@ def _finding(
 
 def _named(result: str, lang: Language) -> str:
     return MEANINGS[Class(result)].text.render(lang) if result in list(Class) else result
-
-
-def _money(minor: int, currency: str) -> str:
-    places = EXPONENT.get(currency, 2)
-    whole, rest = divmod(abs(minor), 10**places)
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{whole}.{rest:0{places}d} {currency}" if places else f"{sign}{whole} {currency}"

@@ -5,6 +5,8 @@ Called by `explain`. It knows the journal's states and the host's answer, nothin
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from agent.core.moment import at_ms
 from agent.core.money.abandoning import given_up
 from agent.core.money.journal import Event, HostResult, Record, State, Step
@@ -101,8 +103,8 @@ def references(record: Record) -> dict[str, Arg]:
     }
 
 
-def facts(record: Record) -> list[Line]:
-    """References, what was tried, what the host said."""
+def facts(record: Record, at: datetime) -> list[Line]:
+    """References, what was tried, what the host said, as of `at`."""
     t = record.transaction
     lines = [
         Line(phrases.REFERENCES, references(record)),
@@ -123,8 +125,9 @@ def facts(record: Record) -> list[Line]:
         State.LAPSED,
     ):
         lines.append(Line(phrases.SLIP_DIFFERS))
-    if record.next_wall_ms and not record.final:
-        lines.append(Line(phrases.NEXT_TRY, {"next_at": at_ms(record.next_wall_ms)}))
+    # Behind a channel that pauses, the record's own time passes and says nothing.
+    if record.next_wall_ms and not record.final and (due := at_ms(record.next_wall_ms)) > at:
+        lines.append(Line(phrases.NEXT_TRY, {"next_at": due}))
     return lines
 
 

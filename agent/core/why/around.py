@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from agent.core.health.reading import NotFitted, NotObservable, Outcome, Reading
 from agent.core.health.tracker import Alarm, ComponentState
-from agent.core.why.stats import UNKNOWN, Around
+from agent.record import dataclass
 
+UNKNOWN = "unknown"
 #: How interfaces of a kind begin to be called.
 _KINDS = (
     ("wifi", ("wl", "ath", "ra")),
@@ -19,6 +20,16 @@ _KINDS = (
     ("vpn", ("tun", "tap", "wg")),
     ("ethernet", ("eth", "en", "usb", "br", "bond", "lan")),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What was true on the terminal when payments were captured; unknown is a value."""
+
+    network: str = UNKNOWN
+    channel: str = UNKNOWN
+    signal: str = UNKNOWN
+    printer: str = UNKNOWN
 
 
 def around_of(

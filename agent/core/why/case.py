@@ -44,6 +44,7 @@ class Payment:
     reports: tuple[Kept, ...] = ()  #: of the payment app, in its own order
     batch: Batch | None = None  #: the batch that holds it, as far as it was reported
     settled: Settled | None = None  #: None: no list that was read here says so
+    compared: Line | None = None  #: what a list says of it where that is no proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ how the answer looks (render, wire). Called by the local API and by the command 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.core.moment import at_ms
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Event, Record, State
+from agent.core.money.reversing import PENDING
 from agent.core.money.transaction import Kind
 from agent.core.why import about_payment, about_terminal, past, phrases, sources
 from agent.core.why.case import (
@@ -21,6 +22,7 @@ from agent.core.why.case import (
     JournalView,
     Payment,
     PutAside,
+    Said,
     UnknownComponent,
     VersionChange,
     conditions_of,
@@ -79,6 +81,20 @@ _MONEY_IN = frozenset(
         Kind.BATCH_UPLOAD,
     }
 )
+_UNCLOSED = "settlement.batch_not_closed"
+_LACKING = frozenset({"settlement.not_in_file", "settlement.delayed"})
+#: What a list says of a payment that is posted here, or those that should have followed it.
+_LISTED = ("settlement.", "account.", "preauth.")
+#: What checks dislike: a warning, unless the payment is held for it.
+_CAUTIONS = frozenset(
+    {
+        "duplicate.suspected",
+        "fraud.suspicious",
+        "operator.too_fast",
+        "operator.wrong_amount",
+        "operator.wrong_payment_type",
+    }
+)
 #: What the check disliked when the payment was taken, where the cause has another name.
 _FLAGS: Mapping[str, str] = {"amount.mistyped": "operator.wrong_amount"}
 _ASK_ELSEWHERE = (
@@ -114,8 +130,11 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
         sources.add_agent(scales, case)
         sources.add_conditions(scales, _touching(case.conditions, record))
         unknowns += _add_way(scales, case, record, channel)
-    sources.add_said(scales, case.said)
-    facts = about_payment.facts(record) + about_payment.told(payment)
+    if _UNCLOSED in scales.codes:  # no list has what its batch did not bring there
+        for code in _LACKING & {one.code for one in case.said}:
+            scales.add(code, after=_UNCLOSED)
+    sources.add_said(scales, case.said, _of_this(scales, record))
+    facts = about_payment.facts(record, at_ms(case.now.wall_ms)) + about_payment.told(payment)
     facts += _add_last_cause(scales, record, channel)
     for code, line in about_payment.troubles(payment):
         if code in scales.codes:
@@ -132,7 +151,7 @@ def _payment(case: Case, payment: Payment, record: Record) -> Verdict:
     findings = scales.findings(aside=posted)
     if record.state not in _SETTLED_HERE:
         unknowns += sources.unknown_components(case.unknown, aside=posted)
-    unknowns += _payment_unknowns(payment, record, findings)
+    unknowns += _payment_unknowns(payment, record, findings, case.said)
     if case.past is None:
         unknowns.append(Line(phrases.PAST_UNKNOWN))
     return composed(
@@ -156,17 +175,35 @@ def _listed(case: Case, payment: Payment) -> bool:
     )
 
 
+def _of_this(scales: Scales, record: Record) -> Callable[[str], Tier]:
+    """Where what others found of this payment stands. Of money the host has, a list knows more than
+    anything that is wrong here now; what a check disliked stops nothing by itself."""
+    unclosed = _UNCLOSED in scales.codes
+
+    def place(code: str) -> Tier:
+        if record.state is State.POSTED and code.startswith(_LISTED):
+            return Tier.REMOTE if unclosed else Tier.STATE
+        return Tier.LIMP if code in _CAUTIONS and record.state is not State.HELD else own_tier(code)
+
+    return place
+
+
 def _touching(conditions: Iterable[Condition], record: Record) -> list[Condition]:
-    """The conditions that can touch this payment; for a posted one all of them must be gone."""
+    """The conditions that can touch this payment: what others wait for is no cause of its own."""
+    conditions = [one for one in conditions if not _of_others(one)]
     if record.state is State.POSTED:
-        return list(conditions)
+        return conditions
     mine = "" if about_payment.by_app(record) else record.transaction.uplink
     return [
         one
         for one in conditions
-        if one.code not in _OF_OTHERS
-        and not (one.component == "uplink" and one.args.get("channel", mine) != mine)
+        if not (one.component == "uplink" and one.args.get("channel", mine) != mine)
     ]
+
+
+def _of_others(one: Condition) -> bool:
+    """What a list says of this very payment is told by `said`, not by the terminal's alarm."""
+    return one.code in _OF_OTHERS or one.component == "settlement"
 
 
 def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
@@ -194,18 +231,28 @@ def _add_own(scales: Scales, payment: Payment, record: Record) -> None:
             pass
     if payment.batch is not None and payment.batch.agreed is False:
         args = {"batch": payment.batch.batch, "count": payment.batch.count}
-        scales.add("settlement.batch_not_closed", since_at=payment.batch.closed_at, args=args)
+        scales.add(
+            _UNCLOSED,
+            tier=Tier.STATE if record.state is State.POSTED else None,
+            since_at=payment.batch.closed_at,
+            args=args,
+        )
     for code in dict.fromkeys(_FLAGS.get(flag, flag) for flag in record.flags):
         if code in CATALOGUE:
             args = {"amount": about_payment.amount_of(record)}
-            scales.add(code, tier=Tier.DOUBT, args=args, evidence=(Line(phrases.DISLIKED),))
+            tier = Tier.DOUBT if record.state is State.HELD else Tier.LIMP
+            scales.add(code, tier=tier, args=args, evidence=(Line(phrases.DISLIKED),))
     if about_payment.doubtful(record):
         lines = list(note)
         since_at = record.changed_at
         if record.last_sent is not None:
             since_at = at_ms(record.last_sent.wall_ms)
             lines.insert(0, Line(phrases.MAY_HAVE_LEFT, {"at": since_at}))
-        scales.add("host.no_reply", since_at=since_at, evidence=lines)
+        if record.cause == PENDING:  # one story: it is being taken back because nobody answered
+            scales.add(PENDING, since_at=record.changed_at, evidence=lines)
+            scales.add("host.no_reply", since_at=since_at, after=PENDING)
+        else:
+            scales.add("host.no_reply", since_at=since_at, evidence=lines)
 
 
 def _add_decline(scales: Scales, record: Record) -> None:
@@ -252,11 +299,16 @@ def _add_last_cause(scales: Scales, record: Record, channel: ChannelView | None)
     return []
 
 
-def _payment_unknowns(payment: Payment, record: Record, findings: Iterable[Finding]) -> list[Line]:
+def _payment_unknowns(
+    payment: Payment, record: Record, findings: Iterable[Finding], said: Iterable[Said]
+) -> list[Line]:
     lines = []
     if record.state is State.POSTED and payment.settled is None:
-        closed = about_payment.batch_closed(payment)
-        lines.append(Line(phrases.PAYOUT_UNSEEN if closed else phrases.SETTLEMENT_UNSEEN))
+        if payment.compared is None:
+            closed = about_payment.batch_closed(payment)
+            lines.append(Line(phrases.PAYOUT_UNSEEN if closed else phrases.SETTLEMENT_UNSEEN))
+        elif not any(one.code.startswith(_LISTED) for one in said):
+            lines.append(payment.compared)
     if about_payment.by_app(record):
         if not payment.reports:
             lines.append(Line(phrases.APP_STAGES_UNKNOWN))
@@ -298,7 +350,7 @@ def _unknown_key(case: Case, key: str) -> Verdict:
 
 def _terminal(case: Case) -> Verdict:
     weighed = about_terminal.weighed(case)
-    sources.add_said(weighed.scales, case.said)
+    sources.add_said(weighed.scales, case.said, sources.listed_tier(case))
     sources.add_changes(weighed.scales, case, None)
     findings = weighed.scales.findings(aside=True)
     unknowns = weighed.unknowns + sources.unknown_components(case.unknown, aside=True)
@@ -322,6 +374,7 @@ def _suggestions(case: Case, record: Record | None, findings: list[Finding]) -> 
     """Whom to ask about what cannot be seen from here: only when all that can be seen is well."""
     well = (
         not findings
+        and not any(_of_others(one) for one in case.conditions)
         and case.channels is not None
         and case.backlog is not None
         and all(one.permanent for one in case.unknown)

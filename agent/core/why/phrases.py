@@ -404,7 +404,9 @@ LOOKED_BACK = Text(
     "Older payments were not looked at: only back to {until_at}",
 )
 QUESTION_UNREAD = Text("交易：账本读不出", "Payments: the journal could not be read")
-SPEAKERS: Mapping[str, Text] = {"ListEvidence": Text("收单机构的清单", "the acquirer's lists")}
+SPEAKERS: Mapping[str, Text] = {
+    "ListEvidence": Text("收单机构的清单", "the acquirer's lists"), "Kinds": Text("本机其他交易", "this terminal's other payments"),
+}  # fmt: skip
 NOT_HEARD = Text("{who}：问不到", "{who}: could not be asked")
 
 # -- unknown -------------------------------------------------------------------------------------

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from agent.core.moment import Moment
 from agent.core.money.journal import Record, State
 from agent.core.money.transaction import Kind
 from agent.core.why import about_payment, about_terminal, phrases, sources
 from agent.core.why.asked import Asked, advice_of, affected, cause_of, sums, unread
-from agent.core.why.case import Case
+from agent.core.why.case import Case, Said
 from agent.core.why.composing import composed
 from agent.core.why.text import Arg, Line
 from agent.core.why.verdict import Affected, Verdict
-from agent.core.why.weigh import Scales, Tier
+from agent.core.why.weigh import Tier
 
 #: A pre-authorisation is completed within thirty days, the day it was taken not counted.
 PREAUTH_DAYS = 30
@@ -67,7 +68,7 @@ def preauths(case: Case, asked: Asked) -> Verdict:
     waiting = open_preauths(asked.records or ())
     for one in waiting:
         if one.state is State.POSTED and not one.in_doubt:
-            _add_open(scales, case, one)
+            sources.add_said(scales, [_not_completed(one, case.now)])
         elif about_payment.doubtful(one):
             scales.add("host.no_reply", tier=Tier.DOUBT, since_at=one.changed_at)
         elif one.cause:
@@ -101,17 +102,25 @@ def _worst_first(waiting: Iterable[Record]) -> list[Record]:
     )
 
 
-def _add_open(scales: Scales, case: Case, record: Record) -> None:
+def said_of(record: Record, family: Iterable[Record], now: Moment) -> list[Said]:
+    """The same about one of them: `family` are those taken since."""
+    if record.state is not State.POSTED or record.in_doubt:
+        return []
+    others = (one for one in family if one.key != record.key)
+    waiting = any(one.key == record.key for one in open_preauths([record, *others]))
+    return [_not_completed(record, now)] if waiting else []
+
+
+def _not_completed(record: Record, now: Moment) -> Said:
     t = record.transaction
     args: dict[str, Arg] = {
         "amount": about_payment.amount_of(record),
         "occurred_at": t.occurred_at,
         "last_day": last_day(record),
     }
-    age_days = (case.now.at - t.occurred_at).days if case.now.trusted else None
-    scales.add(
-        "preauth.not_completed",
-        tier=Tier.DOUBT,
+    age_days = (now.at - t.occurred_at).days if now.trusted else None
+    return Said(
+        code="preauth.not_completed",
         since_at=t.occurred_at,
         args={**args, "age_days": age_days},
         evidence=(Line(phrases.PREAUTH_PROOF, args),),

@@ -59,7 +59,7 @@ def answer(case: Case, asked: Asked) -> Verdict:
 
 def _late(case: Case, asked: Asked) -> Verdict:
     weighed = about_terminal.weighed(case)
-    sources.add_said(weighed.scales, case.said)
+    sources.add_said(weighed.scales, case.said, sources.listed_tier(case))
     sources.add_changes(weighed.scales, case, None)
     findings = weighed.scales.findings(aside=False)
     late = [one for one in asked.records or () if _is_late(case, asked, one)]
@@ -111,7 +111,7 @@ def _settlement(case: Case, asked: Asked) -> Verdict:
     weighed = about_terminal.weighed(case)
     scales = weighed.scales
     told = [one for one in case.said if one.code.startswith(_OF_SETTLEMENT)]
-    sources.add_said(scales, told)
+    sources.add_said(scales, told, sources.listed_tier(case))
     facts: list[Line] = []
     unknowns = unread(asked)
     bad = 0

@@ -212,8 +212,11 @@ def in_chinese(words: str) -> str:
 
 
 def _known(words: str) -> str:
-    for pattern, chinese in _patterns():
-        if found := pattern.fullmatch(words):
+    for literals, english, chinese in _forms():
+        # Most are ruled out by what they say in any case: of hundreds a handful is ever compiled.
+        if not all(one in words for one in literals):
+            continue
+        if found := _pattern(english).fullmatch(words):
             taken = {
                 name: in_chinese(value) if name in _SENTENCE else value
                 for name, value in found.groupdict().items()
@@ -233,14 +236,22 @@ def _parts(words: str) -> str:
 
 
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+def _forms() -> tuple[tuple[tuple[str, ...], str, str], ...]:
+    """(what is said in any case, English, Chinese)."""
     # Before the system's own words and the forms that fit anything.
-    return tuple((re.compile(_form(english)), chinese) for english, chinese in (*ROOMS, *REASONS))
+    return tuple(
+        (tuple(filter(None, _NAME.split(english)[::2])), english, chinese)
+        for english, chinese in (*ROOMS, *REASONS)
+    )
 
 
-def _form(english: str) -> str:
+@cache
+def _pattern(english: str) -> re.Pattern[str]:
     """A pattern of the sentence: what stands for a name is anything, as short as it may be."""
     pieces = _NAME.split(english)
-    return "".join(
-        f"(?P<{piece}>.+?)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+    return re.compile(
+        "".join(
+            f"(?P<{piece}>.+?)" if place % 2 else re.escape(piece)
+            for place, piece in enumerate(pieces)
+        )
     )

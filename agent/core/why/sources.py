@@ -6,13 +6,14 @@ Called by `explain` for the whole terminal and for one payment alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Amounts
 from agent.core.why import phrases
 from agent.core.why.case import Case, ChannelView, Condition, JournalView, Said, UnknownComponent
+from agent.core.why.causes import CATALOGUE, Owner
 from agent.core.why.text import Arg, Line, Money, Text, verbatim
 from agent.core.why.weigh import BESIDE_THE_MONEY, WAY, Scales, Tier, own_tier, tier_of
 
@@ -23,6 +24,7 @@ _CHANGEABLE = frozenset({"host.format_error", "host.rejected", "queue.held"})
 #: What is known of versions themselves is no trouble a change has caused.
 _OF_VERSIONS = frozenset({"software.outdated", "software.update_pending", "software.update_failed"})
 _SIM = "network.sim_problem"
+_ELSEWHERE = frozenset({Owner.ACQUIRER, Owner.BANK, Owner.MERCHANT})
 _CELLULAR = ("wwan", "ppp", "rmnet", "ccmni", "seth_lte", "wwp")
 #: Causes that are over as soon as the way to the host works again.
 _WAY_PREFIXES = ("network.", "tls.", "clock.")
@@ -99,17 +101,30 @@ def _of_sim(one: Condition) -> str:
     return _SIM if one.code in WAY and interface.startswith(_CELLULAR) else ""
 
 
-def add_said(scales: Scales, said: Iterable[Said]) -> None:
+def add_said(scales: Scales, said: Iterable[Said], place: Callable[[str], Tier] = own_tier) -> None:
     """What others found out."""
     for one in said:
         scales.add(
             one.code,
-            tier=own_tier(one.code),
+            tier=place(one.code),
             since_at=one.since_at,
             args=one.args,
             evidence=one.evidence,
             owner=one.owner,
         )
+
+
+def listed_tier(case: Case) -> Callable[[str], Tier]:
+    """Where causes found in somebody's list stand: nobody is sent to the acquirer for money that is
+    there while something here keeps other money from being sent."""
+    unsent = case.backlog is not None and case.backlog.total.count > 0
+
+    def place(code: str) -> Tier:
+        far = code in CATALOGUE and CATALOGUE[code].owner in _ELSEWHERE
+        listed = far and code.startswith(("settlement.", "account.", "config.settlement"))
+        return Tier.LISTED if unsent and listed else own_tier(code)
+
+    return place
 
 
 def whose_dates(scales: Scales, code: str) -> str:

@@ -15,9 +15,10 @@ from dataclasses import field
 from datetime import timedelta, timezone, tzinfo
 from enum import StrEnum
 
-from agent.core.moment import at_ms, to_ms
+from agent.core.moment import at_ms
 from agent.core.money.currencies import EXPONENT
-from agent.core.money.journal import Record, State
+from agent.core.money.journal import FINAL, State
+from agent.core.why.around import UNKNOWN, Around
 from agent.core.why.stats_compare import Share, Verdict, chance, share, verdicts
 from agent.record import dataclass
 
@@ -32,7 +33,7 @@ CLOCK_MS = 60_000
 LONGEST_MS = 400 * 86_400_000
 #: Values of one factor; what comes later is counted as OTHER (versions of an app, names).
 VALUES = 24
-UNKNOWN, OTHER = "unknown", "other"
+OTHER = "other"
 MINUTE = timedelta(minutes=1)
 
 
@@ -47,16 +48,6 @@ class Factor(StrEnum):
     APP_VERSION = "app_version"
     PRINTER = "printer"
     AMOUNT = "amount"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What was true on the terminal when payments were captured; unknown is a value."""
-
-    network: str = UNKNOWN
-    channel: str = UNKNOWN
-    signal: str = UNKNOWN
-    printer: str = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +87,46 @@ class Factored:
         return "same" if Verdict.SAME in found else "too_few"
 
 
-def row_of(record: Record, now_ms: int) -> Row:
+@dataclass(slots=True)
+class Timed:
+    """The columns of one payment that statistics are made of."""
+
+    seq: int
+    state: State
+    cause: str
+    captured_ms: int
+    changed_ms: int
+    stored_ms: int
+    stored_boot_ms: int
+    stored_boot_no: int
+    sent_ms: int | None  #: the last time it was sent
+    sent_boot_ms: int | None
+    sent_boot_no: int | None
+    amount_minor: int | None
+    currency: str | None
+    app_version: str  #: name and version; empty: not told
+
+
+def row_of(one: Timed, now_ms: int) -> Row:
     """What statistics need of this payment."""
-    t = record.transaction
-    captured_ms, ended_ms = to_ms(t.occurred_at), to_ms(record.changed_at)
     standing, took_ms = "ended", 0
-    if record.state is State.POSTED:
-        standing, took_ms = "confirmed", ended_ms - captured_ms
-    elif not record.final:
-        standing, took_ms = "waiting", now_ms - captured_ms
-    if standing != "ended" and (not 0 <= took_ms <= LONGEST_MS or _set_meanwhile(record)):
+    if one.state is State.POSTED:
+        standing, took_ms = "confirmed", one.changed_ms - one.captured_ms
+    elif one.state not in FINAL:
+        standing, took_ms = "waiting", now_ms - one.captured_ms
+    if standing != "ended" and (not 0 <= took_ms <= LONGEST_MS or _set_meanwhile(one)):
         standing, took_ms = "clock", 0
-    version = f"{t.app.name} {t.app.version}".strip()[:48] if t.app is not None else ""
-    return Row(
-        captured_ms, took_ms, standing, band_of(t.amount_minor, t.currency), version or UNKNOWN
-    )
+    version = one.app_version.strip()[:48] or UNKNOWN
+    band = band_of(one.amount_minor, one.currency)
+    return Row(one.captured_ms, took_ms, standing, band, version)
 
 
-def _set_meanwhile(record: Record) -> bool:
+def _set_meanwhile(one: Timed) -> bool:
     """Whether wall clock and boot clock disagree about the time between storing and sending."""
-    stored, sent = record.stored, record.last_sent
-    if sent is None or sent.boot_no != stored.boot_no:
+    if one.sent_ms is None or one.sent_boot_ms is None or one.sent_boot_no != one.stored_boot_no:
         return False
-    return abs((sent.wall_ms - stored.wall_ms) - (sent.boot_ms - stored.boot_ms)) > CLOCK_MS
+    wall_ms, boot_ms = one.sent_ms - one.stored_ms, one.sent_boot_ms - one.stored_boot_ms
+    return abs(wall_ms - boot_ms) > CLOCK_MS
 
 
 def band_of(amount_minor: int | None, currency: str | None) -> str:

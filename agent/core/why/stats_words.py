@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.core.why.stats import OTHER, UNKNOWN, Factor
+from agent.core.why.around import UNKNOWN
+from agent.core.why.stats import OTHER, Factor
 
 Pair = tuple[str, str]  #: Chinese, English
 

@@ -94,6 +94,7 @@ _WORDS: Mapping[tuple[str, str], Text] = {
     ("component", "printer"): Text("打印机", "printer"),
     ("component", "queue"): Text("交易队列", "queue"),
     ("component", "scanner"): Text("扫码枪", "scanner"),
+    ("component", "settlement"): Text("清算核对", "reconciliation"),
     ("component", "signal"): Text("信号监测", "signal"),
     ("component", "software"): Text("软件监测", "software"),
     ("component", "system"): Text("系统监测", "system"),
@@ -170,12 +171,15 @@ def show(value: Arg, lang: Language, offset: timedelta = _UTC) -> str:
 
 
 def format_money(money: Money) -> str:
-    """`CNY 12.50`, `JPY 1250`, `KWD -0.005`: major units with the currency's own places."""
+    """`CNY 12.50`, `JPY 1250`, `KWD -0.005`: major units with the currency's own places.
+
+    `12.50` where nobody told the currency: a settlement list need not.
+    """
     places = EXPONENT.get(money.currency, 2)
     sign = "-" if money.amount_minor < 0 else ""
     digits = str(abs(money.amount_minor)).rjust(places + 1, "0")
     whole = f"{digits[:-places]}.{digits[-places:]}" if places else digits
-    return f"{money.currency} {sign}{whole}"
+    return f"{money.currency} {sign}{whole}".lstrip()
 
 
 def format_at(at: datetime, offset: timedelta = _UTC) -> str:

@@ -26,7 +26,8 @@ class Tier(IntEnum):
     DOUBT = 2  #: money whose outcome is open or that waits for a person
     REMOTE = 3  #: what runs payments here, then host, issuer, platform
     LIMP = 4  #: slows or endangers it, and stops nothing
-    ASIDE = 5  #: stands, but moves no money
+    LISTED = 5  #: of other money, already sent, while some of ours is not
+    ASIDE = 6  #: stands, but moves no money
 
 
 #: Layers of the way to the host, lowest first: each breaks all that follow.
@@ -77,6 +78,33 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "software.app_stopped": ("software.app_crashing",),
     "queue.store_full": ("system.storage_worn", "system.storage_low"),
     "software.data_error": ("queue.quarantined",),
+    "presettlement.missing_records": (
+        "queue.quarantined",
+        "software.data_error",
+        "settlement.unknown_to_terminal",
+    ),
+    "presettlement.not_generated": (
+        *(
+            f"printer.{one}"
+            for one in (
+                "not_answering",
+                "hardware_fault",
+                "low_voltage",
+                "cover_open",
+                "paper_jam",
+                "paper_out",
+                "ink_out",
+                "cutter_fault",
+                "overheated",
+                "offline",
+            )
+        ),
+        "queue.quarantined",
+        "software.data_error",
+        "config.permission_denied",
+        "software.app_crashing",
+        "software.app_stopped",
+    ),
 }
 
 #: Said first within a tier, in this order; the rest follow in the catalogue's order.
@@ -120,6 +148,8 @@ _TIERS: Mapping[str, Tier] = {
             "power.unstable",
             "system.overheated",
             "system.storage_worn",
+            "presettlement.missing_records",
+            "presettlement.not_generated",
         ),
         Tier.LIMP,
     ),

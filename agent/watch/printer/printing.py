@@ -9,6 +9,7 @@ it is. What stopped in the middle is said, never claimed printed. Loaded when fi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import termios
 from collections.abc import Mapping
@@ -85,11 +86,9 @@ async def put(port: Port, where: Where, told: bytes) -> Put:
     ends_s = loop.time() + DONE_S
     received = b""
     while loop.time() < ends_s:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 received += await receive(fd, where)
-        except TimeoutError:
-            pass
         pieces, received_rest = escpos.split(received)
         if any(piece.kind is PieceKind.PLAIN for piece in pieces):
             return Put(confirmed=True)
@@ -104,11 +103,9 @@ async def _write(fd: int, where: Where, told: bytes) -> None:
     loop = asyncio.get_running_loop()
     at = 0
     while at < len(told):
-        try:
+        with contextlib.suppress(BlockingIOError):
             at += os.write(fd, told[at : at + CHUNK_BYTES])
             continue
-        except BlockingIOError:
-            pass
         writable = loop.create_future()
         loop.add_writer(fd, _wake, writable)
         try:

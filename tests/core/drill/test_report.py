@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.drill import PASSED, overdue
 from agent.core.drill.report import (
     Done,
     Drill,
@@ -16,7 +17,6 @@ from agent.core.drill.report import (
     Verdict,
     from_plain,
     key_of,
-    overdue,
     to_plain,
 )
 from agent.core.drill.words import result_said, said, title, verdict_word
@@ -82,6 +82,11 @@ def test_steps_without_name_or_verdict_are_left_out() -> None:
     assert [one.name for one in from_plain(1, T0_MS, plain).steps] == [Step.KILL]
     facts = from_plain(1, T0_MS, {"steps": [good | {"facts": {"a": 1, "b": [2]}}]}).steps[0].facts
     assert facts == {"a": 1}
+
+
+def test_passed_is_said_in_one_word() -> None:
+    """Who watches that drills are made reads it without loading what makes reports."""
+    assert Result.PASSED == PASSED
 
 
 def test_it_is_overdue_after_so_many_days() -> None:

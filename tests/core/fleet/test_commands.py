@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,18 @@ def test_rates_are_bounded_per_key_and_in_all() -> None:
     assert sum(rates.refuse("a", 0) for _ in range(100)) == REFUSALS
     assert rates.refuse("b", 0)
     assert rates.refuse("a", REFUSAL_EVERY_MS)
+
+
+def test_the_page_lists_every_command_with_its_role_and_arguments() -> None:
+    """docs/fleet/commands.md has one row a command: role, whether it waits for idle, arguments."""
+    page = (Path(__file__).parents[3] / "docs/fleet/commands.md").read_text("utf-8")
+    rows = {
+        cells[1].strip(" `"): cells
+        for cells in (line.split("|") for line in page.splitlines() if line.startswith("| `"))
+        if cells[1].strip(" `") in OPS
+    }
+    assert rows.keys() == OPS.keys()
+    for name, op in OPS.items():
+        _, _, role, arguments, *_ = rows[name]
+        assert role.strip() == str(op.role) + (", idle" if op.disruptive else ""), name
+        assert set(re.findall(r"`(\w+)`", arguments)) == set(op.args), name

@@ -12,6 +12,7 @@ from agent.core.moment import to_ms
 from agent.core.money.lately import (
     HALVED_AT,
     OPEN_MOST,
+    REMEMBERED,
     Lately,
     Past,
     Watch,
@@ -111,6 +112,14 @@ def test_many_declines_before_another_try() -> None:
     assert later == []
     lately.moved(past(transaction("never seen"), no=True), new=False)
     assert codes(lately)["fraud.declines"]["count"] == "3"
+
+
+def test_declines_are_remembered_within_bounds() -> None:
+    """The oldest go first."""
+    lately = Lately(WATCH)
+    for at in range(REMEMBERED + 50):
+        lately.moved(past(transaction(f"d{at}", occurred_at=AT), no=True), new=True)
+    assert codes(lately)["fraud.declines"]["count"] == str(REMEMBERED)
 
 
 def test_many_refunds_within_an_hour() -> None:

@@ -170,13 +170,14 @@ def test_what_is_missing_and_what_failed_first() -> None:
     sums.take(record(1))
     told = Batch(terminal_id="1", batch="7", count=3, closed_at=NOW)
     scope = replace(
-        SCOPE, batch="7", told=told, aside=(PutAside(path="/x/bad"),), cut_short=True,
+        SCOPE, batch="7", told=told, aside=(PutAside(path="/x/bad"),), cut_short=True, listed=4,
         last=LastTime(at=NOW, failed=None),
     )  # fmt: skip
     found = presettlement.missing(sums, scope)
-    assert [one.count for one in found] == [None, 2]
+    assert [one.count for one in found] == [None, 2, 4]
     text = " ".join(lines(presettlement.slip(sums, scope, NOW, "en", CST), 48))
     assert "counts 3" in text
+    assert "list has 4" in text
     assert "too many" in text
     assert "still open" not in text
     assert "更早" in "".join(lines(presettlement.slip(sums, scope, NOW, "zh", CST), 48))

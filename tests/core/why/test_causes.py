@@ -49,14 +49,14 @@ def texts(cause: Cause) -> list[Text]:
 
 
 def test_released_codes() -> None:
-    """Code, chapter, ways of knowing and owner are those that were released, and 126 in number."""
+    """Code, chapter, ways of knowing and owner are those that were released, and 127 in number."""
     built = [
         (cause.code, name, "".join(sorted(cause.known_by)), cause.owner.value)
         for name, chapter in CHAPTERS.items()
         for cause in chapter.CAUSES
     ]
     assert sorted(built) == sorted(released())
-    assert len(built) == len(CATALOGUE) == 126
+    assert len(built) == len(CATALOGUE) == 127
 
 
 @pytest.mark.parametrize("cause", CATALOGUE.values(), ids=lambda cause: cause.code)
@@ -94,6 +94,23 @@ def test_texts_read_without_any_fact(cause: Cause) -> None:
                 r"  | [,.;:)]|\(\)|[,;:]$|[\uff0c\uff1b\uff1a]$|\uff08\uff09", words
             ), words
             assert len(words) > 1
+
+
+@pytest.mark.parametrize("cause", CATALOGUE.values(), ids=lambda cause: cause.code)
+def test_texts_read_with_any_of_their_facts(cause: Cause) -> None:
+    """With all facts, with one alone and with all but one: no empty bracket, gap or stray mark."""
+    for text in texts(cause):
+        names = sorted(text.names)
+        some = [set(names), *({one} for one in names), *(set(names) - {one} for one in names)]
+        for known in some:
+            args = dict.fromkeys(known, "X1")
+            for words in (text.render("zh", args), text.render("en", args)):
+                assert not re.search(r"[\[\]{}]|None|unknown\)|（未知）", words), words
+                assert not re.search(
+                    r"  | [,.;:)]|\( |\(\)|[,;:]$|[,;:][,;:.]|^[,.;:]"
+                    r"|[\uff0c\uff1b\uff1a\u3001]$|\uff08\uff09|[\uff0c\uff1b\uff1a][\uff0c\uff1b\uff1a\u3002]",
+                    words,
+                ), words
 
 
 @pytest.mark.parametrize("cause", CATALOGUE.values(), ids=lambda cause: cause.code)

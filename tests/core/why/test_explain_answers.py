@@ -12,6 +12,7 @@ from agent.core.moment import Stamp, to_ms
 from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Event, HostResult, Record, State
 from agent.core.money.transaction import Delivery, Kind, Posting
+from agent.core.why.case import Said
 from agent.core.why.explain import (
     ChannelView,
     JournalView,
@@ -23,7 +24,7 @@ from agent.core.why.explain import (
     UnknownComponent,
     explain,
 )
-from agent.core.why.text import Line
+from agent.core.why.text import Line, Text
 from tests.core.why.cases import (
     AT,
     EARLIER,
@@ -260,6 +261,17 @@ def test_key_that_could_not_be_looked_up() -> None:
     assert "could not be looked up" in answer.headline.render("en")
     assert codes(answer) == ["software.data_error"]
     assert answer.facts == ()
+
+
+@pytest.mark.parametrize("code", ["", "settlement.not_in_file"])
+def test_a_list_that_is_no_proof_is_told_once(code: str) -> None:
+    """What the list says stands among the unknowns, unless a finding says it already."""
+    compared = Line(Text("列表没有结论", "the list leaves it open"))
+    about = Payment(key="p", record=record(State.POSTED), compared=compared)
+    findings = (Said(code=code),) if code else ()
+    told = said(explain(case(payment=about, said=findings)).unknowns)
+    assert ("the list leaves it open" in told) is (code == "")
+    assert "was not compared" not in told
 
 
 def test_verdict_has_the_moment() -> None:

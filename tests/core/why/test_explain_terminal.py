@@ -73,7 +73,7 @@ def test_every_condition_of_the_daemon_is_explained(code: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(CATALOGUE))
 def test_every_cause_can_be_said(code: str) -> None:
-    """Each of the 121 causes gives a whole finding in both languages."""
+    """Each of the 122 causes gives a whole finding in both languages."""
     (one,) = verdict(conditions=(condition(code),)).findings
     for line in (one.title, one.step, one.reason):
         assert line.render("zh")

@@ -10,8 +10,8 @@ from agent.core.money.channel import ChannelState
 from agent.core.money.journal import Amounts, Record, State
 from agent.core.money.transaction import Kind
 from agent.core.why.case import Said
-from agent.core.why.explain import Retry, UnknownComponent, Verdict
-from agent.core.why.preauths import open_preauths
+from agent.core.why.explain import Retry, UnknownComponent, Verdict, explain
+from agent.core.why.preauths import open_preauths, said_of
 from agent.core.why.questions import Asked, Question, answer
 from agent.core.why.render import render
 from agent.core.why.verdict import MAX_PAYMENTS
@@ -165,6 +165,19 @@ def test_settlement_with_unsent_messages_and_what_the_list_says() -> None:
 
 def preauth(seq: int, **changes: Any) -> Record:
     return one(seq, changes.pop("state", State.POSTED), kind=Kind.PREAUTH, **changes)
+
+
+def test_one_preauth_says_the_same_as_the_question() -> None:
+    """A posted one without a completion waits for it; another one's completion is not its own."""
+    waiting = preauth(1)
+    (told,) = said_of(waiting, [waiting], NOW)
+    assert told.code == "preauth.not_completed"
+    assert explain(case(waiting, said=(told,))).findings[0].code == "preauth.not_completed"
+    mine = one(2, kind=Kind.PREAUTH_COMPLETION, refers_to=waiting.key)
+    others = one(3, kind=Kind.PREAUTH_COMPLETION, refers_to="somebody's")
+    assert said_of(waiting, [mine, others], NOW) == []
+    assert said_of(waiting, [others], NOW) == [told]
+    assert said_of(preauth(1, state=State.DECLINED), [], NOW) == []
 
 
 def test_preauths_that_are_still_open() -> None:

@@ -13,7 +13,7 @@ from agent.core.health.conditions import Severity
 from agent.core.health.reading import NotFitted, NotObservable, Reading, Unknown, Value
 from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import Stamp, to_ms
-from agent.core.money.journal import State
+from agent.core.money.journal import Record, State
 from agent.core.money.transaction import App
 from agent.core.why.around import around_of
 from agent.core.why.stats import (
@@ -24,6 +24,7 @@ from agent.core.why.stats import (
     Counting,
     Factor,
     Row,
+    Timed,
     Trouble,
     band_of,
     causes_of,
@@ -40,25 +41,40 @@ NOW_MS = to_ms(T0 + timedelta(hours=1))
 MINUTE_MS = 60_000
 
 
+def told(one: Record, now_ms: int) -> Row:
+    """Of a record, through the columns statistics read."""
+    t, stored, sent = one.transaction, one.stored, one.last_sent
+    app = "" if t.app is None else f"{t.app.name} {t.app.version}"
+    return row_of(
+        Timed(
+            one.seq, one.state, one.cause, to_ms(t.occurred_at), to_ms(one.changed_at),
+            stored.wall_ms, stored.boot_ms, stored.boot_no,
+            sent and sent.wall_ms, sent and sent.boot_ms, sent and sent.boot_no,
+            t.amount_minor, t.currency, app,
+        ),
+        now_ms,
+    )  # fmt: skip
+
+
 def posted(took_s: float, **changes: object) -> Row:
     t = replace(transaction(), occurred_at=T0)
     ended = T0 + timedelta(seconds=took_s)
-    return row_of(record(State.POSTED, t=t, changed_at=ended, **changes), NOW_MS)
+    return told(record(State.POSTED, t=t, changed_at=ended, **changes), NOW_MS)
 
 
 def test_a_confirmed_payment_took_until_it_was_posted() -> None:
     """From capture to the end; amount as a band, the app by name and version."""
     t = replace(transaction(), occurred_at=T0, app=App(name="till", version="2.1"))
-    row = row_of(record(State.POSTED, t=t, changed_at=T0 + timedelta(seconds=3)), NOW_MS)
+    row = told(record(State.POSTED, t=t, changed_at=T0 + timedelta(seconds=3)), NOW_MS)
     assert (row.standing, row.took_ms, row.app_version) == ("confirmed", 3_000, "till 2.1")
-    nameless = row_of(record(State.POSTED, t=replace(t, app=None)), NOW_MS)
+    nameless = told(record(State.POSTED, t=replace(t, app=None)), NOW_MS)
     assert nameless.app_version == UNKNOWN
 
 
 def test_one_that_waits_has_waited_until_now() -> None:
     """Late as soon as it has waited that long, not judged before."""
     t = replace(transaction(), occurred_at=T0)
-    row = row_of(record(State.QUEUED, t=t), NOW_MS)
+    row = told(record(State.QUEUED, t=t), NOW_MS)
     assert (row.standing, row.took_ms) == ("waiting", 3_600_000)
     assert late(row, 60_000) is True
     assert late(row, 7_200_000) is None
@@ -67,7 +83,7 @@ def test_one_that_waits_has_waited_until_now() -> None:
 @pytest.mark.parametrize("state", [State.DECLINED, State.VOIDED, State.LAPSED, State.REVERSED])
 def test_what_ended_otherwise_is_not_judged(state: State) -> None:
     """It was never to be confirmed."""
-    row = row_of(record(state, t=replace(transaction(), occurred_at=T0)), NOW_MS)
+    row = told(record(state, t=replace(transaction(), occurred_at=T0)), NOW_MS)
     assert (row.standing, late(row, 1)) == ("ended", None)
 
 

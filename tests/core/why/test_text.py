@@ -93,6 +93,7 @@ def test_values_as_people_write_them(value: Arg, zh: str, en: str) -> None:
         (Money(1250, "JPY"), "JPY 1250"),
         (Money(0, "KRW"), "KRW 0"),
         (Money(99, "VND"), "VND 99"),
+        (Money(1250, ""), "12.50"),
         (Money(1250, "BHD"), "BHD 1.250"),
         (Money(5, "KWD"), "KWD 0.005"),
         (Money(-12345, "OMR"), "OMR -12.345"),

@@ -224,6 +224,17 @@ CAUSES: tuple[Cause, ...] = (
         ),
     ),
     entry(
+        "drill.alarm",
+        "L",
+        Owner.MERCHANT,
+        ("演练告警（不是故障）", "drill alarm (no fault)"),
+        ("无需处理，演练结束会自动解除", "Nothing to do; it ends with the drill"),
+        (
+            "正在做断网演练[（第{number}次）]，这条告警属于演练，真实交易不受影响",
+            "An outage drill is under way[ (no. {number})]; this alarm belongs to it, real payments are not touched",
+        ),
+    ),
+    entry(
         "external.event",
         "A",
         Owner.MERCHANT,

@@ -68,9 +68,17 @@ class Cycle:
         if p.cycle == "T+0":
             reason = self._not_at_once(day, minute, amount_minor)
             return Due(day, "") if not reason else Due(self.next_paying(day), reason)
+        return Due(self.day_due(wall_ms), "")
+
+    def day_due(self, wall_ms: int) -> int:
+        """The same where neither amount nor window matters."""
+        p = self._profile
+        day, minute = local(wall_ms, p)
+        if p.cycle == "T+0":
+            return day
         if minute >= p.cut_off_minute:
             day += 1
-        return Due(day + 1 if p.cycle == "D+1" else self.next_paying(day), "")
+        return day + 1 if p.cycle == "D+1" else self.next_paying(day)
 
     def reaches_back(self, day: int) -> int:
         """The first day whose payments may be due on `day` or later."""

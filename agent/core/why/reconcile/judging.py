@@ -7,11 +7,12 @@ says about one that is open here is a finding, and only the host's own answer en
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agent.core.money.journal import State
 from agent.core.why.reconcile.classes import Class
+from agent.core.why.reconcile.cycle import Cycle
 from agent.core.why.reconcile.lines import Line
 from agent.core.why.reconcile.matching import Pair, Shelves
 from agent.core.why.reconcile.payments import Payment
@@ -51,9 +52,18 @@ class Days(NamedTuple):
 class Judge:
     """Says of each pair what it is."""
 
-    def __init__(self, profile: Profile, days: Days, shelves: Shelves) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        days: Days,
+        shelves: Shelves,
+        cycle: Cycle,
+        covered: Sequence[Days] = (),
+    ) -> None:
         self._profile = profile
         self._days = days
+        self._cycle = cycle
+        self._covered = covered
         self._left = shelves()
 
     def findings(self, pairs: Iterable[Pair]) -> Iterator[Finding]:
@@ -148,6 +158,7 @@ class Judge:
             ):
                 yield _of_payment(Class.OFFSET, payment, "void")
             else:
+                payment = payment._replace(due_day=self._due(payment))
                 yield _of_payment(self._missing(payment), payment, payment.due_reason)
 
     def _missing(self, payment: Payment) -> Class:
@@ -157,11 +168,21 @@ class Judge:
             return Class.OPEN
         if not payment.posted or not payment.settles or not payment.amount_minor:
             return Class.NOT_EXPECTED
-        if payment.due_day < self._days.first:
+        if payment.due_day < self._days.first and not self._read(payment.due_day):
             return Class.OUTSIDE
         if payment.due_day > self._days.last:
             return Class.NOT_REALTIME if payment.due_reason else Class.NOT_DUE
         return Class.MISSING_THERE
+
+    def _due(self, payment: Payment) -> int:
+        """The host cannot settle what it did not have yet: what was posted late is due later."""
+        if not payment.due_day or not payment.posted_ms:
+            return payment.due_day
+        return max(payment.due_day, self._cycle.day_due(payment.posted_ms))
+
+    def _read(self, day: int) -> bool:
+        """Whether a list of that day was read before: what none of them has is missing there."""
+        return any(first <= day <= last for first, last in self._covered)
 
     def _remaining(self) -> Iterator[Payment]:
         for row in self._left.rows():

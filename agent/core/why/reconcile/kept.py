@@ -80,14 +80,7 @@ def said_of(found: KeptFinding, of: KeptList | None) -> Said | None:
         return None
     meaning = MEANINGS[result]
     read_at = None if of is None or of.ended_ms is None else at_ms(of.ended_ms)
-    first: dict[str, Arg] = {
-        "number": found.number,
-        "name": None if of is None else of.name,
-        "read_at": read_at,
-        "what": meaning.text,
-        "line": found.line or None,
-    }
-    evidence = [Line(_LISTED, first)]
+    evidence = [Line(_LISTED, _listed(found, of, meaning.text))]
     amounts = _amounts(found)
     if amounts:
         evidence.append(Line(_AMOUNTS, amounts))
@@ -98,6 +91,14 @@ def said_of(found: KeptFinding, of: KeptList | None) -> Said | None:
     return Said(
         code=meaning.code, since_at=read_at, args=_args(found, result), evidence=tuple(evidence)
     )
+
+
+def compared_of(found: KeptFinding, of: KeptList | None) -> Line | None:
+    """What the list says of it; None for one of another version of this program."""
+    result = class_of(found.result)
+    if result is None:
+        return None
+    return Line(_LISTED, _listed(found, of, MEANINGS[result].text))
 
 
 def settled_of(found: KeptFinding, of: KeptList | None) -> Settled | None:
@@ -136,6 +137,16 @@ def class_of(word: str) -> Class | None:
         return Class(word)
     except ValueError:
         return None
+
+
+def _listed(found: KeptFinding, of: KeptList | None, what: Text) -> dict[str, Arg]:
+    return {
+        "number": found.number,
+        "name": None if of is None else of.name,
+        "read_at": None if of is None or of.ended_ms is None else at_ms(of.ended_ms),
+        "what": what,
+        "line": found.line or None,
+    }
 
 
 def _args(found: KeptFinding, result: Class) -> dict[str, Arg]:

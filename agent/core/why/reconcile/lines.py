@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from agent.core.money.cards import SHORTEST
 from agent.core.why.reconcile import values
 from agent.core.why.reconcile.profile import (
     HEADINGS,
@@ -22,6 +23,8 @@ from agent.core.why.reconcile.profile import (
 #: One field. A longer one is a quotation mark that was never closed.
 MAX_FIELD_CHARS = 512
 _BY_HEADING = {heading: role for role, known in HEADINGS.items() for heading in known}
+#: What of a line is kept as it was written. A shifted column may put a card number there.
+_KEPT = frozenset({"key", "rrn", "stan", "batch", "terminal_id", "merchant_id"})
 _LOOKED_AT = 30  #: lines a heading may be preceded by
 
 #: The field of a role, cleaned; "" where the list has none.
@@ -70,7 +73,8 @@ class Columns:
             nonlocal role
             role = name
             place = self._at.get(name)
-            return "" if place is None else values.cleaned(fields[place])
+            told = "" if place is None else values.cleaned(fields[place])
+            return values.harmless(told) if len(told) >= SHORTEST and name in _KEPT else told
 
         try:
             return self._line(of, number)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
+from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from agent.core.why.reconcile.classes import By
@@ -21,6 +23,8 @@ from agent.core.why.reconcile.profile import Profile
 
 Row = tuple[Any, ...]
 BUCKETS = 16
+#: So many lines that are left are looked at in memory, without buckets.
+FEW = 4_096
 
 
 class Shelf(Protocol):
@@ -43,8 +47,21 @@ class Pair(NamedTuple):
     note: str = ""  #: ambiguous, duplicate, offset; "": the two are the same payment
 
 
-Tokens = Callable[[Line], str]
-PaymentTokens = Callable[[Payment], str]
+#: What a row of a shelf may be known by; "": by nothing.
+Token = Callable[[Row], str]
+
+_LINE = {name: place for place, name in enumerate(Line._fields)}
+_PAYMENT = {name: place for place, name in enumerate(Payment._fields)}
+#: Rows are looked at by place: making a tuple with names of each costs as much as all the rest.
+_line_key, _payment_key = itemgetter(_LINE["key"]), itemgetter(_PAYMENT["key"])
+_line_rrn, _payment_rrn = itemgetter(_LINE["rrn"]), itemgetter(_PAYMENT["rrn"])
+_line_stan, _line_at = itemgetter(_LINE["stan"]), itemgetter(_LINE["occurred_ms"])
+_payment_stan, _payment_at = itemgetter(_PAYMENT["stan"]), itemgetter(_PAYMENT["occurred_ms"])
+_line_amount, _payment_amount = (
+    itemgetter(_LINE["amount_minor"]),
+    itemgetter(_PAYMENT["amount_minor"]),
+)
+_payment_refers = itemgetter(_PAYMENT["refers_to"])
 
 
 class Matching:
@@ -54,27 +71,30 @@ class Matching:
         self._profile = profile
         self._new = shelves
         self._lines, self._payments, self._paired = shelves(), shelves(), shelves()
+        self._references = False  #: whether any payment names the one it takes back
 
     def add_line(self, line: Line) -> None:
         self._lines.add(tuple(line))
 
     def add_payment(self, payment: Payment) -> None:
+        self._references = self._references or bool(payment.refers_to)
         self._payments.add(tuple(payment))
 
     def pairs(self) -> Iterator[Pair]:
         """Every line and every payment once; then lines that are more of a payment's."""
-        yield from self._pass(By.KEY, lambda line: line.key, lambda p: p.key)
-        yield from self._pass(
-            By.REFERENCE,
-            lambda line: line.key if line.amount_minor < 0 else "",
-            lambda p: p.refers_to if p.amount_minor < 0 else "",
-        )
-        yield from self._pass(By.RRN, lambda line: line.rrn, lambda p: p.rrn)
+        yield from self._pass(By.KEY, _line_key, _payment_key)
+        if self._references:
+            yield from self._pass(
+                By.REFERENCE,
+                lambda line: _line_key(line) if _line_amount(line) < 0 else "",
+                lambda payment: _payment_refers(payment) if _payment_amount(payment) < 0 else "",
+            )
+        yield from self._pass(By.RRN, _line_rrn, _payment_rrn)
         yield from self._pass(By.STAN, self._line_stan, self._payment_stan)
         yield from self._by_amount()
         for shelf in (self._paired, self._payments):
-            yield from self._second_look(shelf, lambda line: line.key, lambda one: one.key)
-            yield from self._second_look(shelf, lambda line: line.rrn, lambda one: one.rrn)
+            yield from self._second_look(shelf, _line_key, _payment_key)
+            yield from self._second_look(shelf, _line_rrn, _payment_rrn)
             yield from self._second_look(shelf, self._line_stan, self._payment_stan)
         for row in self._lines.rows():
             yield Pair(_line(row), None)
@@ -83,23 +103,14 @@ class Matching:
 
     # -- one pass ----------------------------------------------------------------------------
 
-    def _pass(self, by: By, of_line: Tokens, of_payment: PaymentTokens) -> Iterator[Pair]:
+    def _pass(self, by: By, of_line: Token, of_payment: Token) -> Iterator[Pair]:
         left_lines, left_payments = self._new(), self._new()
-        lines = self._spread(self._lines, lambda row: of_line(_line(row)), left_lines)
-        payments = self._spread(
-            self._payments, lambda row: of_payment(_payment(row)), left_payments
-        )
+        lines = self._spread(self._lines, of_line, left_lines)
+        payments = self._spread(self._payments, of_payment, left_payments)
         for some_lines, some_payments in zip(lines, payments, strict=True):
-            groups: dict[str, tuple[list[Line], list[Payment]]] = {}
-            for row in some_lines.rows():
-                line = _line(row)
-                groups.setdefault(of_line(line), ([], []))[0].append(line)
-            for row in some_payments.rows():
-                payment = _payment(row)
-                groups.setdefault(of_payment(payment), ([], []))[1].append(payment)
-            some_lines.clear()
-            some_payments.clear()
-            for group_lines, group_payments in groups.values():
+            for group_lines, group_payments in _groups(
+                some_lines, of_line, some_payments, of_payment, left_payments
+            ):
                 for pair in _one_to_one(by, group_lines, group_payments, left_lines, left_payments):
                     assert pair.payment is not None
                     self._paired.add(tuple(pair.payment))
@@ -108,26 +119,28 @@ class Matching:
         self._payments.clear()
         self._lines, self._payments = left_lines, left_payments
 
-    def _spread(self, shelf: Shelf, token: Callable[[Row], str], left: Shelf) -> list[Shelf]:
+    def _spread(self, shelf: Shelf, token: Token, left: Shelf) -> list[Shelf]:
         """The rows by their token's bucket; those without one are left over."""
         buckets = [self._new() for _ in range(BUCKETS)]
+        adds = [bucket.add for bucket in buckets]
+        crc32, left_add = zlib.crc32, left.add
         for row in shelf.rows():
             told = token(row)
             if told:
-                buckets[zlib.crc32(told.encode()) % BUCKETS].add(row)
+                adds[crc32(told.encode()) % BUCKETS](row)
             else:
-                left.add(row)
+                left_add(row)
         return buckets
 
-    def _line_stan(self, line: Line) -> str:
-        if not line.stan or line.occurred_ms is None:
+    def _line_stan(self, line: Row) -> str:
+        stan, at = _line_stan(line), _line_at(line)
+        if not stan or at is None:
             return ""
-        return f"{line.stan}/{local(line.occurred_ms, self._profile)[0]}"
+        return f"{stan}/{local(at, self._profile)[0]}"
 
-    def _payment_stan(self, payment: Payment) -> str:
-        if not payment.stan:
-            return ""
-        return f"{payment.stan}/{local(payment.occurred_ms, self._profile)[0]}"
+    def _payment_stan(self, payment: Row) -> str:
+        stan = _payment_stan(payment)
+        return f"{stan}/{local(_payment_at(payment), self._profile)[0]}" if stan else ""
 
     # -- amount and time ---------------------------------------------------------------------
 
@@ -146,14 +159,9 @@ class Matching:
         lines = self._spread(self._lines, of_line, left_lines)
         payments = self._spread(self._payments, of_payment, left_payments)
         for some_lines, some_payments in zip(lines, payments, strict=True):
-            groups: dict[str, tuple[list[Line], list[Payment]]] = {}
-            for row in some_lines.rows():
-                groups.setdefault(of_line(row), ([], []))[0].append(_line(row))
-            for row in some_payments.rows():
-                groups.setdefault(of_payment(row), ([], []))[1].append(_payment(row))
-            some_lines.clear()
-            some_payments.clear()
-            for group_lines, group_payments in groups.values():
+            for group_lines, group_payments in _groups(
+                some_lines, of_line, some_payments, of_payment, left_payments
+            ):
                 yield from self._near(group_lines, group_payments, left_lines, left_payments)
         self._lines.clear()
         self._payments.clear()
@@ -208,33 +216,64 @@ class Matching:
 
     # -- lines of payments that are settled already ------------------------------------------
 
-    def _second_look(
-        self, among: Shelf, of_line: Tokens, of_payment: PaymentTokens
-    ) -> Iterator[Pair]:
+    def _second_look(self, among: Shelf, of_line: Token, of_payment: Token) -> Iterator[Pair]:
         """What is left of the lines: settled twice, or taken off again."""
         paired = among is self._paired
         left = self._new()
-        lines = self._spread(self._lines, lambda row: of_line(_line(row)), left)
-        payments = self._spread(among, lambda row: of_payment(_payment(row)), self._new())
-        for some_lines, some_payments in zip(lines, payments, strict=True):
-            known: dict[str, list[Payment]] = {}
-            rows = [_line(row) for row in some_lines.rows()]
-            tokens = {of_line(line) for line in rows}
-            for row in some_payments.rows():
-                payment = _payment(row)
-                if (token := of_payment(payment)) in tokens:
-                    known.setdefault(token, []).append(payment)
-            some_lines.clear()
-            some_payments.clear()
-            for line in sorted(rows, key=_order):
-                fits = [p for p in known.get(of_line(line), ()) if _may_be_of(line, p, paired)]
-                if len(fits) == 1:
-                    same = (line.amount_minor < 0) == (fits[0].amount_minor < 0)
-                    yield Pair(line, fits[0], By.NOTHING, "duplicate" if same else "offset")
-                else:
-                    left.add(tuple(line))
+        # Usually a few among many: then the many are only gone over, and not sorted into buckets.
+        few = list(islice(self._lines.rows(), FEW + 1))
+        if len(few) <= FEW:
+            yield from _looked(few, of_line, among, of_payment, left, paired=paired)
+        else:
+            lines = self._spread(self._lines, of_line, left)
+            payments = self._spread(among, of_payment, self._new())
+            for some_lines, some_payments in zip(lines, payments, strict=True):
+                some = list(some_lines.rows())
+                yield from _looked(some, of_line, some_payments, of_payment, left, paired=paired)
+                some_lines.clear()
+                some_payments.clear()
         self._lines.clear()
         self._lines = left
+
+
+def _groups(
+    lines: Shelf, of_line: Token, payments: Shelf, of_payment: Token, left_payments: Shelf
+) -> Iterator[tuple[list[Line], list[Payment]]]:
+    """Lines and payments of one bucket by what they are known by; nobody's payments are left."""
+    groups: dict[str, tuple[list[Line], list[Payment]]] = {}
+    for row in lines.rows():
+        token = of_line(row)
+        if token in groups:
+            groups[token][0].append(_line(row))
+        else:
+            groups[token] = ([_line(row)], [])
+    lines.clear()
+    for row in payments.rows():
+        found = groups.get(of_payment(row))
+        if found is None:
+            left_payments.add(row)
+        else:
+            found[1].append(_payment(row))
+    payments.clear()
+    yield from groups.values()
+
+
+def _looked(
+    rows: list[Row], of_line: Token, among: Shelf, of_payment: Token, left: Shelf, *, paired: bool
+) -> Iterator[Pair]:
+    """Lines that go by the name of a payment beside the one that is its own."""
+    tokens = {of_line(row) for row in rows} - {""}
+    known: dict[str, list[Payment]] = {}
+    for row in among.rows() if tokens else ():
+        if (token := of_payment(row)) in tokens:
+            known.setdefault(token, []).append(_payment(row))
+    for line in sorted(map(_line, rows), key=_order):
+        fits = [p for p in known.get(of_line(line), ()) if _may_be_of(line, p, paired)]
+        if len(fits) == 1:
+            same = (line.amount_minor < 0) == (fits[0].amount_minor < 0)
+            yield Pair(line, fits[0], By.NOTHING, "duplicate" if same else "offset")
+        else:
+            left.add(tuple(line))
 
 
 _DAY_MS = 86_400_000
@@ -331,8 +370,8 @@ def _order(line: Line) -> tuple[object, ...]:
 
 
 def _line(row: Row) -> Line:
-    return Line._make(row)
+    return tuple.__new__(Line, row)
 
 
 def _payment(row: Row) -> Payment:
-    return Payment._make(row)
+    return tuple.__new__(Payment, row)

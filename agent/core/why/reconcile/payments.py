@@ -14,7 +14,8 @@ from agent.core.money.transaction import Kind
 from agent.core.why.reconcile.values import tail
 
 _TO_MERCHANT = frozenset({Kind.SALE, Kind.QR_SALE, Kind.PREAUTH_COMPLETION, Kind.ADJUSTMENT})
-_FROM_MERCHANT = frozenset(
+#: What takes money from the merchant.
+FROM_MERCHANT = frozenset(
     {Kind.REFUND, Kind.QR_REFUND, Kind.VOID, Kind.QR_CANCEL, Kind.PREAUTH_COMPLETION_VOID}
 )
 
@@ -42,11 +43,12 @@ class Payment(NamedTuple):
     earlier_rrn: str
     due_day: int = 0  #: put in by whoever knows the calendar
     due_reason: str = ""
+    posted_ms: int = 0  #: when the host had it, as far as this terminal knows; 0: not told
 
     @property
     def settles(self) -> bool:
         """Whether a list is expected to have it, once it is posted."""
-        return self.kind in _TO_MERCHANT or self.kind in _FROM_MERCHANT
+        return self.kind in _TO_MERCHANT or self.kind in FROM_MERCHANT
 
     @property
     def posted(self) -> bool:
@@ -73,7 +75,7 @@ def payment_of(record: Record, earlier: tuple[int, int, str] = (0, 0, "")) -> Pa
     stan = t.stan or ""
     return Payment(
         record.seq, t.key, rrn, stan.lstrip("0") or stan, (t.batch or "").lstrip("0"),
-        t.terminal_id, t.merchant_id, -amount if t.kind in _FROM_MERCHANT else amount,
+        t.terminal_id, t.merchant_id, -amount if t.kind in FROM_MERCHANT else amount,
         t.currency or "", t.kind.value, to_ms(t.occurred_at), card, record.state.value,
-        record.in_doubt, t.refers_to or "", *earlier,
+        record.in_doubt, t.refers_to or "", *earlier, posted_ms=to_ms(record.changed_at),
     )  # fmt: skip

@@ -7,7 +7,7 @@ program `reconcile` of agent.offloaded, which gives it shelves on the disk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.core.why.reconcile.cycle import FIRST_DAY, LAST_DAY, Cycle, local, start_ms
@@ -24,11 +24,12 @@ _MOST_DAYS = 800
 
 
 class Session:
-    """One list."""
+    """One list. `covered`: days of which an earlier list of the same kind was read."""
 
-    def __init__(self, profile: Profile, shelves: Shelves) -> None:
+    def __init__(self, profile: Profile, shelves: Shelves, covered: Sequence[Days] = ()) -> None:
         self._profile = profile
         self._shelves = shelves
+        self._covered = covered
         self._cycle = Cycle(profile)
         self._matching = Matching(profile, shelves)
         self._settled: list[int] = []  # first and last
@@ -83,7 +84,7 @@ class Session:
     def findings(self) -> Iterator[Finding]:
         """All of them; the counts are whole afterwards."""
         assert self._days is not None
-        judge = Judge(self._profile, self._days, self._shelves)
+        judge = Judge(self._profile, self._days, self._shelves, self._cycle, self._covered)
         for finding in judge.findings(self._matching.pairs()):
             self._counts[finding.result] += 1
             yield finding

@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from agent.core.why.reconcile import values
@@ -131,7 +131,8 @@ def _foot(profile: Profile, fields: list[str], number: int, count: int, sums: in
 
     if profile.footer_count:
         said = told(profile.footer_count)
-        if not said.isascii() or not said.isdigit() or int(said) != count:
+        # Compared as text: Python reads no number of thousands of digits.
+        if (said.lstrip("0") or said[:1]) != str(count):
             raise ListError("footer_count", line=number, told=str(count))
     if profile.footer_sum:
         try:
@@ -163,7 +164,8 @@ def _objects(profile: Profile, lines: Iterator[str], kind: str) -> Iterator[Line
         fields = []
         for name, value in found.pairs:
             if not (value is None or isinstance(value, str)):
-                raise ListError("not_text", line=number, column=name[:64])
+                column = values.harmless(name[:64])
+                raise ListError("not_text", line=number, column=column)
             fields.append(value or "")
         if any(len(one) > MAX_FIELD_CHARS for one in fields):
             raise ListError("not_text", line=number)
@@ -246,22 +248,24 @@ class _Text:
         self._pass(self._at + 1)
 
     def value(self) -> Any:
+        more = 1
         while True:
             try:
                 found, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError):
-                # Not whole yet, perhaps: another line may complete it.
-                if len(self._text) - self._at > _OBJECT_CHARS or not self._more():
+                # Not whole yet, perhaps: more lines may complete it, each time twice as many.
+                if len(self._text) - self._at > _OBJECT_CHARS or not self._more(more):
                     raise ListError("json", line=self.number) from None
+                more *= 2
                 continue
             self._pass(end)
             return found
 
-    def _more(self) -> bool:
-        line = next(self._lines, "")
-        self._text = self._text[self._at :] + line
+    def _more(self, count: int = 1) -> bool:
+        told = "".join(islice(self._lines, count))
+        self._text = self._text[self._at :] + told
         self._at = 0
-        return bool(line)
+        return bool(told)
 
     def _pass(self, end: int) -> None:
         self.number += self._text.count("\n", self._at, end)

@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
+from agent.core.money import cards
 from agent.core.money.currencies import EXPONENT
 from agent.core.money.transaction import MAX_AMOUNT_MINOR
 from agent.core.why.reconcile.profile import ListError
@@ -28,6 +29,12 @@ _AROUND = " \t\r\n\u3000\ufeff"
 #: Spreadsheets and platforms put these before numbers that are to stay as they are.
 _MARKED = frozenset("`'=")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The first two digits of every issuer's numbers.
+_BEGINNINGS = frozenset(
+    str(pair)
+    for low, high, _ in cards.ISSUERS
+    for pair in range(int(low[:2].ljust(2, "0")), int(high[:2].ljust(2, "9")) + 1)
+)
 
 
 def folded(heading: str) -> str:
@@ -120,6 +127,19 @@ def moment(text: str, formats: tuple[str, ...], offset_minutes: int) -> tuple[in
 def at_ms(at_day: int, second: int, offset_minutes: int) -> int:
     """A local day and time as milliseconds since 1970 UTC."""
     return ((at_day - 719_163) * 86_400 + second - offset_minutes * 60) * 1000
+
+
+def harmless(text: str) -> str:
+    """The text, with a card number that stands in a wrong place masked."""
+    # Most order numbers begin with the year, and no card does.
+    if text.isascii() and text.isdigit() and text[:2] not in _BEGINNINGS:
+        return text
+    return _masked(text)
+
+
+@lru_cache(maxsize=512)
+def _masked(text: str) -> str:
+    return cards.masked(text) if cards.find(text) else text
 
 
 def tail(text: str) -> str:

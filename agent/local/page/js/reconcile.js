@@ -169,10 +169,10 @@ function row(one_) {
 
 const COLUMNS = ["n", "result", "code", "owner", "line", "key", "matched_by", "confidence", "amount_minor", "listed_minor", "fee_minor", "currency", "settled_on", "due_on", "occurred_at", "rrn", "stan", "batch", "terminal_id", "detail"];
 
-// A spreadsheet takes what begins with one of these for a formula.
+// A spreadsheet takes what begins with one of these for a formula; in Chinese the wide ones, too.
 function cell(value) {
   let text = value === null || value === undefined ? "" : String(value);
-  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
+  if (typeof value === "string" && /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r]/.test(text)) text = "'" + text;
   return '"' + text.replace(/"/g, '""') + '"';
 }
 

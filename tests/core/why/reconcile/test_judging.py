@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.why.causes import CATALOGUE
-from agent.core.why.reconcile.classes import CONFIDENCE, MEANINGS, By, Class
+from agent.core.why.reconcile import matching
+from agent.core.why.reconcile.classes import CONFIDENCE, MEANINGS, UNTOLD, By, Class
 from agent.core.why.reconcile.cycle import Cycle, Due, start_ms
-from agent.core.why.reconcile.judging import Finding
+from agent.core.why.reconcile.judging import Days, Finding
 from agent.core.why.reconcile.lines import Line
 from agent.core.why.reconcile.matching import Row
+from agent.core.why.reconcile.parts import SEQ, packed, unpacked
 from agent.core.why.reconcile.payments import Payment
 from agent.core.why.reconcile.profile import ListError, Profile, to_plain
 from agent.core.why.reconcile.session import Session
@@ -62,8 +66,10 @@ def payment(seq: int = 2, **changes: Any) -> Payment:
     return usual._replace(**changes)
 
 
-def judged(lines: list[Line], payments: list[Payment], **profile: Any) -> list[Finding]:
-    session = Session(Profile(**profile), Shelf)
+def judged(
+    lines: list[Line], payments: list[Payment], covered: tuple[Days, ...] = (), **profile: Any
+) -> list[Finding]:
+    session = Session(Profile(**profile), Shelf, covered)
     for one in lines:
         session.add_line(one)
     session.window()
@@ -239,6 +245,50 @@ def test_another_acquirers_payments_are_not_missing() -> None:
     assert classes([OTHER], [here], terminal_ids=("T2",)) == ["missing_here"]
 
 
+def test_a_payment_no_list_has_does_not_vanish() -> None:
+    """Due before this list's days: missing once a list of its day was read, before that nobody
+    knows. What reached the host late is due later: after these days, or of them."""
+    day_ms = 86_400_000
+    late_list = line(90, rrn="other", amount_minor=1, settled_day=TUESDAY + 3)
+    before = Days(TUESDAY + 1, TUESDAY + 1)
+    for posted_ms, covered, result, due in (
+        (0, (), "outside", 1),
+        (AT, (Days(TUESDAY, TUESDAY),), "outside", 1),
+        (AT, (before,), "missing_there", 1),
+        (AT + 2 * day_ms, (), "missing_there", 3),
+        (AT + 3 * day_ms, (before,), "not_due", 6),  # posted on Friday: due on Monday
+    ):
+        found = judged([late_list], [payment(posted_ms=posted_ms)], covered)
+        (of_it,) = [one for one in found if one.seq == 2]
+        assert (of_it.result, of_it.due_day) == (result, TUESDAY + due)
+    at_once = judged([late_list], [payment(posted_ms=AT + 4 * day_ms)], cycle="T+0")
+    assert [one.result for one in at_once if one.seq == 2] == ["not_due"]
+
+
+def test_many_lines_that_are_left_are_looked_at_in_buckets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes to the same as in memory."""
+    lines = [line(number) for number in range(2, 12)]
+    lines += [line(number + 50, rrn=f"{number:012d}") for number in range(2, 8)]
+    lines += [line(number + 90, rrn=f"{number:012d}", amount_minor=-5) for number in range(2, 5)]
+    payments = [payment(number) for number in range(2, 12)]
+    few = judged(lines, payments)
+    monkeypatch.setattr(matching, "FEW", 0)
+    assert sorted(judged(lines, payments), key=repr) == sorted(few, key=repr)
+    assert Counter(one.result for one in few) == {"matched": 10, "duplicate": 6, "offset": 3}
+
+
+def test_parts_are_packed_and_what_is_spoilt_is_nothing() -> None:
+    """Flash may leave anything: it is never believed, and nothing falls over."""
+    assert Finding._fields[SEQ] == "seq"
+    found = judged([line(), line(3)], [payment(), payment(3)])
+    body = packed(found)
+    assert unpacked(body) == [tuple(one) for one in found]
+    for spoilt in (b"", body[:-3], b"x" + body, zlib.compress(b"7"), zlib.compress(b"[[1],[]]")):
+        assert unpacked(spoilt) == []
+
+
 def test_a_list_needs_days_that_can_be() -> None:
     """Neither none, nor centuries, nor the year 0."""
     for lines, why in (
@@ -336,8 +386,6 @@ def test_generated_lists_come_to_their_known_truth() -> None:
     made = world(3_000, seed=7)
 
     def told() -> Iterator[bytes]:
-        import base64
-
         yield json.dumps(to_plain(Profile())).encode()
         yield b"F" + base64.b64encode(as_csv(made.rows))
         yield b"E"
@@ -345,11 +393,22 @@ def test_generated_lists_come_to_their_known_truth() -> None:
             yield json.dumps(page).encode()
 
     found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    seqs = []
     for document in map(json.loads, answer(told())):
-        for one in document.get("found", ()):
+        rows = document.get("found", ())
+        if "part" in document:
+            rows = unpacked(base64.b64decode(document["body"]))
+            seqs += [one[2] for one in rows]
+            assert document["part"] == [rows[0][2], rows[-1][2], len(rows)]
+        for one in rows:
             found[one[0]] += 1
             assert not one[2] or made.by_key.get(one[3], one[0]) == one[0]
-    assert found == made.truth
+        counts += document.get("done", {}).get("counts", {})
+    assert seqs == sorted(seqs)
+    assert counts == made.truth
+    told_of = {name: count for name, count in made.truth.items() if name not in set(UNTOLD)}
+    assert found == told_of
 
 
 def test_moments_are_those_of_the_rig() -> None:

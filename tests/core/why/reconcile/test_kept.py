@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from agent.core.money.journal import HostResult, State
 from agent.core.money.transaction import Card, Kind
 from agent.core.slips.layout import lines as laid_out
 from agent.core.slips.reconcile import MOST, slip
+from agent.core.why.explain import explain
 from agent.core.why.reconcile import kept
 from agent.core.why.reconcile.classes import Class
 from agent.core.why.reconcile.kept import KeptFinding, KeptList
 from agent.core.why.reconcile.payments import payment_of
-from tests.core.why.cases import record
+from tests.core.why.cases import case, record
 
 LIST = KeptList(3, "bank", "nov.csv", "", "done", "cli", 0, 1_794_880_800_000, {})
 
@@ -69,6 +72,16 @@ def test_a_list_proves_that_a_payment_is_settled() -> None:
     assert kept.settled_of(found("missing_there"), LIST) is None
 
 
+def test_what_a_list_says_without_proving_anything() -> None:
+    """Its number, name and class; nothing of a class of another version of this program."""
+    told = kept.compared_of(found("ambiguous", line=0), LIST)
+    assert told is not None
+    text = told.text.render("en", told.args)
+    assert "list 3 (nov.csv)" in text
+    assert "ambiguous" in text
+    assert kept.compared_of(found("of_tomorrow"), None) is None
+
+
 def test_the_terminal_is_told_counts() -> None:
     """One is named, several are counted; what raises no alarm is left out."""
     told = kept.said_of_all(
@@ -109,7 +122,7 @@ def test_the_slip_counts_and_lists_what_somebody_must_do() -> None:
     """In both languages, no line wider than the paper; more than fits is said to be elsewhere."""
     of = {
         "number": 3, "name": "nov.csv", "days": ["2026-11-18"], "lines": 9, "payments": 9,
-        "counts": {"matched": 5, "missing_there": 1, "of_tomorrow": 1},
+        "counts": {"matched": 5, "missing_there": 1, "of_tomorrow": 1}, "state": "done",
     }  # fmt: skip
     one = {
         "result": Class.MISSING_THERE.value, "code": "settlement.not_in_file", "key": "k-5",
@@ -118,8 +131,35 @@ def test_the_slip_counts_and_lists_what_somebody_must_do() -> None:
     other = {"result": "of_tomorrow", "code": "of.tomorrow", "amount_minor": 5, "currency": "JPY"}
     zh = laid_out(slip(of, [one, other, {"result": "late"}], "zh"), 32)
     assert any("本机已成功" in line for line in zh)
-    assert any("-12.50 CNY" in line for line in zh)
-    assert any("5 JPY" in line for line in zh)
+    assert any("CNY -12.50" in line for line in zh)
+    assert any("JPY 5" in line for line in zh)
     en = "\n".join(laid_out(slip(of, [one] * (MOST + 1), "en"), 48))
     assert "the rest is in the file of findings" in en
     assert "no differences" in "\n".join(laid_out(slip(of, [], "en"), 32))
+
+
+@pytest.mark.parametrize(("state", "said"), [("refused", "refused"), ("running", "not worked")])
+def test_a_list_that_was_not_compared_shows_no_agreement(state: str, said: str) -> None:
+    """A refused list has no differences, and must not look as if all were well."""
+    of = {
+        "number": 4, "name": "half.csv", "days": [], "lines": 0, "payments": 0, "counts": {},
+        "state": state,
+    }  # fmt: skip
+    text = "\n".join(laid_out(slip(of, [], "en"), 32))
+    assert said in text
+    assert "no differences" not in text
+
+
+def test_a_verdict_does_not_say_that_no_list_was_compared_where_one_was() -> None:
+    """What the list says stands as a finding, or else among what is not known."""
+    posted = record(State.POSTED)
+    unclear = kept.compared_of(found("ambiguous"), LIST)
+    lacking = kept.said_of(found("missing_there"), LIST)
+    assert lacking is not None
+    for said_of_it, shown in (((), True), ((lacking,), False)):
+        asked = case(posted)
+        assert asked.payment is not None
+        asked = replace(asked, payment=replace(asked.payment, compared=unclear), said=said_of_it)
+        told = [line.text.render("en", line.args) for line in explain(asked).unknowns]
+        assert not any("was not compared" in one for one in told)
+        assert any("ambiguous" in one for one in told) is shown

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.why.reconcile import values
+from agent.core.money import cards
+from agent.core.why.reconcile import tables, values
 from agent.core.why.reconcile.encoding import Trial, decoded, lines_of, shown
 from agent.core.why.reconcile.lines import Line
 from agent.core.why.reconcile.profile import ListError, Profile, profile_from, to_plain
@@ -55,6 +56,7 @@ def test_titles_comments_empty_lines_and_a_footer_are_passed_over() -> None:
     found = lines(told, footer="合计", footer_count=2, footer_sum=3)
     assert [line.number for line in found] == [5, 8]
     assert lines(text(ROW) + "合计\n", footer="合计")
+    assert [line.number for line in lines("\n \n" + text(ROW))] == [4]
 
 
 @pytest.mark.parametrize(
@@ -304,3 +306,49 @@ def test_a_profile_travels_as_plain_values() -> None:
     """What the reading program is told is what was configured."""
     profile = Profile(name="x", holidays=(1, 2), columns={"key": "A"})
     assert profile_from({**to_plain(profile), "of_tomorrow": 1, "holidays": [1, 2]}) == profile
+
+
+def test_a_card_number_in_a_wrong_column_is_masked() -> None:
+    """A shifted column may put one anywhere; what is only as long as one stays as it is."""
+    head = "商户订单号,参考号,批次号,流水号,终端号,商户号,交易日期,交易金额"
+    number, order = "4111111111111111", "202611220000001234"
+    (line,) = lines(text(",".join([number] * 6 + ["20261117", "1.00"]), head=head))
+    assert {line.key, line.rrn, line.batch, line.stan, line.terminal_id, line.merchant_id} == {
+        "411111******1111"
+    }
+    (line,) = lines(text(f"{order},T{number[1:]},,,,,20261117,1.00", head=head))
+    assert (line.key, line.rrn) == (order, f"T{number[1:]}")
+    for low, _, (length, *_) in cards.ISSUERS:
+        digits = low.ljust(length - 1, "0")
+        card = next(f"{digits}{last}" for last in range(10) if cards.luhn(f"{digits}{last}"))
+        assert values.harmless(card) == cards.mask(card)
+        wide = card.translate({48 + digit: 0xFF10 + digit for digit in range(10)})
+        assert "*" in values.harmless(wide)
+    told = refused(f'[{{"参考号": "1", "金额": "1", "日{number}": {{}}}}]')
+    assert (told.why, told.column) == ("not_text", "日411111******1111")
+
+
+def test_an_endless_count_in_a_footer_is_no_number() -> None:
+    """Python refuses to read thousands of digits; the list is refused, by its line."""
+    told = text(ROW) + f"合计,{'9' * 5_000},12.50\n"
+    error = refused(told, footer="合计", footer_count=2)
+    assert (error.why, error.line) == ("footer_count", 3)
+
+
+def test_an_object_of_thousands_of_lines_is_not_tried_at_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file of such objects would keep the reading program busy until it is given up."""
+    tries = []
+    whole = tables._DECODER.raw_decode
+
+    def counted(told: str, at: int = 0) -> Any:
+        tries.append(at)
+        return whole(told, at)
+
+    monkeypatch.setattr(tables._DECODER, "raw_decode", counted)
+    one = '{"参考号": "000000000001",' + "\n" * 20_000 + '"金额": "1", "日期": "20261117"}'
+    found = lines(f"[{one},\n{one}]")
+    assert [line.rrn for line in found] == ["000000000001"] * 2
+    assert [line.number for line in found] == [1, 20_002]
+    assert len(tries) < 60

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from agent.core.why.reconcile.kept import KeptFinding, KeptList
+    from agent.core.why.reconcile.parts import Part
 
 
 class Lists(Protocol):
@@ -32,11 +33,36 @@ class KeepingLists(Lists, Protocol):
         self, profile: str, name: str, digest: str, actor: str, started_ms: int
     ) -> int: ...
     async def add(self, number: int, first: int, rows: Sequence[Sequence[Any]]) -> None: ...
+    async def add_part(self, number: int, first: int, part: Part) -> None: ...
     async def end(
         self, number: int, state: str, ended_ms: int, body: Mapping[str, Any]
     ) -> None: ...
     async def broken_off(self, ended_ms: int) -> None: ...
     async def prune(self, before_ms: int) -> None: ...
+
+
+class PaidPage(Protocol):
+    """Payments of the time asked for, as JSON that is handed on unread."""
+
+    @property
+    def text(self) -> bytes: ...
+    @property
+    def payments(self) -> int: ...
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def last_seq(self) -> int: ...
+    @property
+    def stored_ms(self) -> int:
+        """When the first row that was gone over was stored."""
+        ...
+
+
+class PaidPages(Protocol):
+    """The journal as a list is held against it."""
+
+    async def first_after(self, since_ms: int) -> int: ...
+    async def page(self, after: int, since_ms: int, until_ms: int) -> PaidPage | None: ...
 
 
 class Spool(Protocol):

@@ -6,8 +6,8 @@ One by key, or all that wait for one cause: then what is being sent right now is
 from __future__ import annotations
 
 from agent.actions.finding import by_key, key_or_cause, refusal
-from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
+from agent.actions.queue.moving import Tally, move_all
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import HoldArgs
 from agent.wire.views import Moved

@@ -17,16 +17,12 @@ from agent.wire.problem import CODES
 
 if TYPE_CHECKING:
     from agent.actions.inspecting import Inspecting, Inspections
-    from agent.actions.ports_audit import Noting, Read
-    from agent.actions.ports_bundle import Surroundings
-    from agent.actions.ports_drill import Arounds, Drilling, Drills
-    from agent.actions.ports_page import Asking, Page, Past
-    from agent.actions.ports_questions import Kinds
-    from agent.actions.ports_reconcile import Lists
-    from agent.actions.ports_slips import Memory, Printing
-    from agent.actions.ports_software import Installing, Software
-    from agent.actions.reconciling import Reconciler
-    from agent.actions.rooms import (
+    from agent.actions.ports.audit import Noting, Read
+    from agent.actions.ports.drill import Arounds, Drilling, Drills, Timings
+    from agent.actions.ports.page import Asking, Page, Past
+    from agent.actions.ports.questions import Kinds
+    from agent.actions.ports.reconcile import Lists
+    from agent.actions.ports.rooms import (
         AppSeen,
         Backups,
         Care,
@@ -45,6 +41,10 @@ if TYPE_CHECKING:
         Told,
         Verifier,
     )
+    from agent.actions.ports.slips import Memory, Printing
+    from agent.actions.ports.software import Installing, Software
+    from agent.actions.reconciling import Reconciler
+    from agent.bundles import Surroundings
     from agent.clock import Clock
     from agent.core.money.transaction import Submission
     from agent.offload import Offload
@@ -87,6 +87,7 @@ class Ports:
     drills: Drills | None = None  #: None: not kept here
     driller: Drilling | None = None  #: None: no daemon
     arounds: Arounds | None = None  #: None: not kept here
+    timings: Timings | None = None  #: None: nothing to count here
     late_after_s: float = 60.0  #: [stats]
     app: AppSeen | None = None  #: None: no daemon
     software: Software | None = None  #: None: not kept here

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import field
 
 from agent.actions.ports import Ports
-from agent.actions.rooms import Mover
+from agent.actions.ports.rooms import Mover
 from agent.core.money.journal import Change, IllegalMoveError, Record, State
 from agent.errors import CallerError
 from agent.record import dataclass

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from agent.core.drill.report import Drill
-    from agent.core.why.stats import Around
+    from agent.core.why.around import Around
+    from agent.core.why.stats import Timed
 
 
 class Drills(Protocol):
@@ -43,3 +44,11 @@ class Arounds(Protocol):
     """Under which circumstances payments were captured."""
 
     async def page(self, born_at: datetime, after_seq: int) -> Sequence[Span]: ...
+
+
+class Timings(Protocol):
+    """The few columns of every payment that statistics are made of."""
+
+    async def newest(self) -> int: ...
+    async def page(self, after_seq: int, upto_seq: int) -> tuple[Sequence[Timed], int | None]: ...
+    async def stored_since(self, at_ms: int, newest: int) -> int: ...

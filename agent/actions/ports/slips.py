@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.core.slips.layout import Row
 from agent.record import dataclass
+
+if TYPE_CHECKING:
+    from agent.core.slips.layout import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

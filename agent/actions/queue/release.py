@@ -6,9 +6,9 @@ Released in doubt stays in doubt: the uploader asks the host before it sends any
 from __future__ import annotations
 
 from agent.actions.finding import by_key, key_or_cause, refusal
-from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
-from agent.actions.queue_hold import HELD
+from agent.actions.queue.hold import HELD
+from agent.actions.queue.moving import Tally, move_all
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import ReleaseArgs
 from agent.wire.views import Moved

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent.actions.finding import by_key, refusal
-from agent.actions.moving import Tally, move_all
 from agent.actions.ports import Ports
+from agent.actions.queue.moving import Tally, move_all
 from agent.core.money.journal import Change, Event, Record, State
 from agent.wire.api import RetryArgs
 from agent.wire.problem import RequestError
