@@ -74,7 +74,7 @@ class Reconcile(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most paid out at once in a day; 0: no limit."""
     time_tolerance_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
     """How far apart a line and a payment known only by amount and time may be."""
-    fee_percent: Annotated[float, Meta(ge=0, le=20)] = 0.0
+    fee_percent: Annotated[float, Meta(ge=0, le=20.0)] = 0.0
     """Up to this a missing part of the amount is called a fee."""
     max_mb: Annotated[int, Meta(ge=1, le=256)] = 32
     """A larger file is refused."""

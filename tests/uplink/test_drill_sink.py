@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import agent.uplink.drill as sink_file
-from agent.core.drill.report import SINK, key_of
+from agent.core.drill import SINK
+from agent.core.drill.report import key_of
 from agent.core.money.delivery import Answer
 from agent.core.money.journal import Record
 from agent.core.money.transaction import Payload
