@@ -269,7 +269,7 @@ def test_a_host_cut_off_is_named_by_alarm_backlog_and_why(terminal: Terminal) ->
 def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     """Connectivity, system, software and the agent's own parts give readings, here and by MQTT.
 
-    Only the payment app, which has said nothing of itself, cannot be seen; no scanner is fitted.
+    Only the payment app, which has said nothing of itself, cannot be seen; no scanner is fitted and no bank list was read.
     """
     daemon = terminal.daemon
     wait_until(lambda: daemon.components()["queue"]["values"].get("unsent") == 0, "an idle queue")
@@ -278,7 +278,8 @@ def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     others = {name: each["outcome"] for name, each in told.items() if each["outcome"] != "reading"}
     # Whether this machine has a way out, and radios, is its own business.
     fixed = {name: word for name, word in others.items() if name not in ("link", "signal")}
-    assert fixed == {"payment_app": "not_observable", "scanner": "not_fitted"}
+    absent = dict.fromkeys(("scanner", "settlement"), "not_fitted")
+    assert fixed == {"payment_app": "not_observable", **absent}
     connectivity, system, software = (
         told[name]["values"] for name in ("connectivity", "system", "software")
     )
