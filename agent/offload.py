@@ -81,8 +81,10 @@ class ChildOffload:
                 async with asyncio.timeout(deadline_s):
                     async for line in talk.answers():
                         yield line
-                    await feeding
                     await child.wait()
+                    # It heard all it wanted; its feeder may wait for a word that never comes.
+                    if feeding.done():
+                        feeding.result()
             except TimeoutError:
                 raise OffloadError(
                     "offload.timeout", f"{program} was not done within {deadline_s:g} seconds"

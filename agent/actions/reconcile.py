@@ -10,8 +10,15 @@ from agent.actions.ports import Ports
 from agent.core.moment import at_ms
 from agent.core.why.causes import CATALOGUE
 from agent.core.why.reconcile.classes import CONFIDENCE, MEANINGS, By
-from agent.core.why.reconcile.kept import KeptFinding, KeptList, class_of, day_text, shown_at
-from agent.core.why.reconcile.words import refusal
+from agent.core.why.reconcile.kept import (
+    KeptFinding,
+    KeptList,
+    class_of,
+    day_text,
+    shown_at,
+    stan_text,
+)
+from agent.core.why.reconcile.words import refusal, zone_note
 from agent.wire.problem import RequestError
 from agent.wire.reconcile import (
     PIECE_BYTES,
@@ -21,6 +28,8 @@ from agent.wire.reconcile import (
     ReconcileEndArgs,
     ReconcilePieceArgs,
     ReconcilePieceOut,
+    ReconcilePullArgs,
+    ReconcilePulledOut,
     ReconciliationArgs,
     ReconciliationLine,
     ReconciliationOut,
@@ -58,6 +67,11 @@ async def end(ports: Ports, args: ReconcileEndArgs) -> ReconciliationOut:
         raise RequestError("reconcile.unknown", "the list was given up")
     number = await reconciling.end(args.import_id)
     return await _shown(ports, number, [], 0, 0)
+
+
+async def pull(ports: Ports, args: ReconcilePullArgs) -> ReconcilePulledOut:
+    number = await ports.pulling().ask(args.profile, args.settled_on, ports.actor)
+    return ReconcilePulledOut(number=number)
 
 
 async def listed(ports: Ports, args: ReconciliationsArgs) -> ReconciliationsOut:
@@ -123,6 +137,8 @@ def line_out(one: KeptList) -> ReconciliationLine:
         problem=refusal(problem, "en") if problem else "",
         problem_zh=refusal(problem, "zh") if problem else "",
         code="reconcile.refused" if problem else "",
+        note=zone_note(int(body.get("zone_hours", 0)), "en"),
+        note_zh=zone_note(int(body.get("zone_hours", 0)), "zh"),
     )
 
 
@@ -148,7 +164,7 @@ def found_out(one: KeptFinding) -> ListFindingOut:
         due_on=day_text(one.due_day),
         occurred_at=at_ms(one.occurred_ms).isoformat() if one.occurred_ms else "",
         rrn=one.rrn,
-        stan=one.stan,
+        stan=stan_text(one.stan),
         batch=one.batch,
         terminal_id=one.terminal_id,
         detail=one.detail,

@@ -43,6 +43,10 @@ DEADLINE_S = 600.0
 COVERING = 400
 DEFAULT_MAX_MB = 32
 _DAY_MS = 86_400_000
+#: After the last row the program is told.
+_PAUSE = b"P"
+_NO_WINDOW = (0, 0)
+_CLOSE = 400
 #: Payments handed over so long after they were made are still found.
 _HANDED_OVER_LATE_MS = 7 * _DAY_MS
 
@@ -249,7 +253,10 @@ class Reconciler:
         if not self._dialogue:
             await self._window_first(upload, window)
         first = 0
-        lines = self._told_lines(running, upload, window)
+        wanted: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        if not self._dialogue:
+            await self._wanted_first(running, upload, window, wanted)
+        lines = self._told_lines(running, upload, window, wanted)
         async with contextlib.aclosing(lines):
             answers = self._offload.run("reconcile", lines, DEADLINE_S)
             # Every Offload is a generator; whoever stops reading must close it.
@@ -262,6 +269,9 @@ class Reconciler:
                         body["encoding"] = told["encoding"]
                         if not window.done():
                             window.set_result(tuple(told["window"]))
+                    elif "wanted" in told:
+                        if self._dialogue:
+                            wanted.put_nowait(told["wanted"])
                     elif "found" in told:
                         running.stage = "keeping"
                         await self._rows.add(running.number, first, told["found"])
@@ -273,6 +283,7 @@ class Reconciler:
                         first += part.size
                     else:
                         body |= told["done"]
+                        wanted.put_nowait(None)
         if "counts" not in body:
             raise OffloadError("offload.failed", "the program ended too early")
         return "done", body
@@ -284,7 +295,24 @@ class Reconciler:
             if "window" in told:
                 window.set_result(tuple(told["window"]))
                 return
-        window.set_result((0, 0))  # it refuses, and will say so again
+        window.set_result(_NO_WINDOW)  # it refuses, and will say so again
+
+    async def _wanted_first(
+        self,
+        running: Running,
+        upload: Upload,
+        window: asyncio.Future[tuple[int, int]],
+        wanted: asyncio.Queue[dict[str, Any] | None],
+    ) -> None:
+        """Likewise what it asks for once it has heard of all payments of those days."""
+        if window.result() != _NO_WINDOW:
+            nothing: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+            nothing.put_nowait(None)
+            lines = self._told_lines(running, upload, window, nothing)
+            async for line in self._offload.run("reconcile", lines, DEADLINE_S):
+                if line.startswith(b'{"wanted"'):
+                    wanted.put_nowait(json.loads(line)["wanted"])
+        wanted.put_nowait(None)
 
     async def _file_lines(self, upload: Upload) -> AsyncIterator[bytes]:
         yield json.dumps({**to_plain(upload.profile), "covered": upload.covered}).encode()
@@ -293,20 +321,46 @@ class Reconciler:
         yield b"E"
 
     async def _told_lines(
-        self, running: Running, upload: Upload, window: asyncio.Future[tuple[int, int]]
+        self,
+        running: Running,
+        upload: Upload,
+        window: asyncio.Future[tuple[int, int]],
+        wanted: asyncio.Queue[dict[str, Any] | None],
     ) -> AsyncGenerator[bytes, None]:
         async for line in self._file_lines(upload):
             yield line
-        since_ms, until_ms = await window
+        span = await window
         running.stage = "matching"
-        async for page in self._payments(since_ms, until_ms):
+        gone_over: list[int] = []
+        async for page in self._payments(span, gone_over):
             yield page
+        yield _PAUSE
+        # It asks for payments of other days where lines are left that name theirs.
+        while (asked := await wanted.get()) is not None:
+            if "keys" in asked:
+                between = (gone_over[0], gone_over[-1])
+                named = await self._paid.named(asked["keys"], *between, span)
+                if named is not None:
+                    for first, last in _runs([row[0] for row in json.loads(named.text)]):
+                        if earlier := await self._rows.earlier(first, last):
+                            yield json.dumps(earlier).encode()
+                    yield named.text
+            else:
+                async for page in self._payments(tuple(asked["span"]), []):
+                    yield page
+            yield _PAUSE
 
-    async def _payments(self, since_ms: int, until_ms: int) -> AsyncIterator[bytes]:
-        """The journal's rows of that time, as the program wants them, a page at a time."""
+    async def _payments(self, span: tuple[int, int], gone_over: list[int]) -> AsyncIterator[bytes]:
+        """The journal's rows of that time, as the program wants them, a page at a time.
+
+        `gone_over` gets the number before the first row, and then the last of each page.
+        """
+        since_ms, until_ms = span
         after = await self._paid.first_after(since_ms - _DAY_MS)
+        gone_over.append(after)
         while (page := await self._paid.page(after, since_ms, until_ms)) is not None:
             after = page.last_seq
+            gone_over[1:] = [after]
             if page.payments:
                 earlier = await self._rows.earlier(page.first_seq, after)
                 if earlier:
@@ -314,6 +368,17 @@ class Reconciler:
                 yield page.text
             if page.stored_ms > until_ms + _HANDED_OVER_LATE_MS:
                 return
+
+
+def _runs(seqs: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers that lie close together, in order: what earlier lists have is asked for by span."""
+    runs: list[tuple[int, int]] = []
+    for seq in seqs:
+        if runs and seq - runs[-1][0] < _CLOSE:
+            runs[-1] = (runs[-1][0], seq)
+        else:
+            runs.append((seq, seq))
+    return runs
 
 
 def _identity(sha256: str, profile: Profile) -> str:

@@ -85,6 +85,7 @@ ACTIONS: Mapping[str, str] = {
     "reconcile_begin": "reconcile.begin",
     "reconcile_piece": "reconcile.piece",
     "reconcile_end": "reconcile.end",
+    "reconcile_pull": "reconcile.pull",
     "reconciliations": "reconcile.listed",
     "reconciliation": "reconcile.show",
     "causes": "causes.run",

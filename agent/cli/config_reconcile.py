@@ -17,8 +17,8 @@ MEANINGS: Mapping[str, str] = {
     "reconcile.encoding": "auto: byte order mark, UTF-8, else GB18030 (GBK is part of it).",
     "reconcile.delimiter": "Between columns; empty: found out from the heading.",
     "reconcile.columns": "What a column is (key, rrn, stan, batch, terminal_id, merchant_id, "
-    "amount, fee, net, currency, kind, occurred, date, time, settled_on, card, status) -> its "
-    "heading, where the usual Chinese and English ones do not fit.",
+    "amount, fee, net, currency, kind, occurred, date, time, settled_on, card, status, refund) -> "
+    "its heading, where the usual Chinese and English ones do not fit.",
     "reconcile.kinds": "Words of the type column -> sale, refund, void, chargeback, fee.",
     "reconcile.statuses": "Words of the status column -> settled, held, restricted, failed.",
     "reconcile.comment": "Lines that begin so are passed over.",
@@ -44,6 +44,20 @@ MEANINGS: Mapping[str, str] = {
     "reconcile.time_tolerance_s": "How far apart a line and a payment known only by amount and "
     "time may be.",
     "reconcile.fee_percent": "Up to this a missing part of the amount is called a fee.",
+    "reconcile.pull": "Where the list is fetched from: an https:// address, in which {date} "
+    "(2026-11-22) and {yyyymmdd} (20261122) stand for the settlement day, or hook:NAME, which runs "
+    "list.NAME of [hooks] directory. Empty: it is brought.",
+    "reconcile.pull_at": "When it is fetched, in the time of utc_offset.",
+    "reconcile.pull_jitter_s": "Up to so much later; each device has a moment of its own.",
+    "reconcile.pull_days_back": "Which settlement day is asked for: this many days ago.",
+    "reconcile.pull_deadline_s": "The whole list must be here by then.",
+    "reconcile.pull_overdue_days": "Without a list for so long the component settlement is "
+    "unknown, with this reason.",
+    "reconcile.ca_file": "Authorities the bank's server is checked against; empty: the system's.",
+    "reconcile.cert_file": "Client certificate shown to it.",
+    "reconcile.key_file": "Its key; empty: in cert_file.",
+    "reconcile.authorization_file": "One line, sent as the header Authorization; the agent's or "
+    "root's, mode 0600. Read anew for every fetch.",
     "reconcile.max_mb": "A larger file is refused.",
     "reconcile.max_lines": "More lines are refused.",
 }

@@ -49,6 +49,8 @@ def reconcile(session: Session) -> int:
         return _list(session)
     if args.file == "show":
         return _show(session)
+    if args.file == "pull":
+        return _pull(session)
     path = Path(args.file)
     try:
         source: Source = changing(session)
@@ -58,6 +60,14 @@ def reconcile(session: Session) -> int:
     if known and not session.json:
         session.screen.line(session.words("reconcile.known", number=number), "dim")
     return _result(session, source, str(number))
+
+
+def _pull(session: Session) -> int:
+    wanted = {"profile": session.args.number or session.args.profile}
+    if session.args.settled_on:
+        wanted["settled_on"] = session.args.settled_on
+    source = changing(session)
+    return _result(session, source, str(source.ask("reconcile_pull", **wanted)["number"]))
 
 
 def _sent(session: Session, source: Source, path: Path) -> tuple[int, bool]:
@@ -142,6 +152,8 @@ def _told(session: Session, of: Mapping[str, Any], findings: Iterator[dict[str, 
     headline = {**of, "days": days, "name": of["name"] or "-"}
     kept = "reconcile.headline" if of["number"] else "reconcile.headline_unkept"
     screen.line(t(kept, **headline), "bold")
+    if note := of.get("note_zh" if t.lang == "zh" else "note"):
+        screen.text(note, style="warn")
     screen.table(
         [t("reconcile.count"), t("reconcile.class"), t("reconcile.who"), t("reconcile.code")],
         [_class_row(session, name, count) for name, count in of["counts"].items()],

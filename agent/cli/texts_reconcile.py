@@ -11,10 +11,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "用收单机构或银行的清单与本机交易对账",
     ),
     "help.reconcile.file": (
-        "the list (CSV or JSON); or: list, show N",
-        "清单文件（CSV或JSON）；或：list、show N",
+        "the list (CSV or JSON); or: list, show N, pull PROFILE",
+        "清单文件（CSV或JSON）；或：list、show N、pull PROFILE",
     ),
-    "help.reconcile.number": ("number of a list, or last", "清单编号，或last"),
+    "help.reconcile.number": (
+        "number of a list, or last; for pull: the [[reconcile]] to fetch by",
+        "清单编号，或last；pull时：按哪个[[reconcile]]去取",
+    ),
     "help.reconcile.profile": ("the [[reconcile]] table to read it by", "按哪个[[reconcile]]读取"),
     "help.reconcile.settled_on": (
         "YYYY-MM-DD the list settles, where no column says so",
@@ -53,6 +56,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "listed.fee": ("fee", "手续费"),
     "listed.partial": ("partial", "部分到账"),
     "listed.more": ("more than taken", "多于收款"),
+    "listed.other_day": ("listed days later or earlier:", "清单日期相差（天）："),
     "listed.earlier": ("by an earlier list", "较早的清单里已有"),
     "matched.key": ("key", "交易键"),
     "matched.reference": ("reference", "原交易"),

@@ -12,7 +12,7 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 Clock = Annotated[str, Meta(pattern=_CLOCK)]
 Role = Literal[
     "key", "rrn", "stan", "batch", "terminal_id", "merchant_id", "amount", "fee", "net",
-    "currency", "kind", "occurred", "date", "time", "settled_on", "card", "status",
+    "currency", "kind", "occurred", "date", "time", "settled_on", "card", "status", "refund",
 ]  # fmt: skip
 Heading = Annotated[str, Meta(min_length=1, max_length=64)]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
@@ -76,6 +76,23 @@ class Reconcile(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far apart a line and a payment known only by amount and time may be."""
     fee_percent: Annotated[float, Meta(ge=0, le=20.0)] = 0.0
     """Up to this a missing part of the amount is called a fee."""
+    pull: Annotated[str, Meta(max_length=500)] = ""
+    """Where the list is fetched from: https://… or hook:NAME; empty: it is brought."""
+    pull_at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "06:30"
+    """When, in the time of utc_offset."""
+    pull_jitter_s: Annotated[int, Meta(ge=0, le=7_200)] = 900
+    """Up to this much later; each device has its own moment."""
+    pull_days_back: Annotated[int, Meta(ge=0, le=7)] = 1
+    """Which settlement day is asked for: this many days ago."""
+    pull_deadline_s: Annotated[float, Meta(ge=0.5, le=600)] = 60.0
+    """The whole list must be here by then."""
+    pull_overdue_days: Annotated[int, Meta(ge=1, le=60)] = 4
+    """Without a list for so long the component settlement is unknown."""
+    ca_file: Annotated[str, Meta(max_length=200)] = ""
+    cert_file: Annotated[str, Meta(max_length=200)] = ""
+    key_file: Annotated[str, Meta(max_length=200)] = ""
+    authorization_file: Annotated[str, Meta(max_length=200)] = ""
+    """What the header Authorization says, mode 0600; empty: none is sent."""
     max_mb: Annotated[int, Meta(ge=1, le=256)] = 32
     """A larger file is refused."""
     max_lines: Annotated[int, Meta(ge=100, le=5_000_000)] = 500_000

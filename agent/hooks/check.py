@@ -23,6 +23,7 @@ from agent.hooks import child
 from agent.hooks.child import Launch
 from agent.hooks.files import vetted, vetted_place
 from agent.hooks.findings import Finding, HookError, trouble
+from agent.hooks.listing import PREFIX
 from agent.hooks.pull import Puller, shown
 from agent.record import dataclass
 from agent.wire import hooks as contract
@@ -76,11 +77,12 @@ async def _one(path: Path, config: Hooks, clock: Clock, blocking: Blocking) -> C
     checked = Checked(file=path.name)
     hook = hook_named(path.name)
     stream = path.name.startswith(STREAM)
-    if hook is None and not stream:
+    listing = path.name.startswith(PREFIX)
+    if hook is None and not stream and not listing:
         if _meant_to_run(path):
             checked.doubtful.append(Finding("name", {"path": path}))
         return checked
-    checked.hook = hook.name if hook else "stream.<name>"
+    checked.hook = hook.name if hook else "list.<name>" if listing else "stream.<name>"
     try:
         real = vetted(path.parent, path.name)
     except HookError as error:
@@ -89,7 +91,10 @@ async def _one(path: Path, config: Hooks, clock: Clock, blocking: Blocking) -> C
     checked.wrong += _first_line(real)
     if checked.wrong:
         return checked
-    if hook is None:
+    if listing:
+        why = "it fetches a list; posagent reconcile pull tries it"
+        checked.doubtful.append(Finding("unchecked", {"hook": path.name, "why": why}))
+    elif hook is None:
         await _stream(checked, path, config, blocking)
     elif hook.action:
         checked.doubtful += _action(path)

@@ -12,7 +12,7 @@ from agent.actions.listed import ListEvidence
 from agent.actions.ports import Ports
 from agent.main.floor import Floor
 from agent.main.later import later
-from agent.main.lists import reconciler_of
+from agent.main.lists import puller_of, reconciler_of
 from agent.settings.checks import rules_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def proving(floor: Floor, ports: Ports, poke: Callable[[str], object]) -> Ports:
     checks = CheckedEvidence(ports, rules_of(floor.config))
     ports = replace(ports, evidence=(*ports.evidence, checks))
     reconciler = reconciler_of(floor, lists, offload, partial(poke, "settlement"))
-    return replace(ports, offload=offload, bundling=bundling, reconciler=reconciler)
+    puller = puller_of(floor, lists, reconciler, ports.identity.device_id)
+    ports = replace(ports, reconciler=reconciler, puller=puller)
+    return replace(ports, offload=offload, bundling=bundling)
 
 
 def _surroundings(floor: Floor) -> Surroundings:

@@ -16,6 +16,7 @@ from agent.link.dial import Dialer
 from agent.link.tls import client_context
 from agent.main.drill import Drills
 from agent.main.floor import Floor
+from agent.main.lists import overdue_of
 from agent.record import dataclass
 from agent.store.app_marks import AppMarkRows
 from agent.store.health import HealthRows
@@ -106,7 +107,7 @@ def watching(
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
             AgentWatcher(clock, floor.ending.restarts),
-            SettlementWatcher(SettledCounts(store)),
+            SettlementWatcher(SettledCounts(store), overdue_of(floor)),
             fleet,
             inspections,
             drills,

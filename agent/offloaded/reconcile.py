@@ -3,9 +3,11 @@
 Told, a line each: the profile and the days earlier lists of it are about (JSON); pieces of the file
 (`F` and base64); `E` for its end, which is answered with the span of time whose payments are
 needed; rows of payments in the journal's order (JSON arrays of arrays) and what earlier lists have
-of those that follow (a JSON object). Answers what somebody must look at, in batches; payments that
-are settled as they should, in parts (`core.why.reconcile.parts`); then totals. Or one refusal. It
-keeps what it was told in temporary files of its own, which have no name and vanish with it.
+of those that follow (a JSON object); `P` after the last. Answers what somebody must look at, in
+batches. Where lines are left that name their payment it asks for payments of other days, by key or
+by span of time, and is told rows and `P` each time. Payments that are settled as they should come
+in parts (`core.why.reconcile.parts`); then totals. Or one refusal. It keeps what it was told in
+temporary files of its own, which have no name and vanish with it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import json
 import marshal
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Self
 
@@ -37,6 +40,10 @@ SHELF_BYTES = 65_536
 _ROWS_AT_ONCE = 64
 #: Findings that are sorted at once.
 SORTED = 4_000
+#: Keys asked for at once: rows of one turn on the store's thread.
+ASKED = 400
+#: After the last row that is told.
+PAUSE = b"P"
 _UNTOLD = frozenset(one.value for one in UNTOLD)
 _EARLIER = slice(Payment._fields.index("earlier"), Payment._fields.index("earlier_rrn") + 1)
 
@@ -73,17 +80,12 @@ def _reconciled(
             session.add_line(line)
     yield _json({"window": session.window(), "encoding": shown(encoding)})
     matched = Matched(shelves)
-    earlier: dict[str, list[Any]] = {}
-    for told in source:
-        rows = json.loads(told)
-        if isinstance(rows, dict):
-            earlier = rows
-            continue
-        for row in rows:
-            if earlier and str(row[0]) in earlier:
-                row[_EARLIER] = earlier[str(row[0])]
-            session.add_payment(Payment(*row))
-            matched.expect(row[0])
+
+    def put(payment: Payment) -> None:
+        session.add_payment(payment)
+        matched.expect(payment.seq)
+
+    answered = _told_rows(source, put)
     batch: list[Finding] = []
     for finding in session.findings():
         if finding.result == Class.MATCHED:
@@ -94,9 +96,54 @@ def _reconciled(
                 yield _json({"found": batch})
                 batch = []
     yield _json({"found": batch})
+    if answered:
+        yield from _asked(source, session)
+    rest = (finding for finding in session.rest() if finding.result not in _UNTOLD)
+    while batch := list(islice(rest, BATCH)):
+        yield _json({"found": batch})
+    # The store numbers parts behind everything else.
     for part in matched.parts():
         yield _json(part)
     yield _json({"done": session.totals()})
+
+
+def _asked(source: Iterator[bytes], session: Session) -> Iterator[bytes]:
+    """For payments of other days that lines which are left may be."""
+    had: set[int] = set()
+
+    def put(payment: Payment) -> None:
+        if payment.seq not in had:
+            had.add(payment.seq)
+            session.add_elsewhere(payment)
+
+    def put_new(payment: Payment) -> None:
+        if payment.seq not in had:
+            session.add_elsewhere(payment)
+
+    for keys in session.keys(ASKED):
+        yield _json({"wanted": {"keys": keys}})
+        _told_rows(source, put)
+    for span in session.spans():
+        yield _json({"wanted": {"span": span}})
+        _told_rows(source, put_new)
+
+
+def _told_rows(source: Iterator[bytes], put: Callable[[Payment], None]) -> bool:
+    """Rows up to the pause; False where the source is at its end: nobody can be asked more."""
+    earlier: dict[str, list[Any]] = {}
+    for told in source:
+        if told == PAUSE:
+            return True
+        rows = json.loads(told)
+        if isinstance(rows, dict):
+            earlier |= rows
+            continue
+        for row in rows:
+            if earlier and str(row[0]) in earlier:
+                row[_EARLIER] = earlier[str(row[0])]
+            put(Payment(*row))
+        earlier = {}
+    return False
 
 
 class Matched:

@@ -20,6 +20,7 @@ from agent.settings.channel_rules import channel_rules
 from agent.settings.page_rules import page_rules
 from agent.settings.problems import Both, shown
 from agent.settings.proxy_rule import proxy_url
+from agent.settings.pull_rules import pull_rules
 from agent.settings.terminal_rules import terminal_rules, terminal_warnings
 
 #: sockaddr_un.sun_path on Linux, without its terminating NUL.
@@ -75,6 +76,7 @@ def between_keys(merged: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iter
         *terminal_rules(merged),
         *adapter_rules(merged),
         *page_rules(merged),
+        *pull_rules(merged),
     ):
         yield Trouble(key, shown(key.rpartition(".")[2], found), rule)
     yield from _ordered(merged.get("channels", {}), defaults, "channels", "quiet_s", "quiet_max_s")

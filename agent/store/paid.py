@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -62,6 +62,13 @@ _PAGE = (
     f"CAST(json_group_array(json_array({_COLUMNS})) {_OF_TIME} AS BLOB), count(*) {_OF_TIME} "
     "FROM (SELECT * FROM tx WHERE seq > ? ORDER BY seq LIMIT ?)"
 )
+#: By key, whatever the day, but for those a page of this run has told already.
+_NAMED = (
+    "SELECT count(*), min(seq), max(seq), min(stored_ms), "
+    f"CAST(json_group_array(json_array({_COLUMNS})) AS BLOB), count(*) "
+    "FROM (SELECT * FROM tx WHERE key IN (SELECT value FROM json_each(?)) "
+    "AND NOT (seq > ? AND seq <= ? AND occurred_ms >= ? AND occurred_ms < ?) ORDER BY seq)"
+)
 _STORED = "SELECT stored_ms FROM tx WHERE seq > ? ORDER BY seq LIMIT 1"
 
 
@@ -73,6 +80,15 @@ class Page(NamedTuple):
     first_seq: int
     last_seq: int
     stored_ms: int  #: when the first of its rows was stored
+
+
+class Told(NamedTuple):
+    """What the pages of one run have told: rows of these numbers, of this time."""
+
+    after: int
+    last: int
+    since_ms: int
+    until_ms: int
 
 
 class Store(Protocol):
@@ -97,6 +113,38 @@ class PaidRows:
         return await self._store.journal(
             partial(_rows, after=after, since_ms=since_ms, until_ms=until_ms, now=now)
         )
+
+    async def named(
+        self, keys: Sequence[str], after: int, last: int, span: tuple[int, int]
+    ) -> Page | None:
+        """Those of these keys (at most ROWS) but what pages from `after` to `last` have told."""
+        told = Told(after, last, *span)
+        now = self._clock.now()
+        return await self._store.journal(partial(_named, keys=keys, told=told, now=now))
+
+
+def _named(journal: Journal, keys: Sequence[str], told: Told, now: Moment) -> Page | None:
+    try:
+        row = journal.table.db.execute(_NAMED, (json.dumps(keys), *told)).fetchone()
+        if _readable(row[4]):
+            return Page(row[4], row[5], row[1], row[2], row[3]) if row[0] else None
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+            raise
+    rows = [row for key in keys if (row := journal.table.one("by_key", key)) is not None]
+    believed = [one for row in rows if (one := journal.table.believed(row, now)) is not None]
+    found = sorted({one.seq: payment_of(one) for one in believed}.values())
+    found = [
+        one
+        for one in found
+        if not (
+            told.after < one.seq <= told.last and told.since_ms <= one.occurred_ms < told.until_ms
+        )
+    ]
+    if not found:
+        return None
+    text = json.dumps(found, ensure_ascii=False).encode()
+    return Page(text, len(found), found[0].seq, found[-1].seq, 0)
 
 
 def _first_after(journal: Journal, since_ms: int) -> int:

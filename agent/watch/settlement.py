@@ -5,7 +5,7 @@ Asks the store, which counts rows of an index of their own; nothing where no lis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from agent.core.health.reading import NotFitted, Outcome, Reading, Unknown
@@ -39,11 +39,15 @@ class SettlementWatcher:
     period_s = 300.0
     deadline_s = 5.0
 
-    def __init__(self, lists: Counts) -> None:
+    def __init__(self, lists: Counts, overdue: Callable[[], Awaitable[str]] | None = None) -> None:
+        """`overdue` says which list that should be fetched has not come; None: none should."""
         self._lists = lists
+        self._overdue = overdue
 
     async def read(self) -> Outcome:
         try:
+            if self._overdue is not None and (why := await self._overdue()):
+                return Unknown(reason=why)
             if not await self._lists.any_read():
                 return NotFitted()
             counts = await self._lists.open_counts()

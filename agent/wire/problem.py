@@ -321,6 +321,12 @@ CODES: Mapping[str, Code] = {
     "reconcile.too_large": Code(
         413, "List too large", "Split it by days, or raise max_mb of its [[reconcile]]."
     ),
+    "reconcile.no_pull": Code(
+        409, "Nothing to fetch it from", "Set pull in its [[reconcile]], or bring the file."
+    ),
+    "reconcile.pull": Code(
+        502, "The list was not fetched", "Ask the bank, or bring the file: posagent reconcile FILE."
+    ),
     "reconcile.unknown": Code(404, "No such list", "posagent reconcile list shows them."),
     "reconcile.piece": Code(409, "Piece out of order", "Send the pieces in order, from 0."),
     "reconcile.refused": Code(422, "List refused", "Correct the file or its [[reconcile]] table."),

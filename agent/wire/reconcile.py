@@ -42,6 +42,21 @@ class ReconcileBegunOut(Struct, frozen=True, kw_only=True):
     """Largest piece before base64."""
 
 
+class ReconcilePullArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A list that is to be fetched from where its profile says."""
+
+    profile: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
+    """A [[reconcile]] with `pull`; empty: the only one there is."""
+    settled_on: Day | None = None
+    """Which settlement day is asked for; absent: the one of the schedule."""
+
+
+class ReconcilePulledOut(Struct, frozen=True, kw_only=True):
+    """It was fetched and is being read, or is the one that was read before."""
+
+    number: int
+
+
 class ReconcilePieceArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One piece, in order; the first is 0. The last one may be repeated."""
 
@@ -143,6 +158,9 @@ class ReconciliationLine(Struct, frozen=True, kw_only=True):
     """Why it was refused, in the terms of the file."""
     problem_zh: str
     code: str
+    note: str = ""
+    """What is strange about the whole list: its times look like another time zone."""
+    note_zh: str = ""
 
 
 class ReconciliationsOut(Struct, frozen=True, kw_only=True):
@@ -198,6 +216,19 @@ RECONCILING: tuple[Operation, ...] = (
         result=ReconciliationOut,
         audited=True,
         problems=(*_BAD, "reconcile.unknown", *STORE_TROUBLE),
+    ),
+    Operation(
+        name="reconcile_pull",
+        method="POST",
+        path="/v1/reconciliations/pull",
+        roles=TECHNICIANS,
+        summary="Fetch the list of a profile now from where its `pull` says, and read it. Follow "
+        "it at /v1/reconciliations/{number}.",
+        arguments=ReconcilePullArgs,
+        result=ReconcilePulledOut,
+        audited=True,
+        problems=(*_BAD, "reconcile.profile", "reconcile.no_pull", "reconcile.pull",
+                  "reconcile.busy", *STORE_TROUBLE),
     ),
     Operation(
         name="reconciliations",

@@ -52,6 +52,7 @@ async def told(made: World) -> AsyncIterator[bytes]:
     yield b"E"
     for page in rows_of(made.payments):
         yield json.dumps(page).encode()
+    yield b"P"
 
 
 async def run(count: int) -> dict[str, object]:

@@ -14,6 +14,10 @@ _IMPORTED = re.compile(r"^import time:.*\|\s*([\w.]+)$", re.MULTILINE)
 #: Module or package -> who would bring it back.
 FORBIDDEN = {
     "agent.actions.ports.rooms": "types only",
+    "agent.actions.list_source": "lists that are fetched, where a profile says from where",
+    "agent.actions.pulling": "lists that are fetched, where a profile says from where",
+    "agent.core.pulling": "lists that are fetched, where a profile says from where",
+    "agent.hooks.listing": "lists that are fetched, where a profile says from where",
     "agent.actions.drill": "an action, loaded when it is asked for",
     "agent.core.inspection.report": "a report, loaded with the first",
     "agent.core.software.update": "an update, where there is something to install",

@@ -10,7 +10,7 @@ from typing import Any
 from agent.core.money.journal import Change, Event, HostResult
 from agent.core.money.transaction import Card, Kind
 from agent.core.why.reconcile.payments import Payment, payment_of
-from agent.store import Store
+from agent.store import Store, paid
 from agent.store.paid import PaidRows
 from tests.core.money.payments import submission
 from tests.fakes import FakeClock
@@ -99,5 +99,51 @@ def test_a_row_that_cannot_be_written_out_is_put_aside_and_the_others_are_told(
             assert page is not None
             assert [row[0] for row in json.loads(page.text)] == [1, 3, 4]
             assert await store.record("k-1") is None
+
+    asyncio.run(run())
+
+
+def test_payments_are_found_by_key_whatever_their_day(tmp_path: Path) -> None:
+    """But for those a page of the same run has told; by the index, without going over the journal;
+    a row that cannot be written out is put aside."""
+
+    async def run() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as store:
+            expected = await filled(store, clock)
+            rows = PaidRows(store, clock)
+            keys = ["k-3", "k-0", "no", "k-0", "k-1"]
+            span = (expected[1].occurred_ms, expected[2].occurred_ms)
+
+            async def seqs(after: int, last: int) -> list[int]:
+                page = await rows.named(keys, after, last, span)
+                assert page is not None
+                told = [row[0] for row in json.loads(page.text)]
+                assert (page.first_seq, page.last_seq, page.payments) == (
+                    told[0], told[-1], len(told),
+                )  # fmt: skip
+                return told
+
+            assert await seqs(0, 0) == [1, 2, 4]
+            assert await seqs(0, 4) == [1, 4]
+            assert await seqs(2, 4) == [1, 2, 4]
+            assert await rows.named(["no"], 0, 0, span) is None
+
+            def plan(journal: Any) -> list[str]:
+                told = journal.table.db.execute(
+                    "EXPLAIN QUERY PLAN " + paid._NAMED, ("[]", 0, 0, 0, 0)
+                )
+                return [row[3] for row in told]
+
+            assert not [step for step in await store.journal(plan) if "SCAN tx" in step]
+
+            def spoil(journal: Any) -> None:
+                db = journal.table.db
+                db.execute("UPDATE tx SET refers_to = CAST(x'ff' AS TEXT) WHERE seq = 4")
+
+            await store.journal(spoil)
+            assert await seqs(0, 0) == [1, 2]
+            assert await seqs(0, 4) == [1]
+            assert await rows.named(["k-3"], 0, 0, span) is None
 
     asyncio.run(run())

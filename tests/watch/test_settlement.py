@@ -43,3 +43,19 @@ def test_no_list_and_no_store() -> None:
     assert asyncio.run(SettlementWatcher(Lists(None)).read()) == NotFitted()
     outcome = asyncio.run(SettlementWatcher(Lists({}, broken=True)).read())
     assert outcome == Unknown(reason="the store is closed")
+
+
+def test_a_list_that_should_be_fetched_and_is_not_makes_it_unknown() -> None:
+    """With the sentence why; before anything was ever read, too. Else it is as before."""
+
+    async def late() -> str:
+        return "no settlement list of city for 5 days"
+
+    async def none() -> str:
+        return ""
+
+    for kept in (None, {"late": 1}):
+        told = asyncio.run(SettlementWatcher(Lists(kept), late).read())
+        assert told == Unknown(reason="no settlement list of city for 5 days")
+    assert asyncio.run(SettlementWatcher(Lists(None), none).read()) == NotFitted()
+    assert isinstance(asyncio.run(SettlementWatcher(Lists({}), none).read()), Reading)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from agent.actions.ports.slips import Memory, Printing
     from agent.actions.ports.software import Installing, Software
+    from agent.actions.pulling import Pulling
     from agent.actions.reconciling import Reconciler
     from agent.bundles import Surroundings
     from agent.clock import Clock
@@ -104,6 +105,7 @@ class Ports:
     bundling: Callable[[], Surroundings] | None = None  #: None: no bundle is made here
     lists: Lists | None = None  #: settlement lists that were read; None: not kept here
     reconciler: Callable[[], Reconciler] | None = None  #: None: no daemon
+    puller: Callable[[], Pulling] | None = None  #: fetches settlement lists; None: no daemon
     #: What others know that a verdict should say: reconciliation, slips, checks.
     evidence: tuple[Evidence, ...] = ()
     #: By uplink, what holds a payment against it before it is recorded. Raises RequestError.
@@ -167,6 +169,12 @@ class Ports:
         if self.reconciler is None:
             raise _down("no settlement list can be kept")
         return self.reconciler()
+
+    def pulling(self) -> Pulling:
+        """Who fetches settlement lists. Raises OperatorError without a daemon."""
+        if self.puller is None:
+            raise _down("no settlement list can be fetched")
+        return self.puller()
 
     def inspecting(self) -> Inspecting:
         """Who inspects. Raises OperatorError without a daemon."""

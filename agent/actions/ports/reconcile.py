@@ -63,6 +63,9 @@ class PaidPages(Protocol):
 
     async def first_after(self, since_ms: int) -> int: ...
     async def page(self, after: int, since_ms: int, until_ms: int) -> PaidPage | None: ...
+    async def named(
+        self, keys: Sequence[str], after: int, last: int, span: tuple[int, int]
+    ) -> PaidPage | None: ...
 
 
 class Spool(Protocol):

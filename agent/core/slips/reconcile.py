@@ -79,7 +79,8 @@ def _finding(
         blocks.append(Pair(f"  {due}", str(one["due_on"])))
     cause = CATALOGUE.get(str(one["code"]))
     if cause is not None:
-        step = cause.step.render(lang, {"rrn": one.get("rrn"), "batch": one.get("batch")})
+        told = {name: one.get(name) for name in ("rrn", "stan", "batch", "terminal_id")}
+        step = cause.step.render(lang, told)
         blocks.append(Text(step, indent=2, first="> "))
     return blocks
 

@@ -152,6 +152,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("given up: {outcome}; {reference}; confirmed by {who} ({actor})", "已放弃：{outcome}；{reference}；由{who}确认（{actor}）"),
     ("late answer: {said}", "迟到的应答：{said}"),
+    ("no settlement list of {name} for {days} days", "已有{days}天没有取到{name}的对账清单"),
     ("drill: the sink is down", "演练：演练主机未开"),
     ("drill: not a marked record", "演练：不是演练记录"),
     ("a frame of {count} bytes has no message in it", "{count}字节的数据帧里没有报文"),

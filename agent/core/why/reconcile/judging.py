@@ -7,16 +7,21 @@ says about one that is open here is a finding, and only the host's own answer en
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agent.core.money.journal import State
 from agent.core.why.reconcile.classes import Class
-from agent.core.why.reconcile.cycle import Cycle
+from agent.core.why.reconcile.cycle import Cycle, local
 from agent.core.why.reconcile.lines import Line
 from agent.core.why.reconcile.matching import Pair, Shelves
 from agent.core.why.reconcile.payments import Payment
 from agent.core.why.reconcile.profile import Profile
+
+_HOUR_MS = 3_600_000
+#: No two zones are further apart.
+_MOST_HOURS = 26
 
 
 class Finding(NamedTuple):
@@ -65,9 +70,22 @@ class Judge:
         self._cycle = cycle
         self._covered = covered
         self._left = shelves()
+        self._timed = 0
+        self._hours: Counter[int] = Counter()
+
+    @property
+    def zone_hours(self) -> int:
+        """How many whole hours most of the list's times are away from the payments'; 0: none."""
+        hours, count = max(self._hours.items(), key=lambda one: one[1], default=(0, 0))
+        return hours if count * 2 > self._timed else 0
 
     def findings(self, pairs: Iterable[Pair]) -> Iterator[Finding]:
         """One for every line and every payment that stands alone."""
+        yield from self.of(pairs)
+        yield from self._unlisted()
+
+    def of(self, pairs: Iterable[Pair]) -> Iterator[Finding]:
+        """Of these pairs only; a payment alone is looked at when all are known."""
         for pair in pairs:
             line, payment = pair.line, pair.payment
             if line is None:
@@ -82,9 +100,27 @@ class Judge:
                 result = Class.OFFSET if pair.note == "offset" else Class.DUPLICATE
                 yield _of_line(result, line, payment)
             else:
+                self._timed += line.timed
                 result, detail = self._together(line, payment)
+                if line.timed and line.occurred_ms != payment.occurred_ms:
+                    detail = self._apart(line, payment, detail)
                 yield _of_both(result, line, payment, pair.by, detail)
-        yield from self._unlisted()
+
+    def _apart(self, line: Line, payment: Payment, detail: str) -> str:
+        """Counts whole hours the two times are apart, and says which day the list has."""
+        assert line.occurred_ms is not None
+        away = line.occurred_ms - payment.occurred_ms
+        tolerance = self._profile.time_tolerance_s * 1000
+        if -tolerance <= away <= tolerance:
+            return detail
+        hours = round(away / _HOUR_MS)
+        if hours and abs(hours) <= _MOST_HOURS and abs(away - hours * _HOUR_MS) <= tolerance:
+            self._hours[hours] += 1
+        listed_day, day = (
+            local(line.occurred_ms, self._profile)[0],
+            local(payment.occurred_ms, self._profile)[0],
+        )
+        return detail or (f"other_day {listed_day - day:+d}" if listed_day != day else "")
 
     def _alone(self, line: Line, note: str) -> Class:
         if note:

@@ -73,6 +73,11 @@ def day_text(day: int) -> str:
     return date.fromordinal(day).isoformat() if 0 < day <= 3_652_059 else ""
 
 
+def stan_text(stan: str) -> str:
+    """A trace number as terminals and hosts print it: six digits."""
+    return stan.zfill(6) if stan.isascii() and stan.isdigit() else stan
+
+
 def said_of(found: KeptFinding, of: KeptList | None) -> Said | None:
     """What a verdict about one payment says of it; None: there is nothing to act on."""
     result = class_of(found.result)

@@ -61,16 +61,29 @@ _line_amount, _payment_amount = (
     itemgetter(_LINE["amount_minor"]),
     itemgetter(_PAYMENT["amount_minor"]),
 )
+_line_batch, _payment_batch = itemgetter(_LINE["batch"]), itemgetter(_PAYMENT["batch"])
 _payment_refers = itemgetter(_PAYMENT["refers_to"])
+
+
+def _line_exact(line: Row) -> str:
+    """Trace number, batch and amount: enough on a day that is told wrongly."""
+    stan, batch = _line_stan(line), _line_batch(line)
+    return f"{stan}/{batch}/{_line_amount(line)}" if stan and batch else ""
+
+
+def _payment_exact(payment: Row) -> str:
+    stan, batch = _payment_stan(payment), _payment_batch(payment)
+    return f"{stan}/{batch}/{_payment_amount(payment)}" if stan and batch else ""
 
 
 class Matching:
     """All passes over one list. `shelves` makes an empty shelf."""
 
-    def __init__(self, profile: Profile, shelves: Shelves) -> None:
+    def __init__(self, profile: Profile, shelves: Shelves, lines: Shelf | None = None) -> None:
         self._profile = profile
         self._new = shelves
-        self._lines, self._payments, self._paired = shelves(), shelves(), shelves()
+        self._lines = shelves() if lines is None else lines
+        self._payments, self._paired = shelves(), shelves()
         self._references = False  #: whether any payment names the one it takes back
 
     def add_line(self, line: Line) -> None:
@@ -81,7 +94,7 @@ class Matching:
         self._payments.add(tuple(payment))
 
     def pairs(self) -> Iterator[Pair]:
-        """Every line and every payment once; then lines that are more of a payment's."""
+        """Every payment once, lines that are more of a payment's; the others are `left`."""
         yield from self._pass(By.KEY, _line_key, _payment_key)
         if self._references:
             yield from self._pass(
@@ -92,14 +105,22 @@ class Matching:
         yield from self._pass(By.RRN, _line_rrn, _payment_rrn)
         yield from self._pass(By.STAN, self._line_stan, self._payment_stan)
         yield from self._by_amount()
+        yield from self._pass(By.STAN, _line_exact, _payment_exact)
         for shelf in (self._paired, self._payments):
             yield from self._second_look(shelf, _line_key, _payment_key)
             yield from self._second_look(shelf, _line_rrn, _payment_rrn)
             yield from self._second_look(shelf, self._line_stan, self._payment_stan)
-        for row in self._lines.rows():
-            yield Pair(_line(row), None)
         for row in self._payments.rows():
             yield Pair(None, _payment(row))
+        self._payments.clear()
+
+    def left(self) -> Iterator[Line]:
+        """Lines no payment was found for; whole once `pairs` is at its end."""
+        return map(_line, self._lines.rows())
+
+    def elsewhere(self) -> Elsewhere:
+        """To go on with what is left."""
+        return Elsewhere(self._profile, self._new, self._lines)
 
     # -- one pass ----------------------------------------------------------------------------
 
@@ -234,6 +255,21 @@ class Matching:
                 some_payments.clear()
         self._lines.clear()
         self._lines = left
+
+
+class Elsewhere(Matching):
+    """Lines that are left against payments of other days: by name, never by amount and time."""
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every line once. Payments nobody names were not asked about."""
+        yield from self._pass(By.KEY, _line_key, _payment_key)
+        yield from self._pass(By.RRN, _line_rrn, _payment_rrn)
+        yield from self._pass(By.STAN, _line_exact, _payment_exact)
+        for shelf in (self._paired, self._payments):
+            yield from self._second_look(shelf, _line_key, _payment_key)
+            yield from self._second_look(shelf, _line_rrn, _payment_rrn)
+        for line in self.left():
+            yield Pair(line, None)
 
 
 def _groups(

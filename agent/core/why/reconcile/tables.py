@@ -21,8 +21,10 @@ from agent.core.why.reconcile.lines import (
     columns_of,
     footed,
     heading_sought,
+    lacking,
+    summed,
 )
-from agent.core.why.reconcile.profile import HEADINGS, ListError, Profile
+from agent.core.why.reconcile.profile import ListError, Profile
 
 DELIMITERS = (",", "\t", "|", ";", "，")
 #: The text of one JSON object.
@@ -82,12 +84,32 @@ def _records(profile: Profile, lines: Iterator[str]) -> Iterator[Line]:
             _foot(profile, fields, number, count, sums)
             ended = True
             break
+        if not profile.footer and summed(fields):
+            _only_totals(columns, reader, at)
+            break
         _width(columns, fields, number)
         line = columns.read(fields, number)
         count, sums = count + 1, sums + line.amount_minor
         yield line
     if profile.footer and not ended:
         raise ListError("footer_missing", line=at + reader.line_num, told=profile.footer)
+
+
+def _only_totals(columns: Columns, reader: Iterator[list[str]], at: int) -> None:
+    """Below the totals nothing may stand that could be a payment: none is left out unsaid."""
+    try:
+        for fields in reader:
+            if not fields or summed(fields):
+                continue
+            number = at + reader.line_num  # type: ignore[attr-defined]
+            try:
+                _width(columns, fields, number)
+                columns.read(fields, number)
+            except ListError:
+                continue
+            raise ListError("after_totals", line=number)
+    except csv.Error:
+        raise ListError("quotes", line=at + reader.line_num) from None  # type: ignore[attr-defined]
 
 
 def _width(columns: Columns, fields: list[str], number: int) -> None:
@@ -103,9 +125,10 @@ def _width(columns: Columns, fields: list[str], number: int) -> None:
 def _heading(profile: Profile, lines: Iterator[str]) -> tuple[Columns, str, int]:
     """What the columns mean, what separates them, and how many lines it took."""
     number = 0
+    best, why = (0, 1), ListError("heading", told=lacking(profile, ())[1].told)
     for line in lines:
         number += 1
-        text = line.strip("\ufeff\r\n")
+        text = line.strip("\ufeff\r\n").lstrip("#")
         for delimiter in (profile.delimiter,) if profile.delimiter else DELIMITERS:
             if delimiter not in text:
                 continue
@@ -118,9 +141,13 @@ def _heading(profile: Profile, lines: Iterator[str]) -> tuple[Columns, str, int]
             columns = columns_of(profile, headings)
             if columns is not None:
                 return columns, delimiter, number
+            known, refusal = lacking(profile, headings)
+            if (known, len(headings)) > best:
+                best, why = (known, len(headings)), refusal
+                why.line = number
         if not heading_sought(number):
             break
-    raise ListError("heading", line=number)
+    raise why
 
 
 def _foot(profile: Profile, fields: list[str], number: int, count: int, sums: int) -> None:
@@ -147,7 +174,6 @@ def _foot(profile: Profile, fields: list[str], number: int, count: int, sums: in
 
 
 def _objects(profile: Profile, lines: Iterator[str], kind: str) -> Iterator[Line]:
-    names = list(HEADINGS)
     for number, found in _each(lines) if kind == "jsonl" else _array(lines):
         if not isinstance(found, _Pairs):
             raise ListError("not_object", line=number)
@@ -160,7 +186,9 @@ def _objects(profile: Profile, lines: Iterator[str], kind: str) -> Iterator[Line
             refusal.line = number
             raise
         if columns is None:
-            raise ListError("heading", line=number, told=", ".join(names[:7]))
+            lack = lacking(profile, headings)[1]
+            lack.line = number
+            raise lack
         fields = []
         for name, value in found.pairs:
             if not (value is None or isinstance(value, str)):

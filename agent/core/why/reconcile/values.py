@@ -16,7 +16,7 @@ from agent.core.money.transaction import MAX_AMOUNT_MINOR
 from agent.core.why.reconcile.profile import ListError
 
 _AMOUNT = re.compile(
-    r"([+-]?)[¥￥$]?([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,16})(?:\.(\d{1,4}))?元?", re.ASCII
+    r"([+-]?)[¥￥$]?([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,16})(?:\.(\d{1,8}))?元?", re.ASCII
 )
 _DAY = re.compile(r"(\d{4})(?:-|/|\.|年|)(\d\d?)(?:-|/|\.|月|)(\d\d?)日?", re.ASCII)
 _CLOCK = re.compile(r"(\d\d?):?(\d\d)(?::?(\d\d)(?:\.\d{1,6})?)?", re.ASCII)
@@ -62,8 +62,8 @@ def currency(text: str, default: str) -> str:
     return found
 
 
-def minor(text: str, unit: str, code: str) -> int:
-    """An amount in the currency's smallest unit, with its sign."""
+def minor(text: str, unit: str, code: str, *, rounded: bool = False) -> int:
+    """An amount in the currency's smallest unit, with its sign. Fees may be told more finely."""
     match = _AMOUNT.fullmatch(text)
     if match is None or (match[1] and match[2]):
         raise ListError("amount")
@@ -74,9 +74,10 @@ def minor(text: str, unit: str, code: str) -> int:
         value = int(whole)
     else:
         places = EXPONENT[code]
-        if len(decimals) > places and decimals[places:].strip("0"):
+        finer = decimals[places:]
+        if finer.strip("0") and not rounded:
             raise ListError("amount_decimals")
-        value = int(whole + decimals[:places].ljust(places, "0"))
+        value = int(whole + decimals[:places].ljust(places, "0")) + (finer[:1] >= "5")
     if value > MAX_AMOUNT_MINOR:
         raise ListError("amount")
     return -value if "-" in (match[1], match[2]) else value

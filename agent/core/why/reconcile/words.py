@@ -18,15 +18,27 @@ REASONS: Mapping[str, Text] = {
         "its characters cannot be read; tried (failing line): {told}",
     ),
     "heading": Text(
-        "前30行里没有认得的标题行", "no heading that is known within the first 30 lines"
+        "前30行里没有认得的标题行[；认得的列：{told}]",
+        "no heading that is known within the first 30 lines[; columns that are: {told}]",
     ),
     "column_missing": Text(
         "配置里指定的列“{told}”在标题行里没有",
         "the column {told} of the configuration is not in the heading",
     ),
     "nothing_to_go_by_at_all": Text(
-        "没有可用来核对的列（订单号、参考号、流水号、日期都没有）",
-        "no column to go by: no order number, RRN, trace number or date",
+        "标题行里没有可用来核对的列（订单号、参考号、流水号、日期都没有）[；认得：{told}]",
+        "the heading has no column to go by: no order number, RRN, trace number or date"
+        "[; taken are: {told}]",
+    ),
+    "no_amount": Text(
+        "标题行里没有金额列[；认得：{told}]", "the heading has no amount[; taken are: {told}]"
+    ),
+    "no_amount_nor_name": Text(
+        "标题行里没有金额列，也没有可用来核对的列[；认得：{told}]",
+        "the heading has neither an amount nor a column to go by[; taken are: {told}]",
+    ),
+    "after_totals": Text(
+        "合计行之后还有交易", "there are payments below the totals: is it several lists in one?"
     ),
     "nothing_to_go_by": Text("这一行没有可用来核对的内容", "nothing in this line to go by"),
     "width": Text(
@@ -67,11 +79,29 @@ REASONS: Mapping[str, Text] = {
     "too_many_days": Text("跨了{told}天，日期列可能不对", "it spans {told} days: a wrong column?"),
 }
 
+_ZONE = Text(
+    "清单的时间大多比本机{way}{hours}小时：像是另一个时区（配置utc_offset可更正）",
+    "most times of the list are {hours} h {way} of this terminal's: they look like another time "
+    "zone (utc_offset in the configuration corrects it)",
+)
+_WAYS: Mapping[Language, tuple[str, str]] = {"zh": ("早", "晚"), "en": ("behind", "ahead")}
+
+
+def zone_note(hours: int, lang: Language) -> str:
+    """That the list's times are so many hours away; "" where they are not."""
+    if not hours:
+        return ""
+    return _ZONE.render(lang, {"hours": abs(hours), "way": _WAYS[lang][hours > 0]})
+
 
 def refusal(plain: Mapping[str, Any], lang: Language) -> str:
     """The sentence, with its place in front."""
     line, column = plain.get("line") or 0, str(plain.get("column") or "")
-    args = {"line": line or None, "column": column or None, "told": str(plain.get("told") or "")}
+    args = {
+        "line": line or None,
+        "column": column or None,
+        "told": str(plain.get("told") or "") or None,
+    }
     known = REASONS.get(str(plain.get("why")), REASONS["heading"])
     said = known.render(lang, args)
     if line:

@@ -129,6 +129,7 @@ function one(it, number) {
   const summary = (line) => card(line.name || "#" + number, {},
     h("p", {}, standing(line)),
     line.problem ? trouble({ title: t("reconcile.refused"), detail: line.problem, hint: t("reconcile.refused.hint"), code: line.code }) : null,
+    line.note ? h("p", {}, state("warning", document.documentElement.lang.indexOf("zh") === 0 ? line.note_zh : line.note)) : null,
     pairs([
       [t("reconcile.days"), line.days.join(" \u2013 ")], [t("reconcile.lines"), String(line.lines)],
       [t("reconcile.payments"), String(line.payments)], [t("reconcile.sums"), sums(line.sums)],

@@ -7,7 +7,7 @@ import json
 import random
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -67,7 +67,11 @@ def payment(seq: int = 2, **changes: Any) -> Payment:
 
 
 def judged(
-    lines: list[Line], payments: list[Payment], covered: tuple[Days, ...] = (), **profile: Any
+    lines: list[Line],
+    payments: list[Payment],
+    covered: tuple[Days, ...] = (),
+    elsewhere: Sequence[Payment] = (),
+    **profile: Any,
 ) -> list[Finding]:
     session = Session(Profile(**profile), Shelf, covered)
     for one in lines:
@@ -76,6 +80,10 @@ def judged(
     for each in payments:
         session.add_payment(each)
     found = list(session.findings())
+    for each in elsewhere:
+        session.add_elsewhere(each)
+    found += session.rest()
+    found.sort(key=lambda one: not one.line)  # payments that stand alone are the last
     assert sum(session.totals()["counts"].values()) == len(found)
     return found
 
