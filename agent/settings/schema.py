@@ -20,6 +20,10 @@ from agent.settings.problems import Both, shown
 
 #: Regular expressions are for programs; an unknown one is shown as it is.
 _PATTERNS: Mapping[str, Both] = {
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": (
+        "a time of day, 00:00 to 23:59",
+        "一天中的时刻，00:00 至 23:59",
+    ),
     r"^[A-Za-z0-9_-]{1,64}$": (
         "1 to 64 letters, digits, _ or -",
         "1 至 64 个字母、数字、_ 或 -",
