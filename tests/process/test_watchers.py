@@ -269,7 +269,7 @@ def test_a_host_cut_off_is_named_by_alarm_backlog_and_why(terminal: Terminal) ->
 def test_every_component_answers_on_a_plain_machine(terminal: Terminal) -> None:
     """Connectivity, system, software and the agent's own parts give readings, here and by MQTT.
 
-    Only the payment app, which has said nothing of itself, cannot be seen; no scanner is fitted, no list read.
+    The payment app has said nothing of itself; a scanner and a bank list are not there.
     """
     daemon = terminal.daemon
     wait_until(lambda: daemon.components()["queue"]["values"].get("unsent") == 0, "an idle queue")
