@@ -15,7 +15,14 @@ from tests.reconcile_rig.generator import HEADING, as_csv
 #: The list's day, in the time it is written in; everything is due the day after.
 DAY = (datetime.now(UTC) + timedelta(hours=8)).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY -= timedelta(days=5, hours=8)
-LISTED = '[[reconcile]]\nname = "bank"\nweekends = true\n'
+LISTED = """[[reconcile]]
+name = "bank"
+weekends = true
+[[reconcile]]
+name = "same-day"
+weekends = true
+cycle = "T+0"
+"""
 #: Key -> what its line says otherwise (column -> value), and the cause of that.
 LINES: dict[str, tuple[dict[str, str], str]] = {
     "s-differs": ({"交易金额": "12.13"}, "settlement.amount_differs"),
@@ -24,7 +31,6 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
     "s-netted": ({}, "settlement.offset"),
     "s-risk": ({"状态": "风控"}, "settlement.risk_hold"),
     "s-frozen": ({"状态": "商户冻结"}, "account.merchant_restricted"),
-    "s-forgotten": ({}, "settlement.not_in_file"),
 }
 
 
@@ -36,28 +42,44 @@ def lists(bench: Bench) -> None:
             when = (at + timedelta(minutes=number)).isoformat()
             assert daemon.submit(payment(key, occurred_at=when)).status == 201
         daemon.wait_drained()
-        content = as_csv(list(_rows(at)))
-        begun = daemon.post("/v1/reconciliations", {"profile": "bank", "file_name": "bank.csv"})
-        assert begun.status in (200, 201, 202), begun.body
-        place = f"/v1/reconciliations/{begun.json['import_id']}"
-        piece = daemon.post(f"{place}/pieces/0", {"data": base64.b64encode(content).decode()})
-        assert piece.status == 200, piece.body
-        ended = daemon.post(f"{place}/end", {})
-        assert ended.status in (200, 202), ended.body
-        read = daemon.get("/v1/reconciliations/last?wait_s=20&only=all")
-        assert read.status == 200, read.body
+        _read(daemon, "bank", list(_rows(at)))
         for key, (_, code) in LINES.items():
-            bench.proved(daemon, code, f"bank's list of seven payments: {key[2:]}", key=key)
+            bench.proved(daemon, code, f"bank's list of six payments: {key[2:]}", key=key)
         bench.proved(
             daemon, "settlement.unknown_to_terminal", "bank's list has a payment nobody made here"
         )
+        # Due the day it was posted, and this list is of that day.
+        now = datetime.now(UTC)
+        for key in ("s-today", "s-forgotten"):
+            assert daemon.submit(payment(key, occurred_at=now.isoformat())).status == 201
+        daemon.wait_drained()
+        row = _row("s-today", now)
+        row[HEADING.index("清算日期")] = row[2]
+        _read(daemon, "same-day", [row])
+        bench.proved(
+            daemon,
+            "settlement.not_in_file",
+            "list of the day, with one of two payments posted that day",
+            key="s-forgotten",
+        )
+
+
+def _read(daemon: Daemon, profile: str, rows: list[list[str]]) -> None:
+    begun = daemon.post("/v1/reconciliations", {"profile": profile, "file_name": "bank.csv"})
+    assert begun.status in (200, 201, 202), begun.body
+    place = f"/v1/reconciliations/{begun.json['import_id']}"
+    data = base64.b64encode(as_csv(rows)).decode()
+    piece = daemon.post(f"{place}/pieces/0", {"data": data})
+    assert piece.status == 200, piece.body
+    ended = daemon.post(f"{place}/end", {})
+    assert ended.status in (200, 202), ended.body
+    read = daemon.get("/v1/reconciliations/last?wait_s=20&only=all")
+    assert read.status == 200, read.body
 
 
 def _rows(at: datetime) -> list[list[str]]:
     rows: list[list[str]] = []
     for number, (key, (changes, _)) in enumerate(LINES.items()):
-        if key == "s-forgotten":
-            continue
         row = _row(key, at + timedelta(minutes=number))
         for column, value in changes.items():
             told = (DAY + timedelta(days=4, hours=8)).date().isoformat()
