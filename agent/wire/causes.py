@@ -43,8 +43,7 @@ class GuidanceOut(Struct, frozen=True, kw_only=True):
 
 
 class CauseOut(Struct, frozen=True, kw_only=True):
-    """One entry of the catalogue. Square brackets in a text are clauses that vanish where their
-    fact is not known."""
+    """One entry of the catalogue; clauses in square brackets vanish where their fact is unknown."""
 
     code: str
     owner: str

@@ -174,14 +174,14 @@ def test_moments_are_read_as_the_trade_writes_them(told: str) -> None:
 
 def test_moments_by_format_say_whether_a_time_was_told() -> None:
     """A format of one's own is the only one then."""
-    assert values.moment("17.11.2026 10", ("%d %H", "%d.%m.%Y %H"), 480)[1]
+    assert values.moment("17.11.2026 10", ("%Y %H", "%d.%m.%Y %H"), 480)[1]
     assert not values.moment("17.11.2026", ("%d.%m.%Y",), 480)[1]
     assert (
         values.moment("2026-11-17 02:00 +0000", ("%Y-%m-%d %H:%M %z",), 480)[0] == 1_794_880_800_000
     )
     assert not values.moment("2026-11-17", (), 480)[1]
     with pytest.raises(ListError):
-        values.moment("x", ("%d",), 480)
+        values.moment("x", ("%Y",), 480)
 
 
 def test_fields_lose_what_spreadsheets_put_around_them() -> None:
