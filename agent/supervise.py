@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent.clock import Clock
 from agent.core.schedule import GRID_MS, Schedule
+from agent.deadman import Deadman
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -188,12 +189,18 @@ class Supervisor:
     """Runs the parts until a signal, a fatal failure or `stop`."""
 
     def __init__(
-        self, parts: Sequence[Part], clock: Clock, timers: Timers, notify: ServiceNotify
+        self,
+        parts: Sequence[Part],
+        clock: Clock,
+        timers: Timers,
+        notify: ServiceNotify,
+        deadman: Deadman | None = None,
     ) -> None:
         self._parts = list(parts)
         self._clock = clock
         self._timers = timers
         self._notify = notify
+        self._deadman = deadman
         self._stops = {part.name: asyncio.Event() for part in parts}
         self._stopping = asyncio.Event()
         self._exit_code = EXIT_OK
@@ -223,13 +230,23 @@ class Supervisor:
         try:
             if await self._ready(ready):
                 self._notify.send("READY=1\nSTATUS=running")
-                if self._notify.watchdog_s:
-                    self._timers.every(self._notify.watchdog_s / 3, "watchdog", self._tick)
+                self._watch()
                 await self._stopping.wait()
+                if self._deadman is not None:
+                    self._deadman.beat()  # once more: a stop that hangs is ended, too
             self._notify.send(self._farewell())
         finally:
             await self._stop(tasks)
         return self._exit_code
+
+    def _watch(self) -> None:
+        """From now on somebody ends a daemon that hangs, if anybody was asked to."""
+        limits = [self._notify.watchdog_s]
+        if self._deadman is not None:
+            self._deadman.arm()
+            limits.append(self._deadman.limit_s)
+        if period_s := min((limit_s / 3 for limit_s in limits if limit_s), default=0.0):
+            self._timers.every(period_s, "watchdog", self._tick)
 
     def _farewell(self) -> str:
         """systemd ends for good what says it stops."""
@@ -299,3 +316,5 @@ class Supervisor:
             log.error("event=watchdog_withheld stuck=%r", "; ".join(stuck))
             return
         self._notify.send("WATCHDOG=1")
+        if self._deadman is not None:
+            self._deadman.beat()

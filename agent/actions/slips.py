@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Shorter than the daemon allows a handler.
 DRAW_S = 20.0
-EXTRA = "it needs the `slips` extra: pip install 'posagent[slips]'"
+EXTRA = "it needs the package posagent-extras, elsewhere pip install 'posagent[slips]'"
 
 
 async def kinds(ports: Ports, args: Nothing) -> SlipsOut:

@@ -6,6 +6,7 @@ from agent.actions.ports import Ports
 from agent.actions.ports.software import Software
 from agent.core.moment import at_ms
 from agent.core.software.standing import Installed
+from agent.core.software.update import Verb
 from agent.errors import OperatorError
 from agent.record import dataclass
 from agent.wire.api import Nothing
@@ -15,6 +16,7 @@ from agent.wire.software import (
     SoftwareItemOut,
     SoftwareOut,
     UpdateArgs,
+    UpdateEndArgs,
     UpdateOut,
     changes_out,
     update_out,
@@ -71,6 +73,18 @@ async def begin(ports: Ports, args: UpdateArgs) -> UpdateOut:
         any_time=args.any_time,
     )
     return update_out(await ports.installer.begin(asked, ports.actor))
+
+
+async def end(ports: Ports, args: UpdateEndArgs) -> UpdateOut:
+    """Keep or take back. Raises RequestError where there is nothing to."""
+    if ports.installer is None:
+        raise OperatorError(
+            "daemon.down",
+            "nothing can be updated while the agent is not running",
+            CODES["daemon.down"].hint,
+        )
+    verb = Verb.COMMIT if args.what == "commit" else Verb.ROLLBACK
+    return update_out(await ports.installer.end(args.update, verb, ports.actor))
 
 
 def _manifest(known: Software) -> ManifestOut | None:

@@ -34,6 +34,7 @@ ACTIONS: Mapping[str, str] = {
     "inventory": "inventory.run",
     "software": "software.show",
     "update_begin": "software.begin",
+    "update_end": "software.end",
     "why": "why.terminal",
     "why_transaction": "why.one",
     "why_question": "why.question",
@@ -92,6 +93,8 @@ ACTIONS: Mapping[str, str] = {
     "slips": "slips.kinds",
     "slip_show": "slips.show",
     "slip_print": "slip_print.run",
+    "guard": "guard.show",
+    "guard_force": "guard.force",
 }
 
 
@@ -137,7 +140,7 @@ class Desk:
 
 
 #: Which argument says what an operation is about; never what is in a payment.
-_TARGETS = ("key", "cause", "code", "uplink", "component", "update", "file")
+_TARGETS = ("key", "cause", "code", "uplink", "component", "update", "file", "forced")
 
 
 def _target(arguments: Message) -> str:

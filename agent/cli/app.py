@@ -19,7 +19,7 @@ from agent.cli.reason import advice, reason
 from agent.cli.screen import Screen
 from agent.cli.session import Exit, Session, exit_code
 from agent.cli.texts import Words, asked_language, language
-from agent.errors import AgentError
+from agent.errors import AgentError, OperatorError
 from agent.settings.problems import ConfigError
 
 
@@ -73,10 +73,24 @@ _ELSEWHERE = {
     "update": "software",
 }
 
+#: What packages for terminals leave out (packaging/bundle/tree.py).
+NOT_ON_TERMINALS = frozenset({"conformance", "demo", "fleet", "sim"})
+
 
 def _command(name: str) -> Callable[[Session], int]:
     """The function for a command; only its own module is imported."""
-    module = importlib.import_module(f"agent.cli.{_ELSEWHERE.get(name, name)}")
+    where = f"agent.cli.{_ELSEWHERE.get(name, name)}"
+    try:
+        module = importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        # A terminal's bundle holds no simulators and nothing for operators (packaging/bundle).
+        if error.name != where or name not in NOT_ON_TERMINALS:
+            raise
+        raise OperatorError(
+            "command.absent",
+            f"posagent {name} is not part of the installation on a terminal",
+            "install the Python package posagent on a computer and run it there",
+        ) from None
     function: Callable[[Session], int] = getattr(module, name)
     return function
 

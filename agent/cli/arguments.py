@@ -38,6 +38,20 @@ class _Formatter(argparse.HelpFormatter):
         prefix = Parser.words("help.usage") if prefix is None else prefix
         super().add_usage(usage, actions, groups, prefix)
 
+    def _format_action(self, action: argparse.Action) -> str:
+        if action.dest != "command" or not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return super()._format_action(action)
+        from agent.cli.chapters import CHAPTERS
+
+        said = {one.dest: one for one in action._choices_actions}  # noqa: SLF001
+        parts: list[str] = []
+        for title, names in CHAPTERS:
+            parts.append(f"\n{'':>{self._current_indent}}{Parser.words(title)}:\n")
+            self._indent()
+            parts += [super(_Formatter, self)._format_action(said[name]) for name in names]
+            self._dedent()
+        return "".join(parts)
+
 
 def _columns() -> int:
     given = os.environ.get("COLUMNS", "")

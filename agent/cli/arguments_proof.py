@@ -13,8 +13,12 @@ from agent.cli import (
     arguments_bundle,
     arguments_causes,
     arguments_drill,
+    arguments_guard,
+    arguments_journal,
     arguments_page,
+    arguments_provision,
     arguments_reconcile,
+    arguments_selftest,
     arguments_slip,
 )
 from agent.cli.texts import Words
@@ -35,5 +39,9 @@ def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> N
     arguments_page.add(tree, command, t)
     arguments_bundle.add(tree, command, t)
     arguments_drill.add(tree, command, t)
+    arguments_journal.add(tree, command, t)
     arguments_reconcile.add(tree, command, t)
     arguments_slip.add(tree, command, t)
+    arguments_selftest.add(tree, command, t)
+    arguments_provision.add(tree, command, t)
+    arguments_guard.add(tree, command, t)

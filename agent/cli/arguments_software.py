@@ -34,7 +34,16 @@ def add(tree: Tree[P], command: Callable[[str, str], P], t: Words) -> None:
     sign.add_argument("--keygen", action="store_true", help=t("help.software.keygen"))
     order = tree.group(command("update", "help.update"), "order")
     tree.json(order("show", "help.update.show"))
-    apply = order("apply", "help.update.apply")
+    tree.json(order("status", "help.update.status"))
+    _begin(order("apply", "help.update.apply"), tree, t)
+    _begin(order("start", "help.update.apply"), tree, t)
+    for word in ("commit", "rollback"):
+        end = order(word, f"help.update.{word}")
+        end.add_argument("target", nargs="?", default="", metavar="ID", help=t("help.update.id"))
+        tree.json(end)
+
+
+def _begin(apply: P, tree: Tree[P], t: Words) -> None:
     apply.add_argument("target", metavar="FILE|ID", help=t("help.update.target"))
     apply.add_argument("--component", default="", metavar="NAME", help=t("help.update.component"))
     # Not --version: that tells the agent's own.

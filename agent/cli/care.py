@@ -10,12 +10,15 @@ import sys
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.cli.screen import pad, width
 from agent.cli.session import Exit, Session
 from agent.cli.source import changing, readable
 from agent.cli.status import say_offline
+
+if TYPE_CHECKING:
+    from agent.exposure import Exposed
 
 #: What is counted, in the order it is told.
 KINDS = ("record", "payload", "history", "tombstone", "report")
@@ -39,16 +42,35 @@ def verify(session: Session) -> int:
         after = part["after"]
         _progress(session, session.words("verify.progress", percent=part["permille"] // 10))
     _progress(session, "")
+    exposed = _exposed(session)
     if session.json:
         session.print_json(
-            {"checked": checked, "found": found, "findings": findings, "structure": structure}
-        )
+            {"checked": checked, "found": found, "findings": findings, "structure": structure,
+             "exposed": [
+                 {"path": str(one.path), "what": one.what, "command": one.command,
+                  "sentence": {lang: one.sentence(lang) for lang in ("en", "zh")}}
+                 for one in exposed
+             ]}
+        )  # fmt: skip
         return Exit.OK
     say_offline(session, source, datetime.now().astimezone())
     _tell(session, checked, found, findings)
+    if exposed:
+        session.screen.text(session.words("verify.exposed", count=len(exposed)), style="bold")
+    for one in exposed:
+        session.screen.text(one.sentence(session.words.lang), indent="    ", first="  ")
     if structure == "long":
         session.screen.text(session.words("verify.long"))
     return Exit.OK
+
+
+def _exposed(session: Session) -> tuple[Exposed, ...]:
+    """Files in wrong hands, as far as whoever asks may look."""
+    from agent import settings
+    from agent.exposure import audit, places
+
+    loaded = settings.load(session.config_file, references=False)
+    return audit(places(loaded.config, loaded.files))
 
 
 def _tell(

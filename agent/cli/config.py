@@ -34,6 +34,10 @@ def _check(session: Session) -> int:
         )
         return Exit.USAGE
     warnings = [warning[1 if session.words.lang == "zh" else 0] for warning in loaded.warnings]
+    from agent.exposure import audit, places
+
+    exposed = audit(places(loaded.config, loaded.files))
+    warnings += [one.sentence(session.words.lang) for one in exposed]
     files = [str(file) for file in loaded.files]
     _, version, conflict = _laid_over(loaded, references=True)
     if conflict:

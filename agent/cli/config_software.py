@@ -27,6 +27,10 @@ MEANINGS: Mapping[str, str] = {
     "software.update_unsent_max": "An update waits while more payments than this are unsent, or "
     "the outcome of any is unknown.",
     "software.update_unsent_age_s": "It waits, too, while the oldest of them is older; 0: any age.",
+    "software.update_unsent": "What unsent money does to an update: wait, refuse (given up at "
+    "once) or allow (it stays in the journal, which every update carries over).",
+    "software.update_unsent_wait_s": "Longer than this an update does not wait for money but is "
+    "given up; 0: for ever.",
     "software.update_battery_percent": "Below this charge it waits for the charger.",
     "software.commit_after_s": "A new version is kept once all was well for so long.",
     "software.rollback_after_s": "It is taken back when it is still not well after so long.",

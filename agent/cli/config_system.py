@@ -11,6 +11,8 @@ TABLES: Mapping[str, str] = {
 }
 
 MEANINGS: Mapping[str, str] = {
+    "agent.watchdog_s": "Ended after so long without moving, 15 s at least, where no systemd sees "
+    "to it (Android, SysV); 0: never.",
     "system.period_s": "How often the terminal is measured.",
     "system.storage_path": "File system to watch; empty: that of state_dir.",
     "system.mounts": "Further mount points to watch; images and what is not mounted are left out.",

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from agent import settings
 from agent.cli.session import Session
+from agent.errors import AgentError
 
 
 def run(session: Session) -> int:
@@ -23,4 +24,14 @@ def run(session: Session) -> int:
         config = replace(config, agent=replace(config.agent, state_dir=str(state_dir.absolute())))
     from agent.main import run as run_daemon
 
-    return run_daemon(config, loaded.looked_for if loaded.files else None)
+    session.speak(config.agent.language)
+
+    def tell(error: AgentError) -> None:
+        from agent.cli.reason import advice, reason
+
+        if session.words.lang == "zh":  # English has been said
+            hint = advice(session.words, error.code, error.hint)
+            said = f"{reason(session.words, error.what)}（{hint}）"
+            print(f"posagent: {said}", file=sys.stderr)
+
+    return run_daemon(config, loaded.looked_for if loaded.files else None, tell)

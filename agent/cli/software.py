@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.cli.reason import reason
 from agent.cli.session import Exit, Session, UnreachableError
-from agent.cli.source import Places, changing, places, readable
+from agent.cli.source import Places, Source, changing, places, readable
 from agent.errors import OperatorError
 
 CHANGES_SHOWN = 10
@@ -68,21 +68,54 @@ def update(session: Session) -> int:
             session.screen.text(session.words("update.none"))
         _show_updates(session, told[:UPDATES_SHOWN])
         return Exit.OK
+    if session.args.order == "status":
+        return _standing(session)
+    if session.args.order in ("commit", "rollback"):
+        return _end(session)
     asked = _meant(session.args.target) | {"any_time": session.args.any_time}
     if session.args.component:
         asked["component"] = session.args.component
     if session.args.to:
         asked["version"] = session.args.to
-    try:
-        source = changing(session)
-    except UnreachableError as down:
-        said = session.words("error.update_daemon")
-        raise UnreachableError(down.code, said, down.hint) from down
-    begun = source.ask("update_begin", **asked)
+    begun = _installer(session).ask("update_begin", **asked)
     if session.json:
         session.print_json(begun)
     else:
         _show_updates(session, [begun])
+    return Exit.OK
+
+
+def _installer(session: Session) -> Source:
+    try:
+        return changing(session)
+    except UnreachableError as down:
+        said = session.words("error.update_daemon")
+        raise UnreachableError(down.code, said, down.hint) from down
+
+
+def _standing(session: Session) -> int:
+    """The update under way, else the last one; 1 where it failed or was taken back."""
+    told = readable(session).ask("software")["updates"]
+    last = told[0] if told else None
+    if session.json:
+        session.print_json(last)
+    elif last is None:
+        session.screen.text(session.words("update.none"))
+    else:
+        _show_updates(session, [last])
+        said = session.words(f"update.next.{last['phase']}")
+        session.screen.text(said, indent="    ", first="  ")
+    bad = last is not None and last["phase"] in ("failed", "rolled_back")
+    return Exit.FOUND if bad else Exit.OK
+
+
+def _end(session: Session) -> int:
+    asked = {"what": session.args.order, "update": session.args.target}
+    ended = _installer(session).ask("update_end", **asked)
+    if session.json:
+        session.print_json(ended)
+    else:
+        _show_updates(session, [ended])
     return Exit.OK
 
 

@@ -50,6 +50,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # help
     "help.usage": ("usage: ", "用法："),
     "help.positionals": ("commands and arguments", "命令和参数"),
+    "chapter.look": ("how it stands, and why money has not arrived", "查看状态，款项为何未到账"),
+    "chapter.examine": ("examining this terminal", "检查本机"),
+    "chapter.money": ("payments: before, after, and kept safe", "交易：事前、事后与备份"),
+    "chapter.image": ("the device and its factory", "设备厂商与出厂"),
+    "chapter.update": ("versions and updates", "版本与更新"),
+    "chapter.afar": ("from a desk (not on a terminal)", "在办公电脑上使用（不装在终端上）"),
     "help.everywhere": ("options of every command", "所有命令通用的选项"),
     "help.options": ("options", "选项"),
     "help.program": (

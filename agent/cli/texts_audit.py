@@ -29,6 +29,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "outcome.ok": ("ok", "完成"),
     "outcome.accepted": ("accepted", "已接受"),
     "outcome.failed": ("failed", "失败"),
+    "outcome.forced": ("forced", "强制"),
     "outcome.rejected": ("rejected", "被拒绝"),
     "outcome.expired": ("expired", "已过期"),
     "audit.none": ("Nothing was done.", "没有操作记录。"),

@@ -34,6 +34,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "发现 {count} 处异常；已核对：{counts}。",
     ),
     "verify.bad.one": ("one finding; checked: {counts}.", "发现 1 处异常；已核对：{counts}。"),
+    "verify.exposed": (
+        "{count} files in wrong hands; each with the command that puts it right:",
+        "{count} 处文件权限或属主不当；每处附纠正命令：",
+    ),
+    "verify.exposed.one": (
+        "one file in wrong hands, and the command that puts it right:",
+        "1 处文件权限或属主不当，附纠正命令：",
+    ),
     "verify.more": ("{count} more are not shown", "另有 {count} 处未显示"),
     "verify.long": (
         (

@@ -5,6 +5,8 @@ Braces take over what stands there. A part of `agent.cli.reason`; loaded only wh
 
 from __future__ import annotations
 
+from agent.cli import texts_journal
+
 #: English, Chinese; the first that fits is taken
 SENTENCES: tuple[tuple[str, str], ...] = (
     # argparse's own
@@ -17,6 +19,14 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("argument {name}: expected one argument", "参数 {name}：缺少取值"),
     ("argument {name}: expected at least one argument", "参数 {name}：至少要有一个取值"),
     ("argument {name}: {rest}", "参数 {name}：{rest}"),
+    (
+        "posagent {name} is not part of the installation on a terminal",
+        "终端上的安装不包含 posagent {name}",
+    ),
+    (
+        "install the Python package posagent on a computer and run it there",
+        "请在电脑上安装 Python 软件包 posagent，并在那里运行",
+    ),
     # the broker
     ("{broker} is no broker", "{broker} 不是代理服务器地址"),
     ("{broker}: mqtt:// only to this machine", "{broker}：mqtt:// 只能用于本机"),
@@ -58,6 +68,8 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("the journal has no payment with key {key}", "本机没有编号为 {key} 的交易"),
     ("there is no open alarm {code}", "没有未结束的告警 {code}"),
     ("the manifest in force offers no such update", "生效的清单中没有该更新"),
+    ("no such update is under way", "没有正在进行的该更新"),
+    *texts_journal.SENTENCES,
     # what to do
     ("letters, digits, _ and -, at most 64", "字母、数字、_ 和 -，最多 64 个"),
     ("letters, digits, . _ and -, at most 64", "字母、数字、. _ 和 -，最多 64 个"),

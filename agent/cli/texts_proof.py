@@ -11,14 +11,19 @@ from agent.cli import (
     texts_bundle,
     texts_causes,
     texts_drill,
+    texts_guard,
+    texts_journal,
     texts_page,
+    texts_provision,
     texts_reconcile,
+    texts_selftest,
     texts_slip,
 )
 
 #: name -> (English, Chinese), a part of `agent.cli.texts.TEXTS`
 TEXTS: Mapping[str, tuple[str, str]] = {
     **texts_drill.TEXTS,
+    **texts_journal.TEXTS,
     **texts_page.TEXTS,
     "help.why": ("why money has not arrived", "款项为何未到账"),
     "help.why.late": (
@@ -45,4 +50,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     **texts_bundle.TEXTS,
     **texts_reconcile.TEXTS,
     **texts_slip.TEXTS,
+    **texts_selftest.TEXTS,
+    **texts_provision.TEXTS,
+    **texts_guard.TEXTS,
 }

@@ -36,6 +36,44 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "begin an update; it waits by itself while money is unsent",
         "开始升级；有未上送的交易时自动等待",
     ),
+    "help.update.status": (
+        "the update under way or the last one, and what happens next",
+        "进行中或最近一次升级，以及下一步",
+    ),
+    "help.update.commit": (
+        "keep the new version now, without waiting for the end of its trial",
+        "立即确认新版本，不等观察期结束",
+    ),
+    "help.update.rollback": (
+        "take the new version back, or call off an update that has not begun",
+        "退回旧版本；尚未开始的升级则取消",
+    ),
+    "help.update.id": ("the update; without: the one under way", "升级编号；不填则为进行中的升级"),
+    "update.next.pending": (
+        "It begins by itself as soon as nothing holds it; 'update rollback' calls it off.",
+        "条件满足后自动开始；posagent update rollback 可取消。",
+    ),
+    "update.next.preparing": ("The vendor's hook is at work.", "厂商钩子正在执行。"),
+    "update.next.prepared": (
+        "It is put in force as soon as nothing holds it; 'update rollback' calls it off.",
+        "条件满足后自动安装；posagent update rollback 可取消。",
+    ),
+    "update.next.applying": ("The vendor's hook is at work.", "厂商钩子正在执行。"),
+    "update.next.waiting": (
+        "The new version proves itself: kept by itself when all stays well, taken back when not.",
+        "新版本观察中：正常则自动确认，异常则自动退回。",
+    ),
+    "update.next.committing": ("The vendor's hook is at work.", "厂商钩子正在执行。"),
+    "update.next.rolling_back": ("The vendor's hook is at work.", "厂商钩子正在执行。"),
+    "update.next.committed": ("Nothing is left to do.", "无需操作。"),
+    "update.next.failed": (
+        "Put right what the reason names, then begin it again or ask the vendor.",
+        "按原因处理后重新开始，或联系厂商。",
+    ),
+    "update.next.rolled_back": (
+        "The version from before is in force with all payments; ask the vendor before trying anew.",
+        "已恢复旧版本，交易全部保留；重试前请联系厂商。",
+    ),
     "help.update.target": (
         "an update the manifest offers, or its file",
         "版本清单提供的升级编号，或升级文件",

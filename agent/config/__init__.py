@@ -44,6 +44,9 @@ class Agent(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: Directory = "/var/lib/posagent"
     run_dir: Directory = "/run/posagent"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    watchdog_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    """Where no service manager watches: the kernel ends a daemon that has not moved for so long,
+    15 s at least. 0: nobody does."""
 
 
 class Api(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,6 +38,10 @@ class Software(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An update waits while more payments than this are unsent, or any is in doubt."""
     update_unsent_age_s: Annotated[float, Meta(ge=0, le=31_536_000)] = 0.0
     """It waits, too, while the oldest of those is older than this; 0: any age."""
+    update_unsent: Literal["wait", "refuse", "allow"] = "wait"
+    """What unsent money does to an update: it waits, is given up at once, or goes on."""
+    update_unsent_wait_s: Annotated[float, Meta(ge=0, le=31_536_000)] = 0.0
+    """Longer than this it does not wait for money but is given up; 0: for ever."""
     update_battery_percent: Annotated[float, Meta(ge=0, le=100)] = 30.0
     """Below this it waits for the charger."""
     commit_after_s: Annotated[float, Meta(ge=0, le=604_800)] = 600.0

@@ -53,6 +53,9 @@ class Intake:
         """The next whole request, or what it lacks. Raises Refusal."""
         try:
             while True:
+                if self._head is None and self.ahead_bytes:
+                    # Its public twin `trailing_data` copies all that waits, each time.
+                    _unfolded(self.wire._receive_buffer._data, self._limits.head_bytes)  # noqa: SLF001
                 event = self.wire.next_event()
                 if event is h11.NEED_DATA:
                     return self._missing()
@@ -138,3 +141,15 @@ class Intake:
                 if "Content-Length" in str(error):
                     return refusal.ambiguous_length()
                 return refusal.malformed("The request is not well-formed HTTP/1.1.")
+
+
+def _unfolded(raw: bytearray, limit_bytes: int) -> None:
+    """Raises Refusal where a header goes on in the next line.
+
+    h11 joins such lines; others end the header there, and read another length from the same bytes.
+    """
+    marks = (b"\n\r\n", b"\n\n")
+    ends = [end for mark in marks if (end := raw.find(mark, 0, limit_bytes)) >= 0]
+    end = min(ends, default=limit_bytes)
+    if raw.find(b"\n ", 0, end) >= 0 or raw.find(b"\n\t", 0, end) >= 0:
+        raise refusal.malformed("A header goes on in the next line.")

@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import stat
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,28 @@ class Server:
         listener = await asyncio.get_running_loop().create_unix_server(
             lambda: Connection(self), sock=sock, backlog=BACKLOG
         )
+        self._listeners.append(listener)
+
+    async def start_handed(self, sock: socket.socket, link: str | Path) -> None:
+        """Listen on a unix socket that was made for us; its name, mode and end are its maker's.
+
+        `link` leads to it where it stands elsewhere. OperatorError if the link cannot be made.
+        """
+        sock.setblocking(False)
+        try:
+            linked = _linked(Path(link), str(sock.getsockname()))
+        except BaseException:
+            sock.close()
+            raise
+        if linked:
+            self._socket_files.append((Path(link), linked))
+        loop, made = asyncio.get_running_loop(), partial(Connection, self)
+        if sys.version_info >= (3, 13):  # it would remove the file at the end
+            listener = await loop.create_unix_server(
+                made, sock=sock, backlog=BACKLOG, cleanup_socket=False
+            )
+        else:
+            listener = await loop.create_unix_server(made, sock=sock, backlog=BACKLOG)
         self._listeners.append(listener)
 
     async def start_tcp(
@@ -232,6 +255,31 @@ def _unix_socket(file: Path, mode: int) -> tuple[socket.socket, int]:
             f"cannot listen on {file}: {error.strerror or error}",
             "The directory must exist and be writable by the agent, the path be under 108 bytes.",
         ) from error
+
+
+def _linked(file: Path, target: str) -> int:
+    """A link in the place of what a dead process left there, and its inode; 0: none is needed."""
+    try:
+        if str(file) == target or (not file.is_symlink() and _same(file, target)):
+            return 0
+        if file.is_symlink():
+            file.unlink()
+        _clear(file)
+        file.symlink_to(target)
+        return file.lstat().st_ino
+    except OSError as error:
+        raise OperatorError(
+            "http.socket_unusable",
+            f"cannot put a link at {file}: {error.strerror or error}",
+            "The directory must exist and be writable by the agent.",
+        ) from error
+
+
+def _same(file: Path, other: str) -> bool:
+    try:
+        return file.samefile(other)
+    except FileNotFoundError:
+        return False
 
 
 def _clear(file: Path) -> None:

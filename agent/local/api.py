@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from agent import inherited
 from agent.config import Api, Config
 from agent.core.fleet.inventory import ItemChange
 from agent.core.health.tracker import Change
@@ -142,7 +143,11 @@ class LocalApi:
         server = Server(self.answer, _limits(self._config.api), slot_class=self._slot_class)
         # Peers are known by the kernel and checked on every request; the file's mode only keeps
         # out whom no role is given to.
-        await server.start_unix(self.path, 0o666 if self._roles.open else 0o660)
+        handed = inherited.listening()
+        if handed is None:
+            await server.start_unix(self.path, 0o666 if self._roles.open else 0o660)
+        else:
+            await server.start_handed(handed, self.path)
         log.info("event=api_listening path=%s", self.path)
         self.listening.set()
         try:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import BOOT_ID, CHIPS, SystemClock, chip
@@ -19,6 +21,7 @@ from agent.errors import AgentError
 from agent.logs import configure
 from agent.main.floor import Ending, laid, wrapped
 from agent.main.house import house
+from agent.main.machine import Machine
 from agent.settings.checks import rules_of
 from agent.store import Store
 from agent.supervise import EXIT_AGAIN
@@ -39,25 +42,31 @@ async def _daemon(config: Config, source: Path | None) -> int:
     )
     ending = Ending()
     orders = {profile.name: Order(profile.order) for profile in config.uplink}
+    machine = Machine(config, clock)
+    await machine.ask()
     store = Store(
         Path(config.agent.state_dir), clock, orders, ending.store_failed, rules_of(config),
-        storage=config.store, sealing=wrapped(config),
+        storage=config.store, sealing=wrapped(config), elsewhere=machine.look,
     )  # fmt: skip
     await store.start()
     try:
-        return await house(laid(config, clock, store, ending, source))
+        return await house(laid(config, clock, store, ending, source, machine))
     finally:
         if not store.stop():
             log.error("event=store_hangs reason='a sync did not come back; the lock ends with us'")
 
 
-def run(config: Config, source: Path | None = None) -> int:
+def run(
+    config: Config, source: Path | None = None, tell: Callable[[AgentError], None] | None = None
+) -> int:
     """Run the daemon until it is told to stop. Returns the process's exit code.
 
     `source`: the file the configuration came from, to be read again; None: the usual one.
+    `tell`: says why it cannot start, in the reader's language.
     """
     configure(config.agent.log_level)
-    wished = (Path(config.agent.state_dir) / DESIRED_FILE).exists()
+    # Path.exists would raise where the directory is closed to us; the store says that better.
+    wished = os.path.exists(Path(config.agent.state_dir) / DESIRED_FILE)  # noqa: PTH110
     if wished:
         from agent.main.overlay import starting
 
@@ -67,6 +76,8 @@ def run(config: Config, source: Path | None = None) -> int:
         code = asyncio.run(_daemon(config, source))
     except AgentError as error:
         print(f"posagent: {error}", file=sys.stderr)
+        if tell is not None:
+            tell(error)
         code = 2
         wished = wished and error.code != "store.busy"  # the trial is another process's
     if wished and code not in (0, EXIT_AGAIN):

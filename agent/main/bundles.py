@@ -46,8 +46,23 @@ def surroundings(
             "system": platform.platform(),
             "machine": platform.machine(),
             "config_file": str(source or ""),
+            "power_cut_selftest": _power_cut(state_dir),
         },
     )
+
+
+def _power_cut(state_dir: Path) -> str:
+    """What the self-test of the flash found, if a person has made it."""
+    from agent.wire import selftest
+
+    try:
+        with (state_dir / selftest.RESULT).open("rb") as file:
+            found = selftest.result(file.read(selftest.MAX_FILE_BYTES))
+    except FileNotFoundError:
+        return "not made"
+    except (OSError, ValueError):
+        return "unreadable"
+    return f"{found.verdict}: {found.bad} of {len(found.rounds)} power cuts lost something"
 
 
 def secret_files(config: Config, state_dir: Path) -> Sequence[Path]:

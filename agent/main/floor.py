@@ -11,6 +11,8 @@ from agent import hooks
 from agent.clock import SystemClock
 from agent.config import Config
 from agent.link.contact import Contacts
+from agent.main.exposed import Exposure
+from agent.main.machine import Machine
 from agent.record import dataclass
 from agent.settings.checks import rules_of
 from agent.store import Store
@@ -71,12 +73,15 @@ class Floor:
     contacts: Contacts  #: what became of connections; whoever watches the network listens
     hearing: Hearing  #: what others say about the time
     ways: ChannelsPart | None  #: None: the system chooses which way connections leave
+    exposure: Exposure  #: files in wrong hands
     source: Path | None = None  #: the file the configuration came from; None: the usual one
+    machine: Machine | None = None  #: the hardware, beside that on which the store was begun
 
 
-def laid(
-    config: Config, clock: SystemClock, store: Store, ending: Ending, source: Path | None = None
-) -> Floor:
+def laid(  # noqa: PLR0917 - what the floor is made of
+    config: Config, clock: SystemClock, store: Store, ending: Ending, source: Path | None = None,
+    machine: Machine | None = None,
+) -> Floor:  # fmt: skip
     """The floor over an open store."""
     threads, contacts = DaemonThreads(), Contacts()
     keeper = StorePart(store)
@@ -95,7 +100,9 @@ def laid(
         contacts=contacts,
         hearing=Hearing(config.clock, clock, clock, keeper.clock_proved),
         ways=_ways(config, clock, threads, contacts),
+        exposure=Exposure(),
         source=source,
+        machine=machine,
     )
 
 

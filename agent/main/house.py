@@ -14,12 +14,16 @@ from agent.actions.denied import Denied
 from agent.actions.ports import Identity as Who
 from agent.actions.ports import Ports
 from agent.actions.table import Desk
+from agent.config import Config
 from agent.core.fleet.messages import Identity
+from agent.deadman import Deadman
 from agent.errors import StoreError
 from agent.identity import identity_of
 from agent.main.arounds import drilling
+from agent.main.exposed import PERIOD_S
 from agent.main.fleet import fleet_parts, idle_of, inbox_of, trail_of
 from agent.main.floor import Floor
+from agent.main.forced import taken_in
 from agent.main.outward import moving, publisher_of, uploader_of
 from agent.main.page import Asking, page_of
 from agent.main.printing import printing_ports
@@ -32,6 +36,9 @@ from agent.supervise import Part, ServiceNotify, Supervisor
 from agent.uplink.view import Channels
 
 log = logging.getLogger(__name__)
+
+#: Three beats on the scheduler's grid: less would end a daemon that only waits for its turn.
+WATCHDOG_LEAST_S = 15
 
 
 async def house(floor: Floor) -> int:
@@ -80,18 +87,27 @@ async def house(floor: Floor) -> int:
     parts += [*moving(floor, uploader, publisher), *rooms.parts(floor), api]
     parts += fleet_parts(floor, inbox, desk, publisher, rooms=rooms, channels=channels, trail=trail)
     parts += [rooms.drills, *([] if page is None else [page])]
-    supervisor = Supervisor(parts, floor.clock, floor.timers, ServiceNotify())
+    supervisor = Supervisor(parts, floor.clock, floor.timers, ServiceNotify(), _deadman(config))
     floor.ending.told_to(supervisor)
     return await supervisor.run(partial(_ready, floor, api.listening))
+
+
+def _deadman(config: Config) -> Deadman | None:
+    limit_s = config.agent.watchdog_s
+    return Deadman(max(WATCHDOG_LEAST_S, limit_s)) if limit_s else None
 
 
 async def _ready(floor: Floor, listening: asyncio.Event) -> None:
     """Payments are taken: what may begin after that begins."""
     await listening.wait()
     log.info("event=ready version=%s state_dir=%s", __version__, floor.store.directory)
+    await taken_in(floor.store, floor.store.directory)
+    if floor.machine is not None:
+        await floor.machine.settle(floor.store)
     floor.timers.every(3600, "quarantine", partial(_count_quarantined, floor))
     floor.timers.every(TICK_S, "verify", floor.care.sweep)
     floor.timers.every(TICK_S, "keys", floor.care.turn)
+    floor.timers.every(PERIOD_S, "exposure", partial(floor.exposure.look, floor))
     gc.freeze()
 
 

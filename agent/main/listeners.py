@@ -97,9 +97,11 @@ class _Maker:
     async def __call__(self, address: str) -> Certificate:
         told = json.dumps({"address": address}).encode()
 
+        from agent.offload import HOME
+
         def run() -> subprocess.CompletedProcess[bytes]:
             return subprocess.run(
-                [sys.executable, "-m", "agent.provision", "for_page"],
+                [sys.executable, "-m", "agent.provision", "for_page"], cwd=HOME,
                 input=told, capture_output=True, timeout=CHILD_S, check=False,
             )  # fmt: skip
 

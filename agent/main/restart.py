@@ -17,7 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from agent import inherited
 from agent.clock import Clock
+from agent.deadman import disarm
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ def anew(clock: Clock) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     _close_at_exec()
+    disarm()
     try:
         os.execv(sys.executable, sys.orig_argv)
     except OSError as error:
@@ -87,12 +90,14 @@ def anew(clock: Clock) -> None:
 
 
 def _close_at_exec() -> None:
-    """Nothing but the three standard streams goes over; libraries open files of their own."""
+    """Nothing but the three standard streams and a socket that was handed to us goes over;
+    libraries open files of their own."""
+    handed = inherited.number()
     try:
         numbers = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
     except OSError:
         return  # no /proc: what Python opened closes by itself
     for number in numbers:
-        if number > 2:
+        if number > 2 and number != handed:
             with suppress(OSError):
                 os.set_inheritable(number, False)

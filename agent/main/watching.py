@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from agent import hooks, telemetry, uplink, watch
 from agent.config.page import Page
 from agent.core.fleet.inventory import Item, fields
 from agent.core.fleet.messages import Identity
+from agent.core.health.reading import Value
 from agent.link.dial import Dialer
 from agent.link.tls import client_context
 from agent.main.drill import Drills
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
     from agent.core.inspection.report import Trigger
     from agent.hooks.part import HooksPart
     from agent.main.page import Asking
+    from agent.store import Store
+    from agent.store.carried import CarriedMoney
     from agent.watch.inspection.running import Examined
     from agent.watch.printer import Prints
     from agent.watch.software.room import Room
+    from agent.watch.software.watcher import SoftwareWatcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,8 @@ def watching(
     prints: list[Prints] = []
     devices = watch.devices_watcher(config, threads)
     fleet = FleetWatcher(clock)
+    if floor.machine is not None:
+        fleet.add(floor.machine.inherited)
     firmware = hooks.build(config, clock=clock, blocking=threads)
     inspections, drills = _inspections(floor), Drills(floor)
     versions = software.watcher_of(
@@ -106,7 +112,7 @@ def watching(
         extra=(
             QueueWatcher(store, lapsed.count, clock, floor.checks),
             UplinkWatcher(channels.channels, clock),
-            AgentWatcher(clock, floor.ending.restarts),
+            AgentWatcher(clock, floor.ending.restarts, partial(_itself, floor)),
             SettlementWatcher(SettledCounts(store), overdue_of(floor)),
             fleet,
             inspections,
@@ -124,9 +130,7 @@ def watching(
         pressed=lambda: [told() for told in pressed],
         built=partial(_printing, prints),
     )
-    installing = software.room_of(
-        config, versions, backlog=store.backlog, health=health, clock=clock, blocking=threads
-    )
+    installing = _installing(floor, versions, health)
     for sink in (installing.part.heed, lapsed.heed, activity.heed):  # updates wait for the unsent
         store.on_change(sink)
     return Watching(
@@ -142,6 +146,25 @@ def watching(
         pressed=pressed,
         prints=prints,
     )
+
+
+def _installing(floor: Floor, versions: SoftwareWatcher, health: Watch) -> Room:
+    return software.room_of(
+        floor.config, versions, backlog=floor.store.backlog, money=partial(_money, floor.store),
+        health=health, clock=floor.clock, blocking=floor.threads,
+    )  # fmt: skip
+
+
+def _money(store: Store) -> CarriedMoney:
+    from agent.store.carried import CarriedMoney  # only where something is installed
+
+    return CarriedMoney(store)
+
+
+def _itself(floor: Floor) -> Mapping[str, Value]:
+    """What start-up found out: files in wrong hands, a copied identity."""
+    machine = {} if floor.machine is None else floor.machine.values()
+    return {**floor.exposure.values(), **machine}
 
 
 def _printing(found: list[Prints], one: object) -> None:

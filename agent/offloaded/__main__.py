@@ -17,7 +17,8 @@ OOM_SCORE = "700"
 
 
 def _humble() -> None:
-    os.nice(NICENESS)
+    with suppress(OSError):  # a sandbox may forbid even that
+        os.nice(NICENESS)
     # A crash must not write what it was told to a disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # not everywhere writable, and only a courtesy

@@ -20,7 +20,7 @@ from agent.core.money.lanes import Order
 from agent.core.money.limits import Rules
 from agent.core.money.transaction import Payload, Submission
 from agent.errors import CallerError, OperatorError, StoreError
-from agent.store import opening
+from agent.store import inherited, opening
 from agent.store.aside import Quarantined
 from agent.store.checkpoint import LogBound
 from agent.store.chores import chores_of
@@ -49,7 +49,10 @@ class Store(Feed):
         *,
         sealing: Sealing | None = None,
         storage: Storage | None = None,
+        elsewhere: Callable[[], int] = int,
     ) -> None:
+        """`elsewhere`: since when this store is known to be in another terminal's hands; 0: it is
+        at home. Called under the lock, before the journal is opened."""
         super().__init__()
         self.directory = directory
         self._clock = clock
@@ -59,6 +62,7 @@ class Store(Feed):
         self._facts: JournalFacts | None = None
         self._rules = rules
         self._storage = storage
+        self._elsewhere = elsewhere
         self.sealing = sealing or sealing_of(directory, storage)
         self._writer = Writer(directory, self._open, clock, on_fatal or (lambda _code: None))
 
@@ -98,6 +102,7 @@ class Store(Feed):
             self._counters = Counters(self.directory / "counters")
         counters = self._counters
         failures = counters.counts.failures
+        since_ms = self._elsewhere()
         try:
             journal_db, journal, facts = opening.open_journal(
                 self.directory,
@@ -111,6 +116,12 @@ class Store(Feed):
             if opening.unreadable(error.__cause__):
                 counters.failed(failures + 1)
             raise
+        try:
+            if since_ms:
+                inherited.hold(journal_db, journal, since_ms, now)
+        except sqlite3.Error as error:
+            journal_db.close()
+            raise opening.refused(error, self.directory / opening.JOURNAL) from error
         try:
             state_db = opening.open_state(self.directory, now)
         except BaseException:

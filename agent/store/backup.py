@@ -58,7 +58,8 @@ OWNED: tuple[tuple[str, str, int], ...] = (
 )
 #: What is not carried over from the table of small facts: it is about this file and this run.
 _OWN_META = frozenset({
-    "clean", "tally", "suspicion", "space_tried", "handed_over", "retention", "not_yet_ms"
+    "clean", "tally", "suspicion", "space_tried", "handed_over", "retention", "not_yet_ms",
+    "min_reader", "written_by", "stepped_down", "stepped_for",
 })  # fmt: skip
 
 Rows = list[tuple[Any, ...]]
@@ -177,8 +178,10 @@ def _begun(
     facts = {row["name"]: row["value"] for row in kept if row["name"] not in _OWN_META}
     first: dict[str, Any] = {"meta": facts, "last_seq": journal.table.next_seq - 1}
     bound_to = bound(backup_id)
+    # Of a newer journal that we can read, what we know of it.
+    schema = min(int(meta(db, "schema") or SCHEMA), SCHEMA)
     head: dict[str, Any] = {
-        "backup": backup_id, "schema": int(meta(db, "schema") or SCHEMA), "at_ms": at_ms,
+        "backup": backup_id, "schema": schema, "at_ms": at_ms,
         "device": device_id, "hand_over": hand_over,
     }  # fmt: skip
     if to is not None:

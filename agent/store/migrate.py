@@ -9,6 +9,7 @@ from nothing, so that there is one way and it is always walked. On the writer th
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 import os
 import sqlite3
@@ -25,8 +26,8 @@ from agent.store.schema import (
     CLEAN,
     SCHEMA,
     database_id,
-    schema_sum,
     statements,
+    write_down,
 )
 from agent.store.sql import QUERIES, migration
 
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 #: What a row that was not written by us may raise while its MAC is made.
 _UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+PUT_BY = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ? ORDER BY name"
 #: The copy and the transaction's log may each be as large as the journal.
 _ROOM_FOR_A_COPY = 3
 
@@ -54,8 +56,13 @@ def create(db: sqlite3.Connection, now: Moment, schema: int = SCHEMA) -> None:
     db.execute("COMMIT")
 
 
-def migrate(db: sqlite3.Connection, path: Path, found: int, secret: bytes) -> None:
-    """Raise a journal of an older agent from schema `found` to today's, or leave it as it is."""
+def migrate(
+    db: sqlite3.Connection, path: Path, found: int, secret: bytes, *, own: bool = True
+) -> None:
+    """Raise a journal of an older agent from schema `found` to today's, or leave it as it is.
+
+    Not `own`: a copy made for reading, of which nothing is to be told.
+    """
     kept = _keep_copy(db, path, found)
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -67,7 +74,8 @@ def migrate(db: sqlite3.Connection, path: Path, found: int, secret: bytes) -> No
         raise
     # The log holds the whole journal once more.
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    log.warning("event=journal_migrated from=%d to=%d copy=%s", found, SCHEMA, kept or "none")
+    level = logging.WARNING if own else logging.DEBUG
+    log.log(level, "event=journal_migrated from=%d to=%d copy=%s", found, SCHEMA, kept or "none")
 
 
 def forget_copies(path: Path) -> None:
@@ -96,11 +104,30 @@ def _keep_copy(db: sqlite3.Connection, path: Path, found: int) -> Path | None:
     target = sqlite3.connect(part)
     try:
         db.backup(target)
+        _distrust(target)
     finally:
         target.close()
+    _sync(part)
     part.replace(copy)
     sync_directory(path.parent)
     return copy
+
+
+def _distrust(copy: sqlite3.Connection) -> None:
+    """Should somebody put the copy back: what is unsent in it may have been sent meanwhile."""
+    newest = copy.execute("SELECT coalesce(max(seq), 0) FROM tx").fetchone()[0]
+    note = "a copy from before an update was put back; it may have been sent since"
+    text = json.dumps({"below": newest, "note": note, "doubt": False})
+    copy.execute(QUERIES["set_meta"], ("suspicion", text))
+    copy.commit()
+
+
+def _sync(file: Path) -> None:
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _climb(db: sqlite3.Connection, found: int, schema: int, sealer: Sealer) -> None:
@@ -108,10 +135,18 @@ def _climb(db: sqlite3.Connection, found: int, schema: int, sealer: Sealer) -> N
         _step(db, version)
         if version in _CARRIED:
             _CARRIED[version](db, sealer)
+        _bring_back(db, version)
     if schema > 1:
-        db.execute(QUERIES["set_meta"], ("schema", str(schema)))
-        db.execute(QUERIES["set_meta"], ("schema_sum", schema_sum(db)))
+        write_down(db, schema)
     db.execute(f"PRAGMA user_version = {schema}")
+
+
+def _bring_back(db: sqlite3.Connection, version: int) -> None:
+    """Fill the tables of this step with what was put by when the journal was stepped down."""
+    by = f"later_{version}_"
+    for (name,) in db.execute(PUT_BY, (f"{by}*",)).fetchall():
+        db.execute(f'INSERT OR REPLACE INTO "{name.removeprefix(by)}" SELECT * FROM "{name}"')
+        db.execute(f'DROP TABLE "{name}"')
 
 
 def _step(db: sqlite3.Connection, version: int) -> None:

@@ -123,7 +123,9 @@ async def open_offline(
                 state_db.close()
     except FileNotFoundError as error:
         raise OperatorError(
-            "store.absent", f"there is no journal at {source}", "check agent.state_dir"
+            "store.absent",
+            f"there is no journal at {source}",
+            "start the agent; its first start makes the journal. Or check agent.state_dir",
         ) from error
     except PermissionError as error:
         raise OperatorError(

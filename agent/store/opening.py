@@ -35,6 +35,7 @@ from agent.store.rows import Sealer
 from agent.store.schema import (
     CLEAN,
     SCHEMA,
+    STEPPED_FOR,
     DamagedError,
     check_identity,
     database_id,
@@ -216,7 +217,7 @@ def _opened(start: _Start) -> tuple[sqlite3.Connection, Journal, JournalFacts]:
         if existed:
             _fold(db)
         if 0 < version < SCHEMA:
-            migrate.migrate(db, path, version, start.secret)
+            migrate.migrate(db, path, version, start.secret, own=start.sealing.makes)
         elif clean:
             migrate.forget_copies(path)
         db.execute("BEGIN IMMEDIATE")
@@ -274,13 +275,14 @@ def _recovered(db: sqlite3.Connection, start: _Start, clean: bool) -> tuple[Jour
         settle_suspects(table, now, AT_START)
     doubtful = restarted(table, now)
     db.execute(QUERIES["set_meta"], ("clean", "no"))
+    db.execute("DELETE FROM meta WHERE name = ?", (STEPPED_FOR,))
     last_seen_ms = max(
         db.execute(QUERIES["last_changed"], _not_yet(table)).fetchone()[0] or 0,
         number(meta(db, "last_seen_ms") or "0"),
     )
     return journal, JournalFacts(
         path=str(start.path),
-        schema=SCHEMA,
+        schema=db.execute("PRAGMA user_version").fetchone()[0],
         born_at=at_ms(born_ms),
         clean_start=clean,
         damage=damage or sealing.told(seals, start.sealing.file),

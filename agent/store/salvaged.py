@@ -214,7 +214,7 @@ def _opened(copy: Path, secret: bytes) -> sqlite3.Connection:
         db.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA:
-            migrate.migrate(db, copy, version, secret)
+            migrate.migrate(db, copy, version, secret, own=False)
         columns = tuple(row["name"] for row in db.execute("PRAGMA table_info(tx)"))
     except (sqlite3.Error, AgentError) as error:
         db.close()

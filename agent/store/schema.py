@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
+from agent import __version__
 from agent.errors import OperatorError
 from agent.store.sql import QUERIES
 
 SCHEMA = 3
+#: The lowest a journal can be stepped down to (`stepdown`).
+LOWEST = 2
+#: The oldest schema whose agents can work with a journal of this one, where that is not the schema
+#: itself: what came with it are new tables and indexes only, and an agent without them writes no
+#: row that one with them cannot read. Such a journal needs no step down.
+READERS: Mapping[int, int] = {}
+#: Agents of earlier schemas do not look for it.
+READERS_FROM = 3
 #: Those that are written in the table too; the first was not.
 KNOWN = tuple(str(version) for version in range(2, SCHEMA + 1))
 APPLICATION_ID = 0x504F5341  # "POSA"
+#: Until an agent works with the journal again: the schema somebody has brought it to, or found it
+#: to be of already, for an older version.
+STEPPED_FOR = "stepped_for"
 #: A word and not a digit: no flipped bit makes a store look cleanly closed.
 CLEAN = "yes"
 
@@ -42,12 +55,41 @@ def check_identity(db: sqlite3.Connection, path: Path) -> None:
         raise OperatorError(
             "store.foreign", f"{path} is not a posagent journal", "set agent.state_dir correctly"
         )
-    if version > SCHEMA:
+    if version > SCHEMA and not for_us(db, version):
+        by = meta(db, "written_by") if ours else None
         raise OperatorError(
             "store.newer_schema",
-            f"{path} was written by a newer agent (schema {version}, this one knows {SCHEMA})",
-            "install the newer agent again; nothing was changed",
+            f"{path} was written by a newer agent (version {by or 'unknown'}, schema {version}; "
+            f"this one is {__version__} and knows {SCHEMA})",
+            f"nothing was changed. Start the newer version again, or have it run "
+            f"'posagent journal step-down --to {SCHEMA}' first; never put an older copy back",
         )
+
+
+def for_us(db: sqlite3.Connection, version: int) -> bool:
+    """Whether a journal of a newer schema says, in both its places, that we can work with it."""
+    if meta(db, "schema") != str(version) or meta(db, "schema_sum") != schema_sum(db):
+        return False
+    readers = range(READERS_FROM, SCHEMA + 1)
+    return meta(db, "min_reader") in {told(version, reader) for reader in readers}
+
+
+def told(version: int, reader: int) -> str:
+    """What stands in the journal about who can work with it; no flipped bit makes it another."""
+    seal = hashlib.blake2b(f"{version} {reader}".encode(), digest_size=8).hexdigest()
+    return f"{reader} {seal}"
+
+
+def write_down(db: sqlite3.Connection, schema: int) -> None:
+    """Have the table say what the header says: which schema this is, and whose."""
+    db.execute(QUERIES["set_meta"], ("schema", str(schema)))
+    db.execute(QUERIES["set_meta"], ("schema_sum", schema_sum(db)))
+    reader = told(schema, READERS.get(schema, schema)) if schema > READERS_FROM else ""
+    if reader:
+        db.execute(QUERIES["set_meta"], ("min_reader", reader))
+    else:
+        db.execute("DELETE FROM meta WHERE name = 'min_reader'")
+    db.execute(QUERIES["set_meta"], ("written_by", __version__))
 
 
 def statements(script: str) -> list[str]:

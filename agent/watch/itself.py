@@ -208,9 +208,15 @@ class AgentWatcher:
     period_s = 5.0
     deadline_s = 5.0
 
-    def __init__(self, clock: Clock, restarts: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        restarts: Callable[[], Mapping[str, int]],
+        exposed: Callable[[], Mapping[str, Value]] = dict,
+    ) -> None:
         self._clock = clock
         self._restarts = restarts
+        self._exposed = exposed
         self._rhythm = Rhythm(clock.now())
         self._frozen: Gap | None = None
         self._slept: Gap | None = None
@@ -228,6 +234,7 @@ class AgentWatcher:
             "part_restarts": sum(restarts.values()),
             "frozen_s": 0,
             "slept_s": 0,
+            **self._exposed(),
         }
         if restarts:
             values["part"] = max(restarts, key=lambda name: restarts[name])

@@ -31,6 +31,7 @@ from agent.wire.card_check import check_metadata
 from agent.wire.care import CARE
 from agent.wire.causes import CAUSES
 from agent.wire.drill import DRILL
+from agent.wire.guard import GUARD
 from agent.wire.history import HISTORY
 from agent.wire.inspection import INSPECTION
 from agent.wire.inventory import INVENTORY
@@ -73,6 +74,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CAUSES,
     *QUESTIONS,
     *SLIPS,
+    *GUARD,
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}

@@ -81,7 +81,10 @@ CODES: Mapping[str, Code] = {
     ),
     # An update of software
     "update.unknown": Code(
-        404, "No such update offered", "GET /v1/software shows what the manifest in force offers."
+        404,
+        "No such update offered",
+        "What is under way and what the manifest in force offers: posagent update show "
+        "(GET /v1/software).",
     ),
     "update.unnamed": Code(
         422, "File of no known update", "Say which component and version it is."
@@ -90,6 +93,9 @@ CODES: Mapping[str, Code] = {
         409, "Update begun before", "An update is begun once; its outcome is in GET /v1/software."
     ),
     "update.busy": Code(409, "Another update under way", "Wait for its end."),
+    "update.not_now": Code(
+        409, "Not in this phase of an update", "Wait for its next phase: GET /v1/software."
+    ),
     "update.not_kept": Code(503, "Update not written down", "Free storage on this terminal."),
     # A transaction
     "key.missing": Code(

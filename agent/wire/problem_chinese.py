@@ -34,10 +34,14 @@ CHINESE: Mapping[str, tuple[str, str]] = {
     "role.missing": ("没有权限", "由管理员在配置的[api]里授权，或换用有权限的用户（root）。"),
     "reading.component": ("不是你的部件", "由管理员在配置的[[hook]]里写明谁可以报告它。"),
     "reading.bad": ("状态不符合钩子约定", "见firmware_hooks/contract/README.md。"),
-    "update.unknown": ("没有提供该更新", "现行清单提供什么：posagent software。"),
+    "update.unknown": (
+        "没有该更新",
+        "查看进行中的更新和现行清单提供的更新：posagent update show（GET /v1/software）。",
+    ),
     "update.unnamed": ("文件不属于已知的更新", "写明是哪个部件、哪个版本。"),
     "update.known": ("该更新已经开始过", "同一更新只执行一次，结果见posagent software。"),
     "update.busy": ("另一个更新正在进行", "等它结束。"),
+    "update.not_now": ("更新当前阶段不能这样做", "等它进入下一阶段：posagent update show。"),
     "update.not_kept": ("更新没有记录下来", "先腾出本机存储空间。"),
     "key.missing": ("没有交易键", "首次尝试前生成交易键并保存，每次重发都带上它。"),
     "key.bad": ("交易键格式不对", "1到64个字符，只能用字母、数字、_和-。"),
@@ -210,7 +214,7 @@ DETAILS: tuple[tuple[str, str], ...] = (
     ("nothing can be drawn here", "这里不能生成图像"),
     ("the program gave no answer", "辅助程序没有应答"),
     ("{name} is not installed", "没有安装{name}"),
-    ("As an image it needs the `slips` extra: pip install 'posagent[slips]'.", "生成图像需要另装：pip install 'posagent[slips]'"),
+    ("As an image it needs the package posagent-extras, elsewhere pip install 'posagent[slips]'.", "生成图像需要另装软件包posagent-extras；其他系统：pip install 'posagent[slips]'"),
     # lists
     ("another list is {how}: {name}, by {actor}", "正在处理另一份清单：{name}（{actor}）"),
     ("{name} has no pull", "{name}没有设置pull"),
@@ -243,6 +247,10 @@ DETAILS: tuple[tuple[str, str], ...] = (
     ("no daemon listens at {socket}", "{socket}没有监测程序应答"),
     ("there is no journal at {path}", "{path}没有账本"),
     ("check agent.state_dir", "核对配置[agent] state_dir，或用--state-dir指明存储目录"),
+    (
+        "start the agent; its first start makes the journal. Or check agent.state_dir",
+        "请启动监测程序，首次启动时会建立账本；或核对配置[agent] state_dir，或用--state-dir指明存储目录",
+    ),
     # the rest
     ("until is not within the next 31 days", "截止时间应在31天以内"),
     ("until is not after since", "结束时间要晚于开始时间"),

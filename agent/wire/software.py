@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -104,6 +104,16 @@ class UpdateArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Outside the hours for updates too; unsent money and an empty battery still hold it."""
 
 
+class UpdateEndArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of the update under way."""
+
+    what: Literal["commit", "rollback"]
+    """commit: a version that proves itself is kept at once; rollback: it is taken back, and one
+    that has not begun is called off."""
+    update: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")] = ""
+    """Empty: the one under way."""
+
+
 SOFTWARE: tuple[Operation, ...] = (
     Operation(
         name="software",
@@ -129,6 +139,21 @@ SOFTWARE: tuple[Operation, ...] = (
         problems=(
             "request.bad_field", "request.unknown_field", "update.unknown", "update.unnamed",
             "update.known", "update.busy", "update.not_kept",
+        ),
+    ),
+    Operation(
+        name="update_end",
+        method="POST",
+        path="/v1/updates/end",
+        roles=(Role.TECHNICIAN,),
+        summary="Keep the update that proves itself at once, or take it back; one that waits to "
+        "begin is called off.",
+        arguments=UpdateEndArgs,
+        result=UpdateOut,
+        disruptive=True,
+        audited=True,
+        problems=(
+            "request.bad_field", "request.unknown_field", "update.unknown", "update.not_now",
         ),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from agent.core.software.standing import Compared, Installed, Known, VersionChanged
-    from agent.core.software.update import Update
+    from agent.core.software.update import Update, Verb
     from agent.core.software.wanted import Manifest, Wanted
 
 
@@ -49,6 +49,7 @@ class Installing(Protocol):
     """Begins updates; only a running daemon does. Raises RequestError."""
 
     async def begin(self, request: UpdateAsked, actor: str) -> Update: ...
+    async def end(self, name: str, verb: Verb, actor: str) -> Update: ...
 
 
 class UpdateAsked(Protocol):

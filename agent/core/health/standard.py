@@ -143,6 +143,28 @@ AGENT = (
         ),
         clear_after_s=60,
     ),
+    Condition(
+        code="config.identity_copied",
+        severity=Severity.CRITICAL,  # money waits for a decision
+        signs=(
+            Sign(
+                component="agent",
+                judge=holds("inherited"),
+                args=("inherited_since", "hardware", "hardware_other"),
+            ),
+        ),
+    ),
+    Condition(
+        code="security.exposed_files",
+        severity=Severity.MAJOR,
+        signs=(
+            Sign(
+                component="agent",
+                judge=at_least("exposed", 1),
+                args=("exposed", "exposed_path", "exposed_reason", "exposed_command"),
+            ),
+        ),
+    ),
 )
 
 STANDARD = Catalogue(

@@ -23,7 +23,13 @@ def _line(
 
 FLEET = (
     # Each of the two comes back after half an hour and is well for a while.
-    _line("fleet.duplicate_id", Severity.MINOR, holds("duplicate_id"), "endpoint", clear_s=7_200),
+    _line(
+        "fleet.duplicate_id",
+        Severity.MINOR,
+        holds("duplicate_id"),
+        *("endpoint", "inherited_since"),
+        clear_s=7_200,
+    ),
     _line("fleet.not_authorised", Severity.MINOR, holds("not_authorised"), "endpoint", "reason"),
     _line(
         "fleet.data_budget",

@@ -7,15 +7,30 @@ none. Called with every turn of an update that has changed nothing yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from agent.record import dataclass
+
+
+class Policy(StrEnum):
+    """What unsent money does to an update."""
+
+    WAIT = "wait"
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+#: Holds that speak of money.
+MONEY = frozenset({"unsent", "unsent_age", "in_doubt", "backlog_unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """As configured."""
 
+    policy: Policy = Policy.WAIT
+    wait_s: float = 0.0  #: how long for money; 0: for ever
     unsent_max: int = 0
     unsent_max_age_s: float = 0.0  #: of the oldest unsent payment; 0: any age
     battery_min_percent: float = 30.0
@@ -71,7 +86,22 @@ def holds(limits: Limits, now: Situation, *, any_time: bool = False) -> tuple[Ho
     return tuple(found)
 
 
+def given_up(limits: Limits, held: Iterable[Hold], waited_s: float) -> str:
+    """Why an update that money holds does not wait for it any longer; "": it does."""
+    money = [one for one in held if one.word in MONEY]
+    if not money:
+        return ""
+    why = "; ".join(one.sentence("en") for one in money)
+    if limits.policy == Policy.REFUSE:
+        return f"refused: {why}"
+    if limits.wait_s and waited_s >= limits.wait_s:
+        return f"waited {limits.wait_s:.0f} s in vain: {why}"
+    return ""
+
+
 def _money(limits: Limits, now: Situation) -> list[Hold]:
+    if limits.policy is Policy.ALLOW:
+        return []
     if now.unsent is None or now.in_doubt is None:
         return [Hold(word="backlog_unknown")]
     found = []

@@ -91,6 +91,8 @@ class Update:
     held: tuple[Hold, ...] = ()
     failed_step: str = ""
     reason: str = ""
+    carried: str = ""  #: what was unsent before it was applied (`carried.Carried.text`)
+    boot: str = ""  #: the boot in which it came in force, where one was told
     rollback: str = ""  #: not_needed, done, failed, or "" where none was tried
 
     @property
@@ -105,6 +107,9 @@ class Facts:
     now_ms: int
     holds: tuple[Hold, ...] = ()
     installed: str | None = None  #: None: cannot be read
+    given_up: str = ""  #: why it does not wait any longer; "": it waits
+    boot: str = ""  #: id of this boot
+    lost: str = ""  #: what is missing of the money that was unsent before
     unwell: str = ""  #: why the new version does not prove itself
     well_s: float = 0.0  #: how long without a break it did
     waited_s: float = 0.0  #: in this phase, within this run of the agent
@@ -209,7 +214,7 @@ def after(update: Update, verb: Verb, said: Said, reason: str, facts: Facts) -> 
 def _applying(update: Update, facts: Facts) -> Move:
     update = replace(update, held=())
     if facts.installed == update.version:
-        return Move(update=_into(update, facts, Phase.WAITING))
+        return Move(update=replace(_into(update, facts, Phase.WAITING), boot=facts.boot))
     if facts.installed and facts.installed == update.before and not _used_up(update):
         if facts.holds:  # the time between may have been long
             return Move(update=replace(update, held=facts.holds))
@@ -219,8 +224,10 @@ def _applying(update: Update, facts: Facts) -> Move:
 
 
 def _waiting(update: Update, facts: Facts) -> Move:
+    why = facts.lost or _fallen_back(update, facts)
     if update.starts > STARTS_MAX:
-        why = f"the agent was started {update.starts} times since"
+        why = why or f"the agent was started {update.starts} times since"
+    if why:
         return Move(update=_rolling_back(replace(update, reason=why), facts, "health"))
     if not facts.unwell and facts.well_s >= facts.commit_after_s:
         committing = _into(update, facts, Phase.COMMITTING)
@@ -231,12 +238,19 @@ def _waiting(update: Update, facts: Facts) -> Move:
     return Move(update=replace(update, reason=facts.unwell))
 
 
+def _fallen_back(update: Update, facts: Facts) -> str:
+    """A boot loader that counts its tries has gone back to the version from before."""
+    if not update.boot or facts.boot in ("", update.boot) or facts.installed != update.before:
+        return ""
+    return f"the terminal came back with {update.before} by itself"
+
+
 def _done(update: Update, verb: Verb, facts: Facts) -> Update:
     match verb:
         case Verb.PREPARE:
             return replace(_into(update, facts, Phase.PREPARED), reason="")
         case Verb.APPLY:
-            return replace(_into(update, facts, Phase.WAITING), reason="")
+            return replace(_into(update, facts, Phase.WAITING), reason="", boot=facts.boot)
         case Verb.COMMIT:
             return replace(_into(update, facts, Phase.COMMITTED), reason="")
         case _:
@@ -244,6 +258,9 @@ def _done(update: Update, verb: Verb, facts: Facts) -> Update:
 
 
 def _unless_held(update: Update, facts: Facts, phase: Phase, verb: Verb) -> Move:
+    if facts.holds and facts.given_up:
+        why = replace(update, held=(), reason=facts.given_up)
+        return Move(update=_failed(why, facts, verb, "not_needed"))
     if facts.holds:
         return Move(update=replace(update, held=facts.holds))
     begun = _into(replace(update, held=()), facts, phase)
@@ -275,6 +292,20 @@ def _failed(update: Update, facts: Facts, verb: Verb, rollback: str) -> Update:
 def _rolling_back(update: Update, facts: Facts, step: str) -> Update:
     """The next decision asks for it."""
     return replace(_into(update, facts, Phase.ROLLING_BACK), failed_step=str(step))
+
+
+def ended(update: Update, verb: Verb, by: str, facts: Facts) -> Update | None:
+    """The update by a person's word: kept now, or taken back. None: not in this phase."""
+    match update.phase, verb:
+        case Phase.WAITING, Verb.COMMIT:
+            return replace(_into(update, facts, Phase.COMMITTING), reason="")
+        case Phase.WAITING, Verb.ROLLBACK:
+            return _rolling_back(replace(update, reason=f"taken back by {by}"), facts, verb)
+        case ((Phase.PENDING | Phase.PREPARED), Verb.ROLLBACK):
+            given_up = replace(update, held=(), reason=f"called off by {by}")
+            return _failed(given_up, facts, verb, "not_needed")
+        case _:
+            return None
 
 
 def active(updates: Sequence[Update]) -> Update | None:

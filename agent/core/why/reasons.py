@@ -155,6 +155,11 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("what was updated before is still being read", "上次升级的结果还在读取"),
     ("no manifest names this file", "没有版本清单提到这个文件"),
     ("the manifest in force offers no such update", "有效的版本清单里没有这个升级"),
+    ("no such update is under way", "没有这个升级在进行"),
+    (
+        "{update} is {phase}: there is nothing to {verb} now",
+        "升级{update}处于{phase}：现在没有什么可做（{verb}）",
+    ),
     ("another update is under way: {update}", "已有升级正在进行：{update}"),
     ("Wait for its end.", "请等它结束。"),
     ("cannot read {path}: {reason}", "读不出{path}：{reason}"),

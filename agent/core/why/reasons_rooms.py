@@ -21,6 +21,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("{device} does not exist: check that the printer is plugged in and switched on, and that [printer] device names the right port", "{device}不存在：检查打印机是否插好并开机，核对 [printer] device"),
     ("{device} cannot be reached: {reason}", "{device}不可达：{reason}"),
     ("no right to open {device}: add the agent's user to the group that owns the port, often {group}", "无权打开{device}：把posagent的用户加入该端口所属的组，多为{group}"),
+    ("the sandbox the agent runs in does not let it open {device}: allow the device there (systemd: DeviceAllow= by `systemctl edit posagent`), and restart the agent", "posagent所在的沙箱不允许打开{device}：请在沙箱中放行该设备（systemd：用systemctl edit posagent加上DeviceAllow=），再重启posagent"),
     ("{device} is not a serial line with these settings: check [printer] device, baud and parity", "{device}不能用这些设置当串口：核对 [printer] device、baud 和 parity"),
     ("{device} exists but nothing is behind it (input/output error): check that [printer] device names the right port", "{device}存在但后面没有设备（读写出错）：核对 [printer] device"),
     ("{device} refuses the connection: the printer serves another program just now, often the payment app, or printing over the network is switched off in it", "{device}拒绝连接：打印机正被别的程序（多为收款应用）占用，或它的网络打印已关闭"),
@@ -90,6 +91,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("the kernel's description is not at {path}", "{path}没有内核的设备信息"),
     ("the kernel's boot id changed under us", "内核的启动编号中途变了"),
     ("adjtimex answered too little", "内核校时状态应答不全"),
+    (
+        "a damaged journal was put aside, and what is in it has not been counted",
+        "有损坏的账本被隔离，其中内容尚未统计",
+    ),
+    ("the journal was damaged: {what}", "账本曾损坏：{what}"),
     ("this C library has no adjtimex", "这个C库没有adjtimex"),
     # -- names, TLS --------------------------------------------------------------------------------
     ("{host} is not a host name", "{host}不是主机名"),

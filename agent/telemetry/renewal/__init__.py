@@ -124,9 +124,12 @@ class Renewal:
         return self._certificate
 
     async def _asked(self, what: str, told: Mapping[str, object]) -> dict[str, Any]:
+        from agent.offload import HOME
+
         def run() -> subprocess.CompletedProcess[bytes]:
             return subprocess.run(
                 [sys.executable, "-m", "agent.provision", what],
+                cwd=HOME,
                 input=json.dumps(told).encode(),
                 capture_output=True,
                 timeout=CHILD_S,

@@ -196,7 +196,13 @@ def _examine(config: Keypad, place: Place, node: Node, ask: Ask) -> None:
 
 def _problem(path: Path, error: OSError) -> NoKeypadError:
     match error.errno:
-        case errno.EACCES | errno.EPERM:
+        case errno.EPERM:  # of the device's own mode it would be EACCES
+            return NoKeypadError(
+                "permission",
+                f"the sandbox the agent runs in does not let it open {path}: allow the device "
+                "there (systemd: DeviceAllow= by `systemctl edit posagent`), and restart the agent",
+            )
+        case errno.EACCES:
             return NoKeypadError(
                 "permission",
                 f"no right to read {path}: add the agent's user to the group that owns it, "

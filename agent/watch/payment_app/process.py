@@ -93,6 +93,8 @@ class Processes:
         if not text.strip().isdigit():
             return None  # empty while it is being written, or left by a power cut
         one = self._process(int(text))
+        if one is None:
+            self._must_be_seen()
         if one is None or (target.named and not self._is(one.pid, target)):
             return None
         return one
@@ -113,7 +115,10 @@ class Processes:
             pids = [int(number) for number in numbers if number.isdigit()]
             if target.named:
                 pids = [pid for pid in pids if self._is(pid, target)]
-            return self._oldest(pids)
+            found = self._oldest(pids)
+            if found is None and numbers:
+                self._must_be_seen()
+            return found
         raise HiddenError(f"this system has no control group for {target.unit}")
 
     def _by_name(self, target: Target) -> Process | None:
@@ -123,12 +128,17 @@ class Processes:
         except OSError as error:
             raise HiddenError(f"{self._proc} cannot be listed: {error.strerror}") from error
         found = self._oldest([pid for pid in entries if pid != own and self._is(pid, target)])
-        if found is None and self._others_hidden():
+        if found is None:
+            self._must_be_seen()
+        return found
+
+    def _must_be_seen(self) -> None:
+        """What was not found may only be hidden from us. Raises HiddenError."""
+        if self._others_hidden():
             raise HiddenError(
                 "this system hides other users' processes (needs /proc without hidepid, the "
                 "capability CAP_SYS_PTRACE, or a hook for the component payment_app)"
             )
-        return found
 
     def _is(self, pid: int, target: Target) -> bool:
         folder = self._proc / str(pid)

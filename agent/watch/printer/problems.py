@@ -163,7 +163,13 @@ def not_opened(where: Where, error: Exception) -> NoReadingError:
     match number_of(error):
         case errno.ENOENT | errno.ENODEV | errno.ENXIO | errno.ENOTDIR | errno.ELOOP:
             return missing(where)
-        case errno.EACCES | errno.EPERM:
+        case errno.EPERM:  # of the device's own mode it would be EACCES
+            return NoReadingError(
+                "permission",
+                f"the sandbox the agent runs in does not let it open {name}: allow the device "
+                "there (systemd: DeviceAllow= by `systemctl edit posagent`), and restart the agent",
+            )
+        case errno.EACCES:
             return NoReadingError(
                 "permission",
                 f"no right to open {name}: add the agent's user to the group that owns the port, "

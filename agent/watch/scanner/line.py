@@ -274,7 +274,13 @@ def open_problem(path: str, error: Exception) -> NoAnswerError:
                 "device names the right port",
                 GONE,
             )
-        case errno.EACCES | errno.EPERM:
+        case errno.EPERM:  # of the device's own mode it would be EACCES
+            return NoAnswerError(
+                "permission",
+                f"the sandbox the agent runs in does not let it open {path}: allow the device "
+                "there (systemd: DeviceAllow= by `systemctl edit posagent`), and restart the agent",
+            )
+        case errno.EACCES:
             return NoAnswerError(
                 "permission",
                 f"no right to open {path}: add the agent's user to the group that owns the port, "

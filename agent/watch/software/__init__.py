@@ -23,7 +23,7 @@ from agent.watch.software.watcher import SoftwareWatcher
 if TYPE_CHECKING:
     from agent.config import Config
     from agent.core.money.journal import Backlog
-    from agent.watch.software.gathering import Health
+    from agent.watch.software.gathering import Health, Money
     from agent.watch.software.history import Rows
     from agent.watch.software.room import Room
     from agent.watch.software.updates import Updates
@@ -106,6 +106,7 @@ def room_of(
     versions: SoftwareWatcher,
     *,
     backlog: Callable[[], Awaitable[Backlog]],
+    money: Callable[[], Money],
     health: Health,
     clock: Clock,
     blocking: Blocking,
@@ -127,6 +128,7 @@ def room_of(
             Ports(
                 act=partial(_act, Path(config.hooks.actions_socket)),
                 backlog=backlog,
+                money=money(),
                 health=health,
                 versions=versions,
                 clock=clock,

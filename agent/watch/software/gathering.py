@@ -16,9 +16,10 @@ from agent.clock import Clock
 from agent.config.software import Software
 from agent.core.health.reading import Reading, Value
 from agent.core.health.tracker import Alarm, ComponentState
-from agent.core.moment import to_ms
+from agent.core.moment import Moment, to_ms
 from agent.core.money.journal import Backlog
 from agent.core.software import guard
+from agent.core.software.carried import Carried, Found, missing, told
 from agent.core.software.standing import Installed
 from agent.core.software.update import Alarmed, Facts, Phase, Update, unwell
 from agent.core.software.versions import compare
@@ -47,6 +48,13 @@ class Health(Protocol):
     def components(self) -> list[ComponentState]: ...
 
 
+class Money(Protocol):
+    """What is unsent before an update, and what is there of it afterwards. Raises StoreError."""
+
+    async def unsent(self) -> Carried | None: ...
+    async def found(self, before: Carried) -> Found: ...
+
+
 class Versions(Protocol):
     """The software watcher."""
 
@@ -62,6 +70,7 @@ class Ports:
 
     act: Acts
     backlog: Callable[[], Awaitable[Backlog]]
+    money: Money
     health: Health
     versions: Versions
     clock: Clock
@@ -75,6 +84,8 @@ class Gathering:
         self._config = config
         self._ports = ports
         self._limits = _limits(config)
+        self._looked = False
+        self._missing = ""
         self._well_ms: int | None = None
         self._phase_ms = 0  #: boot time of the phase's beginning in this run
 
@@ -88,11 +99,15 @@ class Gathering:
         now = self._ports.clock.now()
         installed = await self._installed(update)
         holds: tuple[guard.Hold, ...] = ()
+        given_up = lost = ""
         if update.phase in (Phase.PENDING, Phase.PREPARED, Phase.APPLYING):
             situation = await self._situation()
             holds = guard.holds(self._limits, situation, any_time=update.any_time)
+            waited_s = (now.wall_ms - update.phase_ms) / 1000 if now.trusted else 0.0
+            given_up = guard.given_up(self._limits, holds, max(waited_s, self._waited_s(now)))
         why = ""
         if update.phase is Phase.WAITING:
+            lost = await self._lost(update)
             why = unwell(update, installed, _alarmed(self._ports.health.alarms()))
             if why:
                 self._well_ms = None
@@ -105,10 +120,40 @@ class Gathering:
             installed=installed,
             unwell=why,
             well_s=well_s,
-            waited_s=(now.boot_ms - self._phase_ms) / 1000,
+            given_up=given_up,
+            boot=now.boot_id,
+            lost=lost,
+            waited_s=self._waited_s(now),
             commit_after_s=self._config.commit_after_s,
             rollback_after_s=self._config.rollback_after_s,
         )
+
+    def _waited_s(self, now: Moment) -> float:
+        return (now.boot_ms - self._phase_ms) / 1000
+
+    async def unsent(self) -> str:
+        """What the new version must find; "" where it cannot be told."""
+        try:
+            found = await self._ports.money.unsent()
+        except StoreError as error:
+            log.warning("event=update_money_unknown reason=%r", str(error))
+            return ""
+        return "" if found is None else found.text()
+
+    async def _lost(self, update: Update) -> str:
+        """What is missing of the money that was unsent before; looked at once in each run."""
+        if self._looked or (before := told(update.carried)) is None:
+            return self._missing
+        try:
+            found = await self._ports.money.found(before)
+        except StoreError as error:
+            log.warning("event=update_money_unknown reason=%r", str(error))
+            return ""
+        self._looked, self._missing = True, missing(before, found)
+        level = logging.CRITICAL if self._missing else logging.INFO
+        log.log(level, "event=update_money count=%d found=%d missing=%r",
+                before.count, found.count, self._missing)  # fmt: skip
+        return self._missing
 
     async def _installed(self, update: Update) -> str | None:
         """What is installed, in the words of the update where it is the same version."""
@@ -171,6 +216,8 @@ def _limits(config: Software) -> guard.Limits:
         start, end = config.update_hours.split("-")
         window = _minutes(start), _minutes(end)
     return guard.Limits(
+        policy=guard.Policy(config.update_unsent),
+        wait_s=config.update_unsent_wait_s,
         unsent_max=config.update_unsent_max,
         unsent_max_age_s=config.update_unsent_age_s,
         battery_min_percent=config.update_battery_percent,

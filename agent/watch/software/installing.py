@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.blocking import Blocking
     from agent.core.health.reading import Value
     from agent.core.money.journal import Record
-    from agent.core.software.update import Update
+    from agent.core.software.update import Update, Verb
     from agent.watch.software.updates import Request, Updates
     from agent.watch.software.watcher import View
 
@@ -78,6 +78,10 @@ class Installing:
     async def begin(self, request: Request, actor: str) -> Update:
         """Take a technician's word. Raises RequestError saying why not."""
         return await self.updates().begin(request, actor)
+
+    async def end(self, name: str, verb: Verb, actor: str) -> Update:
+        """A person's word on the one under way. Raises RequestError."""
+        return await self.updates().end(name, verb, actor)
 
     # -- the part -------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.core.software.standing import Known, VersionChanged
-    from agent.core.software.update import Update
+    from agent.core.software.update import Update, Verb
     from agent.watch.software.history import Sink
     from agent.watch.software.installing import Installing
     from agent.watch.software.updates import Request
@@ -45,6 +45,10 @@ class Room:
     async def begin(self, request: Request, actor: str) -> Update:
         """Begin an update. Raises RequestError."""
         return await self.part.begin(request, actor)
+
+    async def end(self, name: str, verb: Verb, actor: str) -> Update:
+        """Keep or take back the update under way. Raises RequestError."""
+        return await self.part.end(name, verb, actor)
 
     def subscribe(self, sink: Sink) -> None:
         """`sink` hears of every change of a version."""

@@ -29,6 +29,7 @@ from agent.core.software.update import (
     active,
     after,
     decide,
+    ended,
     resumed,
 )
 from agent.core.software.wanted import Offer
@@ -87,6 +88,7 @@ class Updates:
         self._facts = Gathering(config, ports)
         self._all: list[Update] | None = None  #: the oldest first; None: not read yet
         self._wake = asyncio.Event()
+        self._keeping = asyncio.Lock()
         self._beginning = asyncio.Lock()  #: between looking for one under way and having begun
 
     def none_begun(self) -> None:
@@ -148,13 +150,27 @@ class Updates:
             view = await self._ports.versions.look()
         except TimeoutError:
             raise RequestError("update.busy", "what is installed cannot be read now") from None
-        component, offer = self._meant(request, view)
+        component, offer = _meant(request, view, signed=self._signed)
         async with self._beginning:
             known = _none_under_way(self._all)  # another may have been begun meanwhile
             if any(one.update == offer.update and not _untouched(one) for one in known):
                 was = f"{offer.update} was begun before"
                 raise RequestError("update.known", was, field="update")
             return await self._begin(component, offer, actor, any_time=request.any_time)
+
+    async def end(self, name: str, verb: Verb, actor: str) -> Update:
+        """A person's word on the one under way. Raises RequestError."""
+        update = active(self._all or ())
+        if update is None or name not in ("", update.update):
+            raise RequestError("update.unknown", "no such update is under way", field="update")
+        facts = Facts(now_ms=self._ports.clock.now().wall_ms)
+        word = ended(update, verb, actor[:64], facts)
+        if word is None or not await self._keep(update, word):
+            said = f"{update.update} is {update.phase}: there is nothing to {verb} now"
+            raise RequestError("update.not_now", said)
+        log.warning("event=update_%s_asked update=%s actor=%s", verb, update.update, actor[:64])
+        self._wake.set()
+        return word
 
     # -- the part -------------------------------------------------------------------------------
 
@@ -207,6 +223,9 @@ class Updates:
                 return await self._begin_wanted()
         facts = await self._facts.of(update)
         move = decide(update, facts)
+        if move.verb is Verb.APPLY and not move.update.carried:
+            carried = await self._facts.unsent()
+            move = replace(move, update=replace(move.update, carried=carried))
         if not await self._keep(update, move.update):
             return TURN_S
         if move.verb is None:
@@ -214,20 +233,13 @@ class Updates:
                 return 0
             if move.update.held != update.held:
                 self._ports.versions.look_again()
-            return self._rest_s(move.update, facts)
+            return _rest_s(move.update, facts)
         said, reason = await self._ask(move.verb, move.update)
         facts = replace(facts, now_ms=self._ports.clock.now().wall_ms)
         answered = after(move.update, move.verb, said, reason, facts)
         if not await self._keep(move.update, answered):
             return TURN_S
         return 0 if answered.phase is not move.update.phase else TURN_S
-
-    def _rest_s(self, update: Update, facts: Facts) -> float:
-        if update.phase is Phase.WAITING and not facts.unwell:
-            return min(TURN_S, max(0.1, facts.commit_after_s - facts.well_s))
-        if update.phase is Phase.WAITING:
-            return min(TURN_S, max(0.1, facts.rollback_after_s - facts.waited_s))
-        return TURN_S
 
     async def _ask(self, verb: Verb, update: Update) -> tuple[Said, str]:
         fields: dict[str, object] = {"update": update.update}
@@ -300,36 +312,6 @@ class Updates:
         self._wake.set()
         return update
 
-    def _meant(self, request: Request, view: View) -> tuple[str, Offer]:
-        """What a request is about. Raises RequestError."""
-        for component, one in view.wanted.items():
-            offer = one.offer
-            if offer is None:
-                continue
-            if request.update and offer.update == request.update:
-                return component, offer
-            if request.sha256 and offer.sha256 == request.sha256:
-                return component, replace(offer, file=request.file or offer.file)
-        if self._signed or not request.file:
-            raise RequestError(
-                "update.unknown",
-                "the manifest in force offers no such update",
-                field="update" if request.update else "file",
-            )
-        if not request.component or not request.version:
-            raise RequestError("update.unnamed", "no manifest names this file", field="component")
-        if not request.sha256 or not request.size_bytes:
-            lacks = "size_bytes" if request.sha256 else "sha256"
-            raise RequestError("update.unnamed", f"no manifest tells its {lacks}", field=lacks)
-        return request.component, Offer(
-            update=request.update or f"{request.sha256[:32]}",
-            package=request.component,
-            version=request.version,
-            file=request.file,
-            sha256=request.sha256,
-            size_bytes=request.size_bytes,
-        )
-
     # -- keeping --------------------------------------------------------------------------------
 
     async def _keep(self, old: Update | None, new: Update) -> bool:
@@ -339,6 +321,12 @@ class Updates:
         """
         if new == old:
             return True
+        async with self._keeping:
+            return await self._kept(old, new)
+
+    async def _kept(self, old: Update | None, new: Update) -> bool:
+        if old is not None and not any(one is old for one in self._all or ()):
+            return False  # a person has said something else meanwhile
         known = [new if one is old else one for one in self._all or ()]
         if old is None:
             known = [*(one for one in self._all or () if one.update != new.update), new]
@@ -380,6 +368,45 @@ def _none_under_way(known: list[Update] | None) -> list[Update]:
     if (under_way := active(known)) is not None:
         raise RequestError("update.busy", f"another update is under way: {under_way.update}")
     return known
+
+
+def _meant(request: Request, view: View, *, signed: bool) -> tuple[str, Offer]:
+    """What a request is about. Raises RequestError."""
+    for component, one in view.wanted.items():
+        offer = one.offer
+        if offer is None:
+            continue
+        if request.update and offer.update == request.update:
+            return component, offer
+        if request.sha256 and offer.sha256 == request.sha256:
+            return component, replace(offer, file=request.file or offer.file)
+    if signed or not request.file:
+        raise RequestError(
+            "update.unknown",
+            "the manifest in force offers no such update",
+            field="update" if request.update else "file",
+        )
+    if not request.component or not request.version:
+        raise RequestError("update.unnamed", "no manifest names this file", field="component")
+    if not request.sha256 or not request.size_bytes:
+        lacks = "size_bytes" if request.sha256 else "sha256"
+        raise RequestError("update.unnamed", f"no manifest tells its {lacks}", field=lacks)
+    return request.component, Offer(
+        update=request.update or f"{request.sha256[:32]}",
+        package=request.component,
+        version=request.version,
+        file=request.file,
+        sha256=request.sha256,
+        size_bytes=request.size_bytes,
+    )
+
+
+def _rest_s(update: Update, facts: Facts) -> float:
+    if update.phase is Phase.WAITING and not facts.unwell:
+        return min(TURN_S, max(0.1, facts.commit_after_s - facts.well_s))
+    if update.phase is Phase.WAITING:
+        return min(TURN_S, max(0.1, facts.rollback_after_s - facts.waited_s))
+    return TURN_S
 
 
 def _untouched(update: Update) -> bool:

@@ -145,4 +145,21 @@ CAUSES: tuple[Cause, ...] = (
             "Name or number of the settlement account may be wrong; payouts would come back",
         ),
     ),
+    entry(
+        "config.identity_copied",
+        "O",
+        Owner.TECHNICIAN,
+        (
+            "终端身份随系统镜像被复制到了另一台硬件",
+            "identity and store were copied to other hardware",
+        ),
+        (
+            "停止服务后决定：换过主板的同一终端，执行posagent provision adopt --replace；克隆镜像，用--fresh",
+            "Stop the agent, then posagent provision adopt: --replace for the same terminal repaired, --fresh for another one's image",
+        ),
+        (
+            "本机的存储和编号来自另一台硬件[（不同：{hardware_other}）][，{inherited_since}发现]；带来的未上送交易已暂停，只查询不上送；新交易照常",
+            "This terminal's store comes from other hardware[ ({hardware_other})][, found {inherited_since}]: unsent payments from there are held, new ones go on",
+        ),
+    ),
 )

@@ -15,8 +15,8 @@ CAUSES: tuple[Cause, ...] = (
             "Find the terminal with the same device_id and give one of them an id and certificate of its own[ (broker: {endpoint})]",
         ),
         (
-            "远程管理服务器[{endpoint}]断开了本机，因为另一台终端以同一编号登录",
-            "The fleet's broker[ {endpoint}] ended this terminal's connection because another one signed in with the same id",
+            "远程管理服务器[{endpoint}]断开了本机，因为另一台终端以同一编号登录[；本机自{inherited_since}起运行在另一台硬件上：复制品是本机]",
+            "The fleet's broker[ {endpoint}] ended this connection: another terminal signed in with the same id[; this one is the copy (since {inherited_since})]",
         ),
     ),
     entry(

@@ -128,4 +128,18 @@ CAUSES: tuple[Cause, ...] = (
             "posagent on this terminal is not fully running[: {part}][: {component}][ ({reason})][, since {since}]; stored payments are safe",
         ),
     ),
+    entry(
+        "security.exposed_files",
+        "O",
+        Owner.TECHNICIAN,
+        ("本机文件权限不当", "files open to others"),
+        (
+            "执行posagent config check列出的命令[，先执行：{exposed_command}]",
+            "Run the commands posagent config check names[, first: {exposed_command}]",
+        ),
+        (
+            "其他用户可以改动或读取posagent的文件[：{exposed_path}][，共{exposed}处]；交易照常保存和上送",
+            "Others can change or read files of posagent[: {exposed_path}][; {exposed} in all]; payments are stored and sent as before",
+        ),
+    ),
 )

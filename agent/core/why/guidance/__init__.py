@@ -46,10 +46,13 @@ _FILES: Mapping[str, str] = {
     "fleet": "fleet",
 }
 #: Codes that stand in another chapter than the rest of their name.
-_ELSEWHERE: Mapping[str, str] = dict.fromkeys(
-    ("software.agent_frozen", "account.check_with_bank", "platform.check_with_platform"),
-    "operation",
-)
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("software.agent_frozen", "account.check_with_bank", "platform.check_with_platform"),
+        "operation",
+    ),
+    "security.exposed_files": "software",
+}
 
 #: All files, in the order of the catalogue.
 FILES = tuple(dict.fromkeys(_FILES.values()))

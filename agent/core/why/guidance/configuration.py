@@ -45,4 +45,8 @@ GUIDANCE = read((
      ("拿开户许可或银行卡，对照收单机构登记的户名、账号、开户行，一个字都不能差。", "Hold the bank's papers beside the name, number and branch the acquirer has on file; not one character may differ."),
      ("您的付款已成功，这是我们和银行之间的事。", "Your payment is complete; this is between us and our bank."),
      ("清算款被退回一次", "one payout has come back")),
+    ("config.identity_copied", "fleet", "device serial tid",
+     ("先别放行暂停的交易；问清是换过主板，还是用别的终端的镜像装的，核对机身序列号。", "Release nothing yet; find out whether a board was changed or another terminal's image put on, and note the number on the case."),
+     ("可以正常付款，机器编号要核对一下。", "Payments work; the terminal's number has to be checked."),
+     ("原终端仍在使用，或查不到原终端", "the first terminal is still in use, or cannot be found")),
 ))  # fmt: skip

@@ -41,4 +41,8 @@ GUIDANCE = read((
      ("重启posagent服务一次；等一分钟再看状态，未上送笔数应保持不变。", "Restart the posagent service once; a minute later the unsent count must be what it was."),
      ("后台程序在恢复，收款照常。", "A background program recovers, payments work."),
      ("重启后同一部分又停", "the same part stops again")),
+    ("security.exposed_files", "vendor", "serial version file",
+     ("照列出的命令逐条执行，再查一次；若是出厂就这样，记下路径报厂商。", "Run each command it lists and check again; if it left the factory like that, note the path for the vendor."),
+     ("（设备内部设置，收款照常。）", "(A setting inside the device, payments work.)"),
+     ("改好后又变回去，或不知谁改的", "it comes back after being put right, or nobody knows who did it")),
 ))  # fmt: skip
