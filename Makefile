@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types kill fuzz crash crash-hour crash-long exactly-once \
-	exactly-once-long confusion causes storm fleet-kills rig bench bench-quick bench-million hardware-day docs contracts clean
+	exactly-once-long confusion causes storm fleet-kills packages-arm android recipes rig rig-packages power-cuts updates packages bench bench-quick bench-million hostile hardware-day docs contracts clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -23,6 +23,7 @@ test: $(DEV_STAMP) ## all tests; says what this machine could not run
 	@sh packaging/ci/rabbitmq.sh
 	@sh packaging/ci/network.sh
 	@sh packaging/ci/browser.sh
+	@sh packaging/ci/android.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 check: $(DEV_STAMP) ## format, lint, types, import rule, branch coverage of core
@@ -62,6 +63,9 @@ exactly-once: $(DEV_STAMP) ## 100,000 payments over lines that misbehave (ONCE="
 exactly-once-long: $(DEV_STAMP) ## a million of them; writes docs/reports/exactly-once.md
 	$(BIN)/python -m tests.exactly_once --long --report docs/reports/exactly-once.md
 
+updates: $(DEV_STAMP) ## an update to a newer journal and back, killed at every step; writes its report
+	$(BIN)/python -m tests.updates --report docs/reports/updates.md
+
 confusion: $(DEV_STAMP) ## 60 faults in network namespaces: what was done, what was reported (root; CONFUSION="--quick")
 	@sh packaging/ci/broker.sh
 	@sh packaging/ci/network.sh
@@ -81,9 +85,25 @@ fleet-kills: $(DEV_STAMP) ## 10,000 messages while brokers, line and agent are k
 	@sh packaging/ci/rabbitmq.sh
 	$(BIN)/python -m tests.fleet_rig.kills --report docs/reports/fleet-kills.md $(KILLS)
 
+packages: $(DEV_STAMP) ## the Debian packages built, judged, installed, refused, forced (root, minutes); writes docs/reports/debian.md (PACKAGES=--quick: a share)
+	@sh packaging/ci/packages.sh
+	$(BIN)/python -m tests.packages --report docs/reports/debian.md $(PACKAGES)
+
 rig: $(DEV_STAMP) ## the daemon in a virtual machine with kernel USB devices (root, qemu); writes docs/reports/rig.md
 	@sh packaging/ci/rig.sh
 	$(BIN)/python -m tests.rig --report docs/reports/rig.md $(RIG)
+
+rig-packages: $(DEV_STAMP) ## the Debian package in a virtual machine: upgrade, refusals, 256 MB (root, half an hour); writes docs/reports/rig-packages.md
+	@sh packaging/ci/rig.sh
+	$(BIN)/python -m tests.rig packages --report docs/reports/rig-packages.md $(RIG)
+
+power-cuts: $(DEV_STAMP) ## 50 power cuts under load in a virtual machine (root, qemu); writes docs/reports/power-cuts.md
+	@sh packaging/ci/rig.sh
+	$(BIN)/python -m tests.powercut --report docs/reports/power-cuts.md $(CUTS)
+
+packages-arm: $(DEV_STAMP) ## arm64 and armhf packages built, installed and run under qemu-user (root, minutes); writes docs/reports/packages.md (ARM="--arch armhf": a share)
+	@sh packaging/ci/bundle.sh
+	$(BIN)/python -m tests.emulated --report docs/reports/packages.md $(ARM)
 
 bench: $(DEV_STAMP) ## memory, idle cost, start, durable accept, drain: ratios against floors and peers
 	@sh packaging/ci/broker.sh
@@ -94,8 +114,18 @@ bench-quick: $(DEV_STAMP) ## the same in a minute, rougher
 	@sh packaging/ci/broker.sh
 	$(BIN)/python -m tests.bench --quick
 
+hostile: $(DEV_STAMP) ## 10,000 slow clients and every hostile request against the daemon; writes docs/reports/hostile.md
+	$(BIN)/python -m tests.hostile --report docs/reports/hostile.md
+
 hardware-day: $(DEV_STAMP) ## 24 simulated hours of faulty printers each; writes docs/reports/hardware-day.md
 	$(BIN)/python -m tests.hardware.day --report docs/reports/hardware-day.md $(DAY)
+
+android: $(DEV_STAMP) ## the bundle in a root that looks like Android, and the samples; writes docs/reports/android.md (root)
+	@sh packaging/ci/android.sh --kotlin
+	$(BIN)/python -m tests.android --report docs/reports/android.md $(ANDROID)
+
+recipes: $(DEV_STAMP) ## the Yocto layer read by a linter of its trade
+	$(BIN)/python -m tests.recipes
 
 bench-million: $(DEV_STAMP) ## a million payments queued: first upload, memory, status, longest read (minutes, 3 GB)
 	@sh packaging/ci/broker.sh
