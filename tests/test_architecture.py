@@ -20,7 +20,7 @@ LEVEL = {
     "core": 1,
     "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
     "logs": 2, "identity": 2, "durable": 2, "bundles": 2, "removable": 2, "blocking": 2,
-    "offload": 2,
+    "offload": 2, "exposure": 2, "inherited": 2, "deadman": 2, "hardware": 2,
     "store": 3, "uplink": 3, "watch": 3, "telemetry": 3, "local": 3, "actions": 3,
     "conformance": 3, "provision": 3,
     "supervise": 3,

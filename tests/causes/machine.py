@@ -171,4 +171,31 @@ def _all(pids: list[int], do: Callable[[int], object]) -> None:
         do(pid)
 
 
-SCENES = (frozen, body, flash, worn, devices)
+def exposed(bench: Bench) -> None:
+    """A file of the store that others may write."""
+    with HostThread() as host, Daemon() as daemon:
+        daemon.configure(QUIET + AT_ONCE, url=host.host.url)
+        daemon.start()
+        daemon.stop()
+        (daemon.state_dir / "state.db").chmod(0o666)
+        daemon.start()
+        bench.proved(daemon, "security.exposed_files", "state.db made writable for all")
+
+
+def copied(bench: Bench) -> None:
+    """The state directory of one machine, put into another."""
+    from tests.process.test_hardware import machine as numbered
+
+    with HostThread() as host, Daemon() as daemon:
+        root = numbered(daemon.home / "machine", 1)
+        daemon.configure(QUIET + f'[system]\nroot = "{root}"\n' + AT_ONCE, url=host.host.url)
+        daemon.start()
+        daemon.stop()
+        numbered(root, 2)
+        daemon.start()
+        bench.proved(
+            daemon, "config.identity_copied", "store of one machine started on another's marks"
+        )
+
+
+SCENES = (frozen, body, flash, worn, exposed, copied, devices)

@@ -212,3 +212,40 @@ def test_nothing_is_left_scheduled_when_idle(tmp_path: Path) -> None:
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scene())
+
+
+def test_a_socket_that_was_handed_over_is_served_and_left_to_its_maker(tmp_path: Path) -> None:
+    """Its file and mode stay as they were made; the link to it comes and goes with the server."""
+    made, link = tmp_path / "made", tmp_path / "api.sock"
+    link.symlink_to(tmp_path / "of an earlier life")
+
+    async def scene(path: Path) -> None:
+        async with asyncio.timeout(10):
+            server = Server(hello)
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(made))
+                made.chmod(0o604)
+                await server.start_handed(sock.dup(), path)
+                assert (await one(str(path), get()))[0] == 200
+                await server.close()
+            assert stat.S_IMODE(made.stat().st_mode) == 0o604
+            made.unlink()
+
+    asyncio.run(scene(link))
+    assert not link.is_symlink()
+    asyncio.run(scene(made))
+
+
+def test_a_link_never_takes_the_place_of_something_else(tmp_path: Path) -> None:
+    """A file at `run_dir/api.sock` is an operator's mistake, also where init makes the socket."""
+    (tmp_path / "api.sock").write_text("precious")
+
+    async def scene() -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "made"))
+        with pytest.raises(OperatorError) as caught:
+            await Server(hello).start_handed(sock, tmp_path / "api.sock")
+        assert caught.value.code == "http.socket_unusable"
+
+    asyncio.run(scene())
+    assert (tmp_path / "api.sock").read_text() == "precious"

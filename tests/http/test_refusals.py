@@ -53,6 +53,12 @@ REFUSED = {
         400,
         "request.malformed",
     ),
+    "folded length": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n 5\r\n\r\nabcde",
+        400,
+        "request.malformed",
+    ),
+    "folded header": (get("/", "X-A: a\r\n\tb").encode(), 400, "request.malformed"),
     "gzip, chunked": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         501,

@@ -57,20 +57,41 @@ FORBIDDEN = {
     "agent.watch.quality.facts": "a radio, where one is seen",
     "jeepney": "a modem that ModemManager has",
     "agent.watch.scanner.watcher": "a scanner, where one is configured",
+    "agent.cli.app": "the command line",
+    "agent.cli.arguments": "the command line",
+    "agent.offloaded": "children only",
+    "agent.provision": "children only",
     "amqtt": "the demo's broker",
+    "argparse": "the command line",
+    "calendar": "http.cookies, email.utils",
+    "concurrent.futures.process": "an executor of processes",
+    "csv": "importlib.metadata, lists of settlements",
     "cryptography": "child processes only",
+    "difflib": "a configuration with a mistake",
     "email": "urllib.request, email.utils",
+    "fractions": "statistics",
+    "html": "http.server",
     "http.client": "urllib.request",
     "importlib.metadata": "a version read from the distribution",
     "importlib.resources": "a file read from the package",
+    "logging.handlers": "a log on a network",
     "lzma": "shutil, tempfile",
+    "multiprocessing": "an executor of processes",
+    "pickle": "multiprocessing, logging.handlers",
+    "pydoc": "a debugger",
     "rich": "the command line's tables",
     "shutil": "argparse, tempfile",
+    "statistics": "figures, made in a process of their own",
+    "tarfile": "bundles, made in a process of their own",
     "tempfile": "urllib.request",
     "trustme": "the demo's certificates",
     "urllib.request": "paho",
     "urllib3": "never",
+    "xml": "xmlrpc, logging",
+    "zipfile": "importlib.metadata",
 }
+#: Modules of ours, and all, with some room for what the interpreter's version adds by itself.
+OURS_MAX, ALL_MAX = 400, 650
 
 
 def test_a_quiet_daemon_is_small() -> None:
@@ -93,6 +114,9 @@ def test_a_quiet_daemon_is_small() -> None:
         if any(module == name or module.startswith(f"{name}.") for module in loaded)
     }
     assert not found
+    ours = sum(name.partition(".")[0] == "agent" for name in loaded)
+    assert 100 < ours <= OURS_MAX
+    assert ours < len(loaded) <= ALL_MAX
 
 
 def test_no_class_is_made_the_expensive_way() -> None:

@@ -3,6 +3,7 @@
 Makes the image where there is none, builds the wheel, boots, collects what the guest reports and
 judges it. Ends with 0 when every check held and every control failed as it must, with 1 when not,
 with 2 when the machine could not be run at all. Whatever happens, the emulator is gone afterwards.
+`python -m tests.rig packages` is the second course: the Debian package (tests/rig/packages.py).
 """
 
 from __future__ import annotations
@@ -103,4 +104,8 @@ def _after(seconds: float | None) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["packages"]:
+        from tests.rig.packages import main as packages
+
+        sys.exit(packages(sys.argv[2:]))
     sys.exit(main())

@@ -76,6 +76,10 @@ ExecStart=/bin/sh {PAYLOAD}/start
 StandardOutput=journal+console
 StandardError=journal+console
 """
+FSTAB = f"""\
+/dev/vda / ext4 defaults,noatime 0 0
+/dev/vdb {PAYLOAD} ext4 ro 0 0
+"""
 SHRUNK = ("usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt", "var/lib/apt")
 
 Say = Callable[[str], None]
@@ -99,7 +103,9 @@ def built(say: Say) -> Image:
     """The image for this checkout's dependencies: from the cache, or made now (minutes)."""
     requirements = _requirements()
     suite, sources = _mirror()
-    recipe = repr((suite, PACKAGES, INITRD_MODULES, MASKED, UNIT, SHRUNK, requirements, DISK_MB))
+    recipe = repr(
+        (suite, PACKAGES, INITRD_MODULES, MASKED, UNIT, FSTAB, SHRUNK, requirements, DISK_MB)
+    )
     place = CACHE / f"image-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with _alone():
@@ -126,20 +132,14 @@ def made_payload(scratch: Path, only: str) -> Path:
             shutil.copy(file, guest / file.name)
     shutil.copy(ROOT / "tests" / "rig" / "guest" / "start", tree / "start")
     (tree / "only").write_text(only, "utf-8")
-    with tempfile.TemporaryDirectory(dir=scratch) as copied:
-        # A build leaves files beside the source; the checkout stays as it is.
-        source = Path(copied) / "source"
-        source.mkdir()
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, source / name)
-        shutil.copytree(ROOT / "agent", source / "agent", ignore=shutil.ignore_patterns("__pyc*"))
-        _run(
-            [
-                *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
-                *("--wheel-dir", str(tree / "wheels"), str(source)),
-            ],
-            "building the wheel",
-        )
+    # The build leaves nothing beside the source.
+    _run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *("--wheel-dir", str(tree / "wheels"), str(ROOT)),
+        ],
+        "building the wheel",
+    )
     return _made_disk(tree, scratch / "payload.ext4", 64)
 
 
@@ -197,9 +197,7 @@ def _install_dependencies(tree: Path, scratch: Path, python: str, requirements: 
 
 def _settle(tree: Path) -> None:
     """The guest's own configuration."""
-    (tree / "etc/fstab").write_text(
-        f"/dev/vda / ext4 defaults,noatime 0 0\n/dev/vdb {PAYLOAD} ext4 ro 0 0\nutf-8",
-    )
+    (tree / "etc/fstab").write_text(FSTAB, "utf-8")
     (tree / PAYLOAD.lstrip("/")).mkdir(exist_ok=True)
     (tree / "etc/hostname").write_text("rig\n", "utf-8")
     (tree / "etc/hosts").write_text("127.0.0.1 localhost rig\n", "utf-8")

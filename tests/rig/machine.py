@@ -1,7 +1,8 @@
 """The virtual machine: one niced qemu in software emulation, and what it says.
 
 Knows nothing of the checks. The guest's console goes to one file, its results to another (a second
-serial port, one JSON object a line); nothing goes in. The machine has no network card at all.
+serial port, one JSON object a line); nothing goes in. The machine has no network card unless it is
+asked for.
 """
 
 from __future__ import annotations
@@ -37,20 +38,41 @@ class MachineError(Exception):
 class Machine:
     """Booted on entering, gone after leaving whatever happened in between."""
 
-    def __init__(self, image: Image, payload: Path, scratch: Path) -> None:
+    def __init__(
+        self,
+        image: Image,
+        payload: Path,
+        scratch: Path,
+        *,
+        memory_mb: int = MEMORY_MB,
+        kept_disks: tuple[Path, ...] = (),
+        network: bool = False,
+        root: str = "rw",
+    ) -> None:
+        """`kept_disks`: what is written to them stays; the first is the system disk instead of the
+        image's. `network`: a card, and this machine's loopback as 10.0.2.2.
+        """
+        system = f"file={image.disk},format=raw,if=virtio,snapshot=on"
+        more: list[str] = []
+        if kept_disks:
+            system = f"file={kept_disks[0]},format=raw,if=virtio"
+        for disk in kept_disks[1:]:
+            more += ["-drive", f"file={disk},format=raw,if=virtio"]
         self.console = scratch / "console.log"
         self.results = scratch / "results.jsonl"
         self._command = [
             # Killed with the harness, even if that one is killed with -9.
             "setpriv", "--pdeathsig", "KILL", "nice", "-n", str(NICE),
             "qemu-system-x86_64", *MACHINE,
-            "-smp", "1", "-m", str(MEMORY_MB), "-nic", "none", "-display", "none",
+            "-smp", "1", "-m", str(memory_mb), "-display", "none",
+            "-nic", "user,model=virtio-net-pci" if network else "none",
             "-monitor", "none", "-no-reboot",
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
-            "-append", KERNEL_LINE,
+            "-append", KERNEL_LINE.replace(" rw ", f" {root} "),
             # Writes to the system disk go to a temporary file: the image stays as it was made.
-            "-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on",
+            "-drive", system,
             "-drive", f"file={payload},format=raw,if=virtio,readonly=on",
+            *more,
             "-object", "rng-random,id=rng,filename=/dev/urandom",
             "-device", "virtio-rng-pci,rng=rng",
             "-serial", f"file:{self.console}",

@@ -162,7 +162,7 @@ def test_a_migration_that_fails_changes_nothing(
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "schema_sum", cut)
+        patched.setattr(migrate, "write_down", cut)
         db = opening.connect(state / "journal.db")
         with pytest.raises(sqlite3.OperationalError):
             migrate.migrate(db, state / "journal.db", 1, (state / "row.key").read_bytes())

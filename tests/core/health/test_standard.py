@@ -86,7 +86,13 @@ SOFTWARE: dict[str, Value] = {
     "update_state": "none",
     "update_waiting": "no",
 }
-AGENT: dict[str, Value] = {"clock_trusted": True, "part_restarts": 0, "frozen_s": 0}
+AGENT: dict[str, Value] = {
+    "clock_trusted": True,
+    "part_restarts": 0,
+    "frozen_s": 0,
+    "inherited": False,
+    "exposed": 0,
+}
 FLEET: dict[str, Value] = {
     "connected": True,
     "duplicate_id": False,
@@ -239,6 +245,7 @@ def test_an_empty_reading_tells_nothing(component: str) -> None:
         ("software", {"update_state": "failed"}, {"software.update_failed"}),
         ("agent", {"part_restarts": 3}, {"software.agent_degraded"}),
         ("agent", {"frozen_s": 600}, {"software.agent_frozen"}),
+        ("agent", {"inherited": True}, {"config.identity_copied"}),
         ("inspection", {"overdue": True}, {"inspection.overdue"}),
         ("fleet", {"duplicate_id": True}, {"fleet.duplicate_id"}),
         ("fleet", {"not_authorised": True}, {"fleet.not_authorised"}),

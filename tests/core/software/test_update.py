@@ -21,6 +21,7 @@ from agent.core.software.update import (
     active,
     after,
     decide,
+    ended,
     resumed,
     unwell,
 )
@@ -274,3 +275,43 @@ def test_what_is_over_stays_over(phase: Phase) -> None:
     assert decide(over, FACTS).update is over
     assert active([over]) is None
     assert active([over, NEW]) is NEW
+
+
+def test_a_boot_loader_that_went_back_by_itself_is_believed_at_once() -> None:
+    """Another boot with the version from before: taken back, without waiting for its health."""
+    waiting = replace(NEW, phase=Phase.WAITING, boot="b1")
+    fallen = replace(FACTS, installed="1.0", boot="b2", unwell="installed is 1.0")
+    moved = decide(waiting, fallen).update
+    assert (moved.phase, moved.failed_step) == (Phase.ROLLING_BACK, "health")
+    assert moved.reason == "the terminal came back with 1.0 by itself"
+    for still in (
+        replace(fallen, boot="b1"),  # the boot it was applied in
+        replace(fallen, boot=""),
+        replace(fallen, installed="2.0", unwell=""),
+    ):
+        assert decide(waiting, still).update.phase is Phase.WAITING
+    assert decide(replace(waiting, boot=""), fallen).update.phase is Phase.WAITING
+
+
+def test_a_persons_word_counts_where_it_can() -> None:
+    """Each phase and each word: what it becomes, or None."""
+    becomes = {
+        (Phase.WAITING, Verb.COMMIT): Phase.COMMITTING,
+        (Phase.WAITING, Verb.ROLLBACK): Phase.ROLLING_BACK,
+        (Phase.PENDING, Verb.ROLLBACK): Phase.FAILED,
+        (Phase.PREPARED, Verb.ROLLBACK): Phase.FAILED,
+    }
+    for phase in Phase:
+        for verb in (Verb.COMMIT, Verb.ROLLBACK):
+            word = ended(replace(NEW, phase=phase), verb, "anna", FACTS)
+            assert (word and word.phase) == becomes.get((phase, verb))
+
+
+def test_held_by_money_for_too_long_is_over() -> None:
+    """Nothing was changed, and the reason is told."""
+    held = replace(FACTS, holds=(Hold(word="unsent", found="3"),), given_up="refused: money")
+    moved = decide(NEW, held)
+    assert (moved.verb, moved.update.phase, moved.update.rollback) == (
+        None, Phase.FAILED, "not_needed",
+    )  # fmt: skip
+    assert moved.update.reason == "refused: money"

@@ -108,6 +108,16 @@ def test_said_in_chinese(english: str, chinese: str) -> None:
     assert in_chinese(english) == chinese
 
 
+def test_a_closed_device_is_said_in_chinese() -> None:
+    """The sandbox's word on a device, with what to do."""
+    said = in_chinese(
+        "the sandbox the agent runs in does not let it open /dev/usb/lp0: allow the device there "
+        "(systemd: DeviceAllow= by `systemctl edit posagent`), and restart the agent"
+    )
+    assert said.startswith("posagent所在的沙箱不允许打开/dev/usb/lp0：")
+    assert "DeviceAllow=" in said
+
+
 def test_in_a_sentence() -> None:
     """The reason follows the language of the sentence it stands in."""
     text = Text("不通：{error}", "down: {error}")

@@ -158,7 +158,7 @@ def test_a_file_is_no_device_and_a_missing_node_is_absent(tmp_path: Path) -> Non
     ("number", "finding", "words"),
     [
         (errno.EACCES, "permission", "usually input"),
-        (errno.EPERM, "permission", "usually input"),
+        (errno.EPERM, "permission", "DeviceAllow="),
         (errno.ENODEV, "gone", "not there"),
         (errno.ENXIO, "gone", "not there"),
         (errno.ENOENT, "gone", "not there"),

@@ -71,6 +71,15 @@ def test_where_others_are_hidden_nothing_is_claimed(machine: Machine) -> None:
     (machine.root / "proc/1/stat").unlink()
     with pytest.raises(HiddenError, match="hidepid"):
         machine.find(process="pay")
+    (machine.root / "pay.pid").write_text("20\n")
+    group = machine.root / "sys/fs/cgroup/system.slice/pay.service"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("20\n")
+    for how in ({"pid_file": "/pay.pid"}, {"unit": "pay.service"}):
+        with pytest.raises(HiddenError, match="hidepid"):
+            machine.find(**how)
+    (group / "cgroup.procs").write_text("")
+    assert machine.find(unit="pay.service") is None  # nobody is in it, hidden or not
 
 
 def test_by_pid_file(machine: Machine) -> None:

@@ -364,6 +364,7 @@ def test_a_file_that_is_no_serial_line_is_said_to_be(tmp_path: Path) -> None:
     [
         (PermissionError(errno.EACCES, "Permission denied"), "permission"),
         (serial.SerialException(errno.EACCES, "could not open port"), "permission"),
+        (serial.SerialException(errno.EPERM, "could not open port"), "permission"),
         (OSError(errno.EBUSY, "Device or resource busy"), "busy"),
         (OSError(errno.ENODEV, "No such device"), "missing"),
         (OSError(errno.EIO, "Input/output error"), "no_hardware"),

@@ -197,6 +197,7 @@ def test_its_id_names_the_language(tmp_path: Path) -> None:
     ("number", "finding"),
     [
         (errno.EACCES, "permission"),
+        (errno.EPERM, "permission"),
         (errno.ENODEV, "missing"),
         (errno.ENXIO, "missing"),
         (errno.EIO, "no_hardware"),
@@ -217,6 +218,8 @@ def test_every_refused_open_has_its_own_reason(tmp_path: Path, number: int, find
     outcome = asyncio.run(PrinterWatcher(config, Threads(), link, time.monotonic).read())
     assert unknown(outcome).evidence["finding"] == finding
     assert str(node) in unknown(outcome).reason
+    assert ("DeviceAllow=" in unknown(outcome).reason) == (number == errno.EPERM)
+    assert ("group" in unknown(outcome).reason) == (number == errno.EACCES)
 
 
 def test_the_form_of_the_device_picks_the_link(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import subprocess
@@ -321,15 +322,20 @@ def test_another_scanner_in_its_place_is_recognised(tmp_path: Path) -> None:
     at_desk(tmp_path, scenario, "datalogic", dialect="auto", answer_timeout_s=1.0)
 
 
-def test_permission_denied_names_the_group(tmp_path: Path) -> None:
-    """No right to open is unknown, with what to do."""
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "often dialout"), (errno.EPERM, "DeviceAllow=")]
+)
+def test_a_refused_open_names_the_group_or_the_sandbox(
+    tmp_path: Path, number: int, words: str
+) -> None:
+    """No right to open is unknown, with what to do: the mode's word is not the sandbox's."""
 
     def refuse(*_: object) -> object:
-        raise PermissionError(13, "Permission denied")
+        raise PermissionError(number, os.strerror(number))
 
     async def scenario(desk: Desk) -> None:
         nothing = unknown(await desk.read(), "permission", SILENT)
-        assert "dialout" in nothing.reason
+        assert words in nothing.reason
 
     at_desk(tmp_path, scenario, around={"open_port": refuse})
 

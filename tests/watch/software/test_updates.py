@@ -13,7 +13,8 @@ import pytest
 
 from agent.config import Component, Software
 from agent.core.health.reading import Reading
-from agent.core.software.update import Phase, Update
+from agent.core.software.carried import Carried, Found
+from agent.core.software.update import Phase, Update, Verb
 from agent.store.opening import open_state
 from agent.store.software import SoftwareRows
 from agent.watch.software import build, ledger
@@ -36,7 +37,7 @@ class Scene:
         self.version = home / "V"
         self.version.write_text("1.0")
         (home / "update.bin").write_bytes(b"new")
-        self.unsent = 0
+        self.unsent = self.lost = 0
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {}
         self.clock = FakeClock(wall_ms=1_800_000_000_000)
@@ -66,6 +67,7 @@ class Scene:
             Ports(
                 act=self.act,
                 backlog=self.backlog,  # type: ignore[arg-type]
+                money=SimpleNamespace(unsent=self.money, found=self.found),  # type: ignore[arg-type]
                 health=self,  # type: ignore[arg-type]
                 versions=self.watcher,
                 clock=self.clock,
@@ -90,6 +92,12 @@ class Scene:
             total=SimpleNamespace(count=self.unsent), in_doubt=NOTHING, quarantined=NOTHING,
             oldest_at=None,
         )  # fmt: skip
+
+    async def money(self) -> Carried:
+        return Carried(ranges=((1, self.unsent),) if self.unsent else (), amounts={})
+
+    async def found(self, before: Carried) -> Found:
+        return Found(count=before.count - self.lost, amounts={})
 
     def alarms(self) -> list[Any]:
         return []
@@ -172,6 +180,68 @@ def test_without_leave_it_is_only_offered(tmp_path: Path) -> None:
     values = asyncio.run(run()).values
     assert (values["update_waiting"], values["version"], values["behind"]) == ("offered", "2.0", 1)
     assert scene.asked == []
+
+
+def test_money_that_is_missing_takes_the_new_version_back(tmp_path: Path) -> None:
+    """What was unsent before it is counted after it; one payment short is no good version."""
+    scene = Scene(tmp_path, update_unsent="allow", commit_after_s=3600.0)
+    scene.unsent, scene.lost = 5, 2
+    begin(scene, lambda: scene.phase() == "rolled_back", update="u1")
+    last = ledger.load(tmp_path)[0]
+    assert (last.carried, last.failed_step) == ("1-5|", "health")
+    assert last.reason == "2 of 5 unsent payments are missing"
+    assert scene.asked == ["update.prepare", "update.apply", "update.rollback"]
+
+
+@pytest.mark.parametrize("policy", [{"update_unsent": "refuse"}, {"update_unsent_wait_s": 5.0}])
+def test_money_ends_an_update_where_it_shall(tmp_path: Path, policy: dict[str, Any]) -> None:
+    """Refused at once, or after its time: no hook was asked, and the reason names money."""
+    scene = Scene(tmp_path, **policy)
+    scene.unsent = 3
+
+    def over() -> bool:
+        scene.clock.advance(1)
+        return scene.phase() == "failed"
+
+    begin(scene, over, update="u1")
+    last = scene.updates.history()[0]
+    assert (last.rollback, scene.asked) == ("not_needed", [])
+    assert "payments not yet sent: 3" in last.reason
+
+
+def test_a_person_ends_it(tmp_path: Path) -> None:
+    """Called off before it begins; kept, or taken back, while it proves itself."""
+    scene = Scene(tmp_path, commit_after_s=3600.0)
+    scene.unsent = 1
+
+    async def story() -> None:
+        await scene.until(lambda: scene.updates._all is not None)
+        await scene.watcher.read()
+        with pytest.raises(RequestError) as refused:
+            await scene.updates.end("", Verb.ROLLBACK, "anna")
+        assert refused.value.code == "update.unknown"
+        await scene.updates.begin(request(update="u1"), "anna")
+        await scene.until(lambda: scene.updates.history()[0].held)
+        with pytest.raises(RequestError) as refused:
+            await scene.updates.end("u1", Verb.COMMIT, "anna")
+        assert refused.value.code == "update.not_now"
+        off = await scene.updates.end("u1", Verb.ROLLBACK, "anna")
+        assert (off.phase, off.reason, scene.asked) == (Phase.FAILED, "called off by anna", [])
+        scene.unsent = 0
+        for word, ends in ((Verb.ROLLBACK, "rolled_back"), (Verb.COMMIT, "committed")):
+            scene.version.write_text("1.0")
+            offered = request(
+                file=str(scene.home / "update.bin"), sha256=word.value[0] * 64, size_bytes=3,
+                component="app", version="2.0", update=f"by-{word}",
+            )  # fmt: skip
+            scene.asked.clear()
+            await scene.updates.begin(offered, "anna")
+            await scene.until(lambda: scene.phase() == "waiting")
+            await scene.updates.end("", word, "anna")
+            await scene.until(lambda ends=ends: scene.phase() == ends)  # type: ignore[misc]
+            assert scene.asked[-1] == f"update.{word}"
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

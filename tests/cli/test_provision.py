@@ -1,0 +1,291 @@
+"""`posagent provision`: set up in steps, cut off anywhere, run again; refused where it must be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("cryptography")
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from agent.cli import provision_steps as steps
+from agent.cli.app import main
+from agent.provision import factory
+from agent.settings import load
+from tests.process.test_hardware import machine
+from tests.telemetry.renewal.authority import NOW, Authority
+
+PUBLIC = "a" * 64
+
+
+class Terminal:
+    """A configuration, a stick, a machine of its own."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], number: int = 1) -> None:
+        self.home, self._capsys = home, capsys
+        self.state, self.stick, self.tls = home / "state", home / "stick", home / "tls"
+        self.stick.mkdir(parents=True)
+        self.root = machine(home / "machine", number)
+        self.config = home / "etc" / "posagent.toml"
+        self.config.parent.mkdir()
+        self.config.write_text(
+            f'[agent]\nstate_dir = "{self.state}"\nrun_dir = "{home}/run"\n'
+            f'[hooks]\ndirectory = "{home}/hooks"\n[system]\nroot = "{self.root}"\n'
+        )
+        (self.stick / "profile.toml").write_text(
+            '[telemetry]\nendpoints = ["mqtts://broker.example:8883"]\n'
+            + "".join(f'{w}_file = "{self.tls}/{w}.pem"\n' for w in ("ca", "cert", "key"))
+        )
+        (self.stick / "fleet-keys.toml").write_text(
+            f'[[fleet_key]]\nid = "ops"\npublic_key = "{PUBLIC}"\nroles = ["read"]\n'
+        )
+
+    def run(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """The one line a production line reads."""
+        self._capsys.readouterr()
+        got = main(["provision", *words, "--json", "--config", str(self.config)])
+        out = self._capsys.readouterr().out
+        assert got == code, out
+        assert out.count("\n") == 1
+        told: dict[str, Any] = json.loads(out)
+        assert told["exit"] == code
+        return told
+
+    def all(self, code: int = 0) -> dict[str, Any]:
+        return self.run("all", "--stick", str(self.stick), "--prefix", "pos-", code=code)
+
+    def sign(self, authority: Authority, **how: Any) -> None:
+        (self.stick / "ca.pem").write_text(authority.pem)
+        for csr in sorted(self.stick.glob("*.csr")):
+            csr.with_suffix(".pem").write_text(authority.issue(csr.read_text(), **how))
+
+    def files(self) -> dict[str, bytes]:
+        """Everything outside the stick, byte for byte."""
+        found = [*self.config.parent.rglob("*"), *self.tls.rglob("*")]
+        return {str(one): one.read_bytes() for one in sorted(found) if one.is_file()}
+
+
+def here(what: str, told: dict[str, Any]) -> dict[str, Any]:
+    """The child's work without its process."""
+    try:
+        return {"prepare": factory.prepare, "install": factory.install}[what](told)
+    except factory.ProvisionError as error:
+        return {"problem": str(error)}
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    monkeypatch.setattr(steps, "child", here)
+    return Terminal(tmp_path, capsys)
+
+
+def test_a_terminal_is_set_up_by_one_command_run_twice(terminal: Terminal) -> None:
+    """First the request goes out on the stick, then the certificate comes in; once all is there a
+    further run changes no byte and says so."""
+    first = terminal.all(code=9)
+    assert (first["device_id"], first["changed"]) == ("pos-SN-00001", True)
+    assert first["steps"]["install"]["state"] == "waiting"
+    before = terminal.files()
+    assert not terminal.all(code=9)["changed"]
+    assert terminal.files() == before
+    assert terminal.run("status", code=1)["steps"]["certificate"] == "requested"
+    terminal.sign(Authority())
+    assert terminal.all()["steps"]["install"]["state"] == "made"
+    key = terminal.tls / "key.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in terminal.tls.iterdir()) == ["ca.pem", "cert.pem", "key.pem"]
+    assert terminal.run("status")["complete"]
+    before = terminal.files()
+    assert not terminal.all()["changed"]
+    assert terminal.files() == before
+    config = load(terminal.config).config
+    assert (config.agent.device_id, config.fleet_key[0].id) == ("pos-SN-00001", "ops")
+
+
+def test_the_key_stays_in_its_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the request, nor what is told, nor any other file has the key in it."""
+    terminal = Terminal(tmp_path, capsys)  # with the program itself
+    told = json.dumps(terminal.all(code=9))
+    pending = terminal.tls / "key.pem.pending"
+    assert pending.stat().st_mode & 0o777 == 0o600
+    secret = pending.read_text().splitlines()[1]
+    found = [one for one in terminal.home.rglob("*") if one.is_file() and secret in
+             one.read_text(errors="replace")]  # fmt: skip
+    assert found == [pending]
+    assert secret not in told
+    csr = x509.load_pem_x509_csr((terminal.stick / "pos-SN-00001.csr").read_bytes())
+    key = serialization.load_pem_private_key(pending.read_bytes(), None)
+    assert csr.public_key() == key.public_key()
+
+
+def test_cut_off_at_every_file_it_is_run_again(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run gets one file further before the power goes; the same command in the end is done as
+    if it never had gone, with the key it began with."""
+    left, real = [0], Path.replace
+
+    def cut(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", cut)
+    words = ["provision", "all", "--stick", str(terminal.stick), "--config", str(terminal.config)]
+    cuts, keys, authority = 0, set(), Authority()
+    for code in (9, 0):
+        left[0] = 0
+        while (got := main(words)) == 130:
+            cuts, left[0] = cuts + 1, 1
+            files = terminal.tls.glob("key.pem*") if terminal.tls.exists() else ()
+            keys |= {file.read_bytes() for file in files if file.suffix != ".part"}
+        assert got == code
+        terminal.sign(authority)
+    monkeypatch.undo()
+    assert terminal.run("status")["complete"]
+    assert not [one for one in terminal.files() if one.endswith((".pending", ".new", ".part"))]
+    assert keys == {(terminal.tls / "key.pem").read_bytes()}
+    assert cuts == 8  # profile, id, keys, key, request; authority, key, certificate
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ({"name": "pos-other"}, "provision.another_name"),
+        ({"ends": NOW - timedelta(hours=1)}, "provision.already_expired"),
+        ({"begins": NOW + timedelta(days=2)}, "provision.not_yet_valid"),
+        ({"use": x509.oid.ExtendedKeyUsageOID.SERVER_AUTH}, "provision.not_for_clients"),
+    ],
+)
+def test_a_wrong_certificate_is_refused(terminal: Terminal, how: dict[str, Any], code: str) -> None:
+    """Another name, another time, another use: nothing is installed, and the right one still is."""
+    terminal.all(code=9)
+    authority = Authority()
+    terminal.sign(authority, **how)
+    before = terminal.files()
+    assert terminal.all(code=2)["code"] == code
+    assert terminal.files() == before
+    terminal.sign(authority)
+    terminal.all()
+
+
+def test_another_terminals_certificate_and_a_strangers_are_refused(
+    terminal: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key must be this terminal's, the chain end at the authority that was named."""
+    terminal.all(code=9)
+    other = Terminal(tmp_path / "other", capsys)
+    other.all(code=9)
+    authority = Authority()
+    other.sign(authority)
+    (terminal.stick / "ca.pem").write_text(authority.pem)
+    foreign = (other.stick / "pos-SN-00001.pem").read_text()
+    mine = terminal.stick / "pos-SN-00001.pem"
+    mine.write_text(foreign)
+    assert terminal.all(code=2)["code"] == "provision.another_key"
+    csr = (terminal.stick / "pos-SN-00001.csr").read_text()
+    mine.write_text(Authority("stranger").issue(csr))
+    assert terminal.all(code=2)["code"] == "provision.another_authority"
+    mine.write_text("no certificate")
+    assert terminal.all(code=2)["code"] == "provision.not_a_certificate"
+    assert not (terminal.tls / "cert.pem").exists()
+
+
+def test_a_readable_key_counts_as_known(terminal: Terminal) -> None:
+    """A key others could read is not used, nor silently replaced."""
+    terminal.all(code=9)
+    (terminal.tls / "key.pem.pending").chmod(0o644)
+    assert terminal.all(code=2)["code"] == "provision.key_exposed"
+
+
+def test_a_pair_in_force_is_left_to_the_daemon(terminal: Terminal) -> None:
+    """A newer certificate for a working pair is laid beside it, where the broker is asked first."""
+    terminal.all(code=9)
+    authority = Authority()
+    terminal.sign(authority)
+    terminal.all()
+    cert = terminal.tls / "cert.pem"
+    old = cert.read_bytes()
+    terminal.sign(authority, ends=NOW + timedelta(days=200))
+    assert terminal.all()["steps"]["install"]["state"] == "laid_beside"
+    assert cert.read_bytes() == old
+    assert (terminal.tls / "cert.pem.new").read_bytes() != old
+    assert (terminal.tls / "key.pem.new").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_profile_with_an_unknown_key_is_not_installed(terminal: Terminal) -> None:
+    """The daemon's own loader judges it; the line is named, and no file appears."""
+    (terminal.stick / "profile.toml").write_text('[telemetry]\nendpointz = ["x"]\n')
+    told = terminal.all(code=2)
+    assert told["code"] == "config.bad"
+    assert "endpointz" in told["problems"][0]
+    assert not (terminal.config.parent / "conf.d").exists()
+    keys = terminal.stick / "fleet-keys.toml"
+    keys.write_text('[agent]\nsite = "x"\n' + keys.read_text())
+    assert terminal.run("keys", str(keys), code=2)["code"] == "provision.not_keys"
+
+
+def test_an_id_that_another_file_overrules_is_refused(terminal: Terminal) -> None:
+    """What is said is what holds: no file is written that does nothing."""
+    (terminal.stick / "profile.toml").write_text('[agent]\ndevice_id = "fixed"\n')
+    assert terminal.all(code=2)["code"] == "provision.overruled"
+    assert terminal.run("identity", "--serial", "a b", code=2)["code"] == "provision.bad_id"
+
+
+def test_without_any_serial_number_it_asks_for_one(terminal: Terminal) -> None:
+    """Nothing is made up for a terminal that tells no number."""
+    shutil.rmtree(terminal.root)
+    assert terminal.run("identity", code=2)["code"] == "provision.no_serial"
+    assert terminal.run("identity", "--device-id", "T-1")["device_id"] == "T-1"
+    assert not terminal.run("identity")["changed"]  # keeps what it has
+
+
+def test_firmware_names_the_terminal(terminal: Terminal) -> None:
+    """The hook `identity` counts more than what the board says."""
+    hooks = terminal.home / "hooks"
+    hooks.mkdir(mode=0o755)
+    hook = hooks / "identity"
+    hook.write_text(
+        '#!/bin/sh\ncat >/dev/null\necho \'{"outcome":"told","contract":1,"serial":"FW-9"}\'\n'
+    )
+    hook.chmod(0o755)
+    assert terminal.run("identity")["device_id"] == "FW-9"
+
+
+def test_a_sealed_terminal_has_neither_name_nor_key_nor_store(terminal: Terminal) -> None:
+    """What is left is what every terminal of the merchant has; a second run changes nothing."""
+    terminal.all(code=9)
+    terminal.sign(Authority())
+    terminal.all()
+    terminal.state.mkdir(mode=0o700)
+    (terminal.state / "counters").write_bytes(b"x")
+    told = terminal.run("seal")
+    assert told["changed"]
+    assert [one.name for one in terminal.state.iterdir()] == ["lock"]
+    assert [one.name for one in terminal.tls.iterdir()] == ["ca.pem"]
+    kept = sorted(one.name for one in (terminal.config.parent / "conf.d").iterdir())
+    assert kept == ["40-profile.toml", "45-fleet-keys.toml"]
+    assert not terminal.run("seal")["changed"]
+
+
+def test_the_agents_user_can_reach_its_key(terminal: Terminal) -> None:
+    """The folder made for key and certificate is his who owns the state, and nobody else's."""
+    terminal.state.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(terminal.state, 12345, 12345)
+    terminal.all(code=9)
+    state, folder = terminal.state.stat(), terminal.tls.stat()
+    assert (folder.st_uid, folder.st_gid) == (state.st_uid, state.st_gid)
+    assert folder.st_mode & 0o777 == 0o750
+    assert [one.name for one in terminal.home.glob("tls*")] == ["tls"]
