@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.errors import StoreError
 from agent.main.floor import Floor
 from agent.store.settled_counts import SettledCounts
 
@@ -100,6 +102,11 @@ def reconciler_of(
         )
 
     async def tidy() -> None:
+        # A store that does not open says so itself; what is too old waits for the next time.
+        with suppress(StoreError):
+            await tidied()
+
+    async def tidied() -> None:
         if made.cache_info().currsize or await SettledCounts(floor.store).any_read():
             await made().tidy()
 

@@ -141,20 +141,22 @@ def test_a_broker_without_v5_is_spoken_to_in_3_1_1(how: str) -> None:
 
 
 def test_a_broker_that_never_answers_v5_is_spoken_to_in_3_1_1(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Silence after the CONNECT is a no as well, and is said as such."""
-    monkeypatch.setattr(line, "Policy", partial(Policy, connack_timeout_s=0.3))
+    monkeypatch.setattr(line, "Policy", partial(Policy, connack_timeout_s=1.0))
 
     async def story() -> None:
         async with strict(v311_only="silence") as broker:
             rig = rigged(quick([url(broker)]))
             rig.events(5)
             async with running(rig):
-                await rig.until(lambda: rig.part.view().last_reason == "connack timeout")
-                assert rig.part.view().last_error == "broker.no_answer"
                 await rig.until(lambda: rig.outbox.drained and len(broker.seqs()) == 5)
                 assert rig.part.view().protocol == "3.1.1"
+                # What stood in the view between the two is too short to be looked for.
+                told = [line for line in caplog.messages if "event=telemetry_disconnected" in line]
+                assert "error=broker.no_answer" in told[0]
+                assert "reason='connack timeout'" in told[0]
                 # The broker is updated and restarts: 5 is tried again.
                 broker.v311_only = ""
                 broker.hang_up()
