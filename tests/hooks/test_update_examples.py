@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from agent.wire.hook_table import answer_from, hook_named, plain
+from tests.updates.vendor import known_in, signed
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_hooks/examples/dpkg"
 #: What each of these does is written down; one of them may be the last thing its caller does.
@@ -71,6 +72,7 @@ class Device:
             f"DPKG={home}/dpkg\nQUERY='dpkg-query --admindir={admin}'\nSERVICE={home}/service\n"
             f"POSAGENT={home}/posagent\nAWAY=\nFORCE={home}/force\n"
         )
+        known_in(self.hooks)
         self.old, self.new = self.package("1.0"), self.package("2.0")
         subprocess.run([home / "dpkg", "-i", self.old], check=True, capture_output=True)
         shutil.copy(self.old, home / "kept/good.deb")
@@ -91,7 +93,7 @@ class Device:
         )
         deb = self.home / f"posagent-{version}.deb"
         subprocess.run(["dpkg-deb", "-b", tree, deb], check=True, capture_output=True)
-        return deb
+        return signed(deb)
 
     def ask(self, verb: str, **more: Any) -> dict[str, Any]:
         """The hook's answer as the agent reads it; {} where the hook was killed."""
@@ -169,6 +171,22 @@ def test_what_is_not_as_announced_is_refused(tmp_path: Path) -> None:
     assert device.version() == "1.0"
 
 
+def test_what_the_vendor_did_not_sign_is_refused(tmp_path: Path) -> None:
+    """The agent names file and sum and is not root: right sums of a foreign package say nothing."""
+    device = Device(tmp_path)
+    beside = device.new.with_name(f"{device.new.name}.sig")
+    beside.rename(tmp_path / "right.sig")
+    assert "signature is not there" in device.prepare()["reason"]
+    shutil.copy(device.old.with_name(f"{device.old.name}.sig"), beside)
+    assert "not signed by the vendor" in device.prepare()["reason"]
+    shutil.copy(tmp_path / "right.sig", beside)
+    (device.hooks / ".update.pub.pem").rename(tmp_path / "away.pem")
+    assert "no key of the vendor" in device.prepare()["reason"]
+    (tmp_path / "away.pem").rename(device.hooks / ".update.pub.pem")
+    assert not (tmp_path / "kept/next.deb").exists()
+    assert device.prepare()["outcome"] == "done"
+
+
 def test_what_was_looked_at_is_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +252,7 @@ def test_a_package_dpkg_will_not_have_leaves_what_is_there(tmp_path: Path) -> No
     subprocess.run(
         ["dpkg-deb", "-b", tmp_path / "tree-2.0", device.new], check=True, capture_output=True
     )
+    signed(device.new)
     device.prepare()
     told = device.ask("apply")
     assert (told["outcome"], told["reason"]) == ("failed", "dpkg did not install 2.0; 1.0 stays")

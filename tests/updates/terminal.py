@@ -25,6 +25,7 @@ from agent.sim.host import HostThread
 from agent.sim.host_faults import Fault, Kind
 from tests.actions_service.test_service import Running
 from tests.process.daemon import PATIENCE_S, Daemon, payment, wait_until
+from tests.updates.vendor import known_in
 from tests.updates.versions import Image
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_hooks/examples/ab_slots"
@@ -59,6 +60,7 @@ class Terminal:
         self._before_start = before_start
         for hook in (EXAMPLE / "actions.d").iterdir():
             shutil.copy2(hook, self.service.directory / hook.name)
+        known_in(self.service.directory)
         boot = daemon.slots / "boot"
         boot.mkdir(parents=True)
         (self.service.directory / ".slots").symlink_to(daemon.slots)

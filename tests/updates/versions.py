@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agent import __version__
 from agent.store.schema import SCHEMA
+from tests.updates.vendor import signed
 
 ROOT = Path(__file__).resolve().parents[2]
 NEWER = SCHEMA + 1
@@ -101,7 +102,7 @@ def laid_out(
 
 
 def image(file: Path, version: str, *, newer: bool = False, fault: str = "") -> Image:
-    """The same as a file that can be unpacked into a slot."""
+    """The same as a file that can be unpacked into a slot, signed by its vendor."""
     scratch = file.with_suffix(".d")
     laid_out(scratch, version, newer=newer, fault=fault)
     whole = io.BytesIO()
@@ -109,6 +110,7 @@ def image(file: Path, version: str, *, newer: bool = False, fault: str = "") -> 
         for name in ("agent", "bin"):
             tar.add(scratch / name, name)
     file.write_bytes(whole.getvalue())
+    signed(file)
     shutil.rmtree(scratch)
     digest = hashlib.sha256(whole.getvalue()).hexdigest()
     return Image(file, version, digest, len(whole.getvalue()))

@@ -8,6 +8,12 @@ SERVICE=systemctl                        # called as: $SERVICE stop|start posage
 # The package stops posagent-actions, and with it every hook: what replaces it must not be one.
 AWAY="systemd-run --quiet --collect --unit=posagent-in-place"
 FORCE=/etc/posagent/force-removal        # see docs/operations/packages.md
+# VENDOR: who may say what runs here as root. The agent names the file and its sum, and is not
+# root: what it names must be signed by the vendor, beside it in FILE.sig. With a key of P-256:
+#   openssl dgst -sha256 -sign vendor.key -out FILE.sig FILE
+# genuine COPY SIGNATURE; another one (RAUC, signify, gpgv) goes into .vendor.sh.
+KEY=/etc/posagent/update.pub.pem
+genuine() { openssl dgst -sha256 -verify "$KEY" -signature "$2" "$1" >/dev/null 2>&1; }
 # shellcheck source=/dev/null
 [ ! -f "$HOOKS_DIR/.vendor.sh" ] || . "$HOOKS_DIR/.vendor.sh"
 
