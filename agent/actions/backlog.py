@@ -27,11 +27,13 @@ def report(ports: Ports, backlog: Backlog) -> BacklogOut:
 
 
 def blocking_cause(channels: list[Channel], backlog: Backlog) -> str:
-    """Why nothing moves: the channel in trouble longest, else what most payments met last."""
+    """Why nothing moves: trouble in a channel, no channel, else what most payments met."""
     if not backlog.total.count:
         return ""
     troubled = [channel for channel in channels if channel.cause and channel.state != "ok"]
     if troubled:
         return min(troubled, key=lambda c: (c.since_at is None, c.since_at or 0, c.name)).cause
+    if not channels:
+        return "config.not_activated"  # recorded, and nobody to send it to
     met = {code: count for code, count in backlog.by_cause.items() if code}
     return max(met, key=lambda code: (met[code], code), default="")

@@ -158,8 +158,8 @@ def _issued(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certif
     """Each by the next one, and the last by an authority this terminal trusts."""
     if len(chain) > MAX_CHAIN:
         raise ProvisionError("chain_too_long")
-    for one, issuer in pairwise(chain):
-        if not (_signs(issuer) and _by(one, issuer)):
+    for below, (one, issuer) in enumerate(pairwise(chain)):
+        if not (_signs(issuer, below) and _by(one, issuer)):
             raise ProvisionError("chain_broken")
     if chain[-1] not in authorities and not any(_by(chain[-1], one) for one in authorities):
         raise ProvisionError("another_authority")
@@ -173,11 +173,18 @@ def _by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _signs(one: x509.Certificate) -> bool:
+def _signs(one: x509.Certificate, below: int = 0) -> bool:
+    """Whether it may sign with so many authorities beneath it (RFC 5280, 4.2.1.3, 4.2.1.9)."""
     try:
-        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        limits = one.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
         return False
+    try:
+        usage = one.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        usage = None
+    deep = limits.path_length is not None and below > limits.path_length
+    return limits.ca and not deep and (usage is None or usage.key_cert_sign)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from tests.actions.desk import AT, FAILED, Desktop, Line, on_desk
 
 
 def test_the_backlog_names_what_stops_it(tmp_path: Path) -> None:
-    """The channel in trouble longest, else what most payments met; nothing when nothing waits."""
+    """The channel in trouble longest, that there is none, else what most payments met."""
 
     async def test(desk: Desktop) -> None:
         desk.lines.lines = [
@@ -32,6 +32,9 @@ def test_the_backlog_names_what_stops_it(tmp_path: Path) -> None:
         assert full.blocking_cause == "network.no_link"
         assert full.next_attempt_at == AT + timedelta(hours=2)
         assert set(full.by_state) == {"waiting"}
+        desk.lines.lines = []
+        alone = await backlog.run(desk.ports, Nothing())
+        assert alone.blocking_cause == "config.not_activated"
         desk.lines.lines = [Line()]
         quiet = await backlog.run(desk.ports, Nothing())
         assert (quiet.blocking_cause, quiet.next_attempt_at) == ("network.no_link", None)

@@ -18,11 +18,19 @@ PEM = serialization.Encoding.PEM
 class Authority:
     """One of them, with its key."""
 
-    def __init__(self, name: str = "fleet", issuer: Authority | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "fleet",
+        issuer: Authority | None = None,
+        *,
+        below: int | None = None,
+        signs: bool | None = None,
+    ) -> None:
+        """`below`: authorities it may have beneath it; `signs`: what its key usage says, if any."""
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         by = issuer or self
-        self.certificate = (
+        made = (
             x509.CertificateBuilder()
             .subject_name(self.name)
             .issuer_name(by.name)
@@ -30,9 +38,16 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - DAY)
             .not_valid_after(NOW + 1000 * DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(by.key, hashes.SHA256())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=below), critical=True)
         )
+        if signs is not None:
+            used = x509.KeyUsage(
+                digital_signature=True, content_commitment=False, key_encipherment=False,
+                data_encipherment=False, key_agreement=False, key_cert_sign=signs, crl_sign=False,
+                encipher_only=False, decipher_only=False,
+            )  # fmt: skip
+            made = made.add_extension(used, critical=True)
+        self.certificate = made.sign(by.key, hashes.SHA256())
 
     @property
     def pem(self) -> str:

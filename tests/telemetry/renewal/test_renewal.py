@@ -90,6 +90,9 @@ def test_what_was_not_asked_for_is_refused_and_leaves_the_request_standing(
     csr = one.order()["csr"]
     stranger = Authority("stranger")
     no_authority = authority.issue(csr)
+    mute = Authority("mute", authority, signs=False)
+    last = Authority("last", authority, below=0, signs=True)
+    beneath = Authority("beneath", last, signs=True)
     for chain, word in (
         ("nonsense", "not_a_certificate"),
         (authority.issue(old), "another_key"),
@@ -100,12 +103,14 @@ def test_what_was_not_asked_for_is_refused_and_leaves_the_request_standing(
         (stranger.issue(csr), "another_authority"),
         (stranger.issue(csr) + authority.pem, "chain_broken"),
         (no_authority + no_authority, "chain_broken"),
+        (mute.issue(csr) + mute.pem, "chain_broken"),
+        (beneath.issue(csr) + beneath.pem + last.pem, "chain_broken"),
         (authority.issue(csr) + authority.pem * 4, "chain_too_long"),
     ):
         assert one.refused(certificate=chain) == word
     assert one.laid() == {"ca.pem", "key.pem.pending"}
     assert not one.renewed
-    assert "expires_ts" in one.order(certificate=authority.issue(csr))
+    assert "expires_ts" in one.order(certificate=last.issue(csr) + last.pem)
 
 
 def test_a_clock_nobody_vouches_for_is_not_asked(tmp_path: Path) -> None:
