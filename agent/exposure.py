@@ -14,7 +14,6 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from agent.record import dataclass
@@ -133,7 +132,7 @@ def _state(folder: Path, trusted: frozenset[int], group: int) -> Iterator[Expose
     looked = stat.S_IXOTH | (0 if seen.st_gid in {0, group} else stat.S_IXGRP)
     if seen.st_mode & looked:
         yield _found(folder, "state", _mode("others can look into it", "其他用户可查看", seen),
-                     f"chmod 0700 {quote(str(folder))}")  # fmt: skip
+                     f"chmod 0700 {_quoted(folder)}")  # fmt: skip
     for name in sorted(_names(folder)):
         path = folder / name
         inside = _seen(path)
@@ -142,7 +141,7 @@ def _state(folder: Path, trusted: frozenset[int], group: int) -> Iterator[Expose
         if stat.S_ISLNK(inside.st_mode):
             target = _target(path)
             reason = f"it is a link to {target}", f"它是指向 {target} 的链接"
-            yield _found(path, "state", reason, f"ls -l {quote(str(path))}")
+            yield _found(path, "state", reason, f"ls -l {_quoted(path)}")
         elif stat.S_ISREG(inside.st_mode):
             yield from _own(path, "state", inside, trusted)
             yield from _second(path, inside)
@@ -162,7 +161,7 @@ def _kept(path: Path, group: int) -> Iterator[Exposed]:
     readers = stat.S_IROTH | (0 if seen.st_gid in {0, group} else stat.S_IRGRP)
     if stat.S_ISREG(seen.st_mode) and seen.st_mode & readers:
         yield _found(path, "secret", _mode("others can read it", "其他用户可读", seen),
-                     f"chmod 0600 {quote(str(path))}")  # fmt: skip
+                     f"chmod 0600 {_quoted(path)}")  # fmt: skip
     yield from _second(path, seen)
 
 
@@ -182,7 +181,7 @@ def _file(path: Path, what: str, trusted: frozenset[int]) -> Iterator[Exposed]:
         return
     if stat.S_ISLNK(seen.st_mode):
         if seen.st_uid not in trusted:
-            yield _found(path, what, _owner(seen), f"chown -h root {quote(str(path))}")
+            yield _found(path, what, _owner(seen), f"chown -h root {_quoted(path)}")
         yield from _above(path, what, trusted)
         path = Path(os.path.realpath(path))
         seen = _seen(path)
@@ -240,14 +239,14 @@ def _own(
             reason = ("the agent's own user can change it", "本程序自己的用户可以改动它")
         else:
             reason = _owner(seen)
-        yield _found(path, what, reason, f"chown -h root:root {quote(str(path))}")
+        yield _found(path, what, reason, f"chown -h root:root {_quoted(path)}")
         return
     writers = stat.S_IWOTH if seen.st_gid in systems | {0} else _OTHERS_WRITE
     if seen.st_uid and seen.st_gid == seen.st_uid and seen.st_uid in trusted:
         writers = stat.S_IWOTH  # a group of one's own, as desktops give everybody
     if seen.st_mode & writers and not stat.S_ISLNK(seen.st_mode):
         yield _found(path, what, _mode("others can write it", "其他用户可写", seen),
-                     f"chmod go-w {quote(str(path))}")  # fmt: skip
+                     f"chmod go-w {_quoted(path)}")  # fmt: skip
 
 
 def _found(path: Path, what: str, reason: Both, command: str) -> Exposed:
@@ -300,3 +299,9 @@ def _named(section: Any, key: str = "") -> Iterator[tuple[str, Path]]:
 
 def _on_android() -> bool:
     return Path("/system/build.prop").exists()
+
+
+def _quoted(path: Path) -> str:
+    from shlex import quote  # only where something is wrong
+
+    return quote(str(path))

@@ -18,6 +18,8 @@ from agent.errors import OperatorError
 MAX_PEM_BYTES = 4_194_304
 #: X509_V_FLAG_NO_CHECK_TIME of <openssl/x509_vfy.h>; Python has no name for it.
 _NO_CHECK_TIME = 0x200000
+#: As OpenSSL writes them, whatever the locale.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def client_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> ssl.SSLContext:
@@ -99,9 +101,20 @@ def expires_at(tls: ssl.SSLObject | ssl.SSLSocket) -> datetime | None:
     if not isinstance(stated, str):
         return None
     try:
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(stated), UTC)
-    except (ValueError, OverflowError):
+        return _date(stated)
+    except ValueError:
         return None  # asked for with every payment's connection: an odd date must not cost it
+
+
+def _date(stated: str) -> datetime:
+    """As `ssl.cert_time_to_seconds`, which loads calendars and locales for it (0.4 MB)."""
+    month, day, at, year, zone = stated.split()
+    if zone != "GMT" or month not in _MONTHS:
+        raise ValueError(stated)
+    hour, minute, second = map(int, at.split(":"))
+    number = _MONTHS.index(month) + 1
+    # A leap second, which a certificate may name, is one Python cannot.
+    return datetime(int(year), number, int(day), hour, minute, min(second, 59), tzinfo=UTC)
 
 
 def peer_days_left(writer: StreamWriter, now: datetime) -> float | None:

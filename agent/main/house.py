@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from agent import __version__, local, telemetry, uplink
+from agent import __version__, libc, local, telemetry, uplink
 from agent.actions.denied import Denied
 from agent.actions.ports import Identity as Who
 from agent.actions.ports import Ports
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: Three beats on the scheduler's grid: less would end a daemon that only waits for its turn.
 WATCHDOG_LEAST_S = 15
+#: When every watcher has looked once, and how often holes in the heap are given back after that.
+SETTLED_S, TRIM_S = 15, 600
 
 
 async def house(floor: Floor) -> int:
@@ -108,7 +110,14 @@ async def _ready(floor: Floor, listening: asyncio.Event) -> None:
     floor.timers.every(TICK_S, "verify", floor.care.sweep)
     floor.timers.every(TICK_S, "keys", floor.care.turn)
     floor.timers.every(PERIOD_S, "exposure", partial(floor.exposure.look, floor))
+    floor.timers.every(TRIM_S, "trim", _trim)
+    asyncio.get_running_loop().call_later(SETTLED_S, libc.trim)
     gc.freeze()
+
+
+async def _trim() -> None:
+    """Whatever was large meanwhile has left holes in the heap."""
+    libc.trim()
 
 
 def _ports(

@@ -14,7 +14,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from paho.mqtt import MQTTException
 from paho.mqtt.client import CONNACK, PUBACK, PUBLISH, SUBACK, Client
@@ -99,7 +99,10 @@ class CheckedClient(Client):
     def _create_socket_connection(self) -> socket.socket:
         if self.reached is not None:
             return self.reached()
-        return super()._create_socket_connection()
+        # Bytes, as in `agent.link.dial`: else Python loads its tables for international names.
+        name = self._host.encode("ascii") if self._host.isascii() else self._host
+        address = cast("tuple[str, int]", (name, self._port))
+        return socket.create_connection(address, self._connect_timeout)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         # paho asks for the whole rest of a packet as soon as it knows its length.

@@ -8,11 +8,11 @@ and systemd-timesyncd only say when somebody last set it; no program is started 
 
 from __future__ import annotations
 
-import errno
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from agent import libc
 from agent.record import dataclass
 
 #: struct timex up to the time: modes, offset, freq, maxerror, esterror, status, constant,
@@ -42,15 +42,7 @@ class Kernel:
 
 def adjtimex() -> tuple[int, bytes]:
     """The real call. Raises OSError or AttributeError."""
-    import ctypes  # 0.7 MB, and only where this witness is wanted
-
-    buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
-    library = ctypes.CDLL(None, use_errno=True)
-    result = int(library.adjtimex(buffer))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, errno.errorcode.get(number, "adjtimex"))
-    return result, buffer.raw
+    return libc.adjtimex(_TIMEX_BYTES)
 
 
 def kernel(ask: Ask = adjtimex) -> Kernel:

@@ -66,7 +66,6 @@ RDEPENDS:${PN} += "\
     python3-compression \
     python3-core \
     python3-crypt \
-    python3-ctypes \
     python3-datetime \
     python3-difflib \
     python3-email \
