@@ -38,8 +38,10 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
 _CPUINFO = re.compile(r"^Serial\s*:\s*([0-9A-Fa-f]{8,32})\s*$", re.MULTILINE)
 #: What makers leave where a number should be.
 _NONE = re.compile(
-    r"^(?:0+|f+|1234567890*|none|n/?a|unknown|invalid|not (?:specified|applicable|available).*"
-    r"|default string|system serial number|to be filled.*|0123456789.*|oem.*|empty|chassis.*"
+    r"^(?:[0x-]+|[f-]+|1234567890*|123456789|none|n/?a|unknown|invalid|serial|sernum.*"
+    r"|not (?:specified|applicable|available|set).*|default string|system serial number"
+    r"|to be filled.*|0123456789.*|o\.?e\.?m.*|empty|chassis.*|base board.*|12345678-1234-.*"
+    r"|03000200-0400-0500-0006-000700080009"  # AMI's uuid where the maker set none
     r"|.{0,3})$",
     re.IGNORECASE,
 )

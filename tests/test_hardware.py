@@ -26,6 +26,23 @@ def test_what_can_be_plugged_or_made_up_is_no_mark(tmp_path: Path) -> None:
     assert hardware.marks(str(root)) == {"board": frozenset({"brd-771"})}
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        "0", "00000000", "00000000-0000-0000-0000-000000000000", "To Be Filled By O.E.M.",
+        "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "03000200-0400-0500-0006-000700080009",
+        "O.E.M.", "OEM Serial", "Default string", "Not Set", "SerNum0", "Base Board Serial Number",
+        "123456789", "0123456789ABCDEF", "xxxxxxxx",
+    ],
+)  # fmt: skip
+def test_what_makers_leave_for_a_number_is_none(tmp_path: Path, left: str) -> None:
+    """Two copies of one image would have it in common, and look like one repaired terminal."""
+    root = machine(tmp_path, 1)
+    for name in ("product_serial", "product_uuid"):
+        (root / "sys/class/dmi/id" / name).write_text(f"{left}\n")
+    assert "case" not in hardware.marks(str(root))
+
+
 def test_the_file_names_no_number(tmp_path: Path) -> None:
     """Hashed under a salt of its own: not the numbers, nor the same hash in another store."""
     found = hardware.marks(str(machine(tmp_path / "m", 1)), "FW-7")
