@@ -9,11 +9,11 @@ at its next start. Exit codes 0, 10 and 11 are a promise to scripts.
 from __future__ import annotations
 
 import os
-import stat
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.cli.deeds import person, written
 from agent.cli.reason import reason as in_words
 from agent.cli.screen import age, local_time
 from agent.cli.session import Exit, Session
@@ -21,9 +21,8 @@ from agent.cli.source import LiveSource, Places, Source, places, readable
 from agent.cli.status import money
 from agent.clock import SystemClock
 from agent.core.money import cards
-from agent.core.money.guarding import FORCED_FILE, Purpose, Standing, forced, line_of
+from agent.core.money.guarding import FORCED_FILE, Purpose, Standing, forced
 from agent.core.why.causes import CATALOGUE
-from agent.durable import sync_directory
 from agent.errors import AgentError, OperatorError
 
 #: Exit codes; 0 is clear.
@@ -153,39 +152,14 @@ def _force(
         source.ask("guard_force", purpose=told["purpose"], reason=why)
         return None
     count = told["total"]["count"] if told["total"] else None
-    deed = forced(f"uid:{_person()}", told["purpose"], why, count)
+    deed = forced(person(), told["purpose"], why, count)
     file = where.state_dir / FORCED_FILE
     try:
-        _appended(file, line_of(deed, SystemClock().now().wall_ms))
+        written(file, deed)
     except OSError as error:
         what = session.words("guard.not_kept", path=file, why=error.strerror or str(error))
         raise OperatorError("guard.not_kept", what) from None
     return file
-
-
-def _person() -> int:
-    """Who stands behind sudo, if sudo says so."""
-    behind = os.environ.get("SUDO_UID", "")
-    return int(behind) if behind.isdecimal() and os.getuid() == 0 else os.getuid()
-
-
-def _appended(file: Path, line: str) -> None:
-    """On disk when this returns, and the daemon's to read. Raises OSError."""
-    # A pipe somebody put there is not waited for.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    fd = os.open(file, flags, 0o600)
-    with os.fdopen(fd, "ab") as out:
-        seen = os.fstat(fd)
-        if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
-            raise OSError(0, "not a file of its own")
-        # On a line of its own, whatever a power cut left of the one before.
-        out.write(b"\n" + line.encode())
-        out.flush()
-        if os.getuid() == 0:
-            owner = file.parent.stat()
-            os.fchown(fd, owner.st_uid, owner.st_gid)
-        os.fsync(fd)
-    sync_directory(file.parent)
 
 
 def _say(session: Session, where: Places, told: dict[str, Any]) -> None:

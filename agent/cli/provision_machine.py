@@ -18,8 +18,10 @@ from typing import Any
 
 from agent import hardware
 from agent.cli.as_owner import as_owner
+from agent.cli.deeds import person, written
 from agent.cli.provision_steps import IDENTITY, KEYS, PROFILE, Done, Ground, identity, told_serial
 from agent.clock import SystemClock
+from agent.core.money.guarding import FORCED_FILE, adopted
 from agent.core.terminal.hardware import ELSEWHERE, Verdict
 from agent.durable import replaced, sync_directory
 from agent.identity import MACHINE_ID
@@ -27,7 +29,7 @@ from agent.identity import MACHINE_ID
 #: What `--fresh` has begun; holds where the journal goes and who this terminal was.
 _BEGUN = "fresh"
 _PLACE = re.compile(r"\d{13}-[0-9a-f]{6}-journal\.db")
-_STAYS = frozenset({"lock", "quarantine", _BEGUN})
+_STAYS = frozenset({"lock", "quarantine", FORCED_FILE, _BEGUN})
 
 
 def adopt(ground: Ground, *, fresh: bool, ids: dict[str, str]) -> Done:
@@ -43,10 +45,21 @@ def adopt(ground: Ground, *, fresh: bool, ids: dict[str, str]) -> Done:
             return Done(step="adopt", state="unchanged", facts={"hardware": verdict.value})
     with _locked(directory):
         if not fresh:
+            _recorded(ground, "replace")
             with as_owner(directory):
                 hardware.adopt(directory, marks)
             return Done(step="adopt", state="made", facts={"decided": "replace"})
         return _fresh(ground, ids)
+
+
+def _recorded(ground: Ground, decision: str) -> None:
+    """Nothing is decided without a record. Raises OperatorError."""
+    file = ground.state_dir / FORCED_FILE
+    try:
+        written(file, adopted(person(), decision))
+    except OSError as error:
+        detail = f"{file}: {error.strerror or error}"
+        raise ground.refuse("not_kept", detail=detail) from None
 
 
 def _hook_serial(ground: Ground) -> str:
@@ -77,6 +90,7 @@ def _fresh(ground: Ground, ids: dict[str, str]) -> Done:
     _set_aside(directory, place)
     done = _named(ground, ids)
     (directory / hardware.FILE).unlink(missing_ok=True)
+    _recorded(ground, f"fresh: {told['was']}, its money aside in {place.name}")
     begun.unlink()
     sync_directory(directory)
     facts = {"decided": "fresh", "was": told["was"], "aside": str(place), "removed": removed}

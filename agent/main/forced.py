@@ -1,4 +1,4 @@
-"""What was forced past the guard while no daemon ran, taken into the trail at the next start.
+"""What people did to the store while no daemon ran, taken into the trail at the next start.
 
 The file goes only after its lines are committed: a power cut in between repeats a line, and loses
 none. Called once by `agent.main.house`.
@@ -47,5 +47,5 @@ async def taken_in(store: Store, state_dir: Path) -> int:
     except OSError as error:
         log.error("event=forced_not_cleared path=%s reason=%r", file, error.strerror)
     if taken:
-        log.warning("event=forced_past_guard lines=%d", taken)
+        log.warning("event=done_while_away lines=%d", taken)
     return taken

@@ -87,6 +87,12 @@ def test_a_cloned_terminal_sends_nothing_it_brought_along() -> None:
         assert posted(host) == ["k-0", "k-1", "k-2", "k-new"]
 
 
+def decided(daemon: Daemon) -> list[str]:
+    """What the trail says of decisions about this store."""
+    lines = daemon.get("/v1/audit").json["lines"]
+    return [line["target"] for line in lines if line["op"] == "provision_adopt"]
+
+
 def test_a_repaired_terminal_goes_on_with_its_money() -> None:
     """`--replace`: refused while the daemon runs; then what was held is asked about and sent, and
     neither the alarm nor the holding comes back."""
@@ -111,6 +117,7 @@ def test_a_repaired_terminal_goes_on_with_its_money() -> None:
         daemon.start()
         wait_until(lambda: posted(host) == ["k-0", "k-1"], "what was held for this is sent")
         assert daemon.record("k-2")["state"] == "held"  # a person's own hold stays
+        assert decided(daemon) == ["replace"]
         wait_until(lambda: "config.identity_copied" not in daemon.alarms(), "the alarm is gone")
         daemon.stop()
         daemon.start()
@@ -142,6 +149,8 @@ def test_a_clone_made_a_terminal_of_its_own() -> None:
         assert daemon.submit(payment("k-new")).status == 201
         wait_until(lambda: posted(host) == ["k-new"], "the new one is sent")
         assert "config.identity_copied" not in daemon.alarms()
+        (told,) = decided(daemon)
+        assert told.startswith("fresh: test-terminal, its money aside in ")
         backlog = daemon.get("/v1/backlog").json
         wait_until(
             lambda: (daemon.get("/v1/backlog").json["quarantined"] or {}).get("count") == 1,

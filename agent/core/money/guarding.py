@@ -2,8 +2,9 @@
 
 Three answers and no fourth: nothing is unsent, so much is, or it cannot be told – which counts as
 unsent. What was put aside counts, too. Decides also what is written down when somebody goes on all
-the same, as one line of a file: it must outlive a daemon that is dead, and is read back into the
-trail at its next start. Called by `agent.actions.guard`, `agent.cli.guard` and `agent.main.forced`.
+the same, or says whose the money of a copied store is, as one line of a file: it must outlive a
+daemon that is dead, and is read back into the trail at its next start. Called by
+`agent.actions.guard`, `agent.cli` and `agent.main.forced`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from agent.core.money import cards
 from agent.core.money.journal import Amounts, Backlog
 from agent.record import dataclass
 
-#: In the state directory: what was forced while no daemon could write its trail.
+#: In the state directory: what was forced or decided while no daemon could write its trail.
 FORCED_FILE = "guard.forced"
-#: The operation as the trail calls it.
+#: The operations as the trail calls them.
 FORCED_OP = "guard_force"
+ADOPTED_OP = "provision_adopt"
 #: Of a line of that file; whatever is longer was not written by us.
 MOST_LINE_BYTES = 2_048
 
@@ -91,11 +93,16 @@ def forced(actor: str, purpose: str, reason: str, count: int | None) -> Deed:
     )
 
 
+def adopted(actor: str, decision: str) -> Deed:
+    """What the trail says of a store on other hardware that a person has decided about."""
+    return Deed(actor=clean(actor), op=ADOPTED_OP, target=clean(decision))
+
+
 def line_of(deed: Deed, at_ms: int) -> str:
     """One line of the file."""
     plain = {
         "at_ms": at_ms, "actor": deed.actor, "target": deed.target, "outcome": deed.outcome,
-        "count": deed.count,
+        "count": deed.count, "op": deed.op,
     }  # fmt: skip
     return json.dumps(plain, ensure_ascii=True, separators=(",", ":")) + "\n"
 
@@ -114,5 +121,7 @@ def deed_of(line: str) -> tuple[int, Deed] | None:
         return None
     if not all(isinstance(word, str) for word in words):
         return None
+    if (op := told.get("op", FORCED_OP)) not in (FORCED_OP, ADOPTED_OP):
+        return None
     actor, target, outcome = map(str, words)
-    return at_ms, Deed(actor=actor, op=FORCED_OP, target=target, outcome=outcome, count=count)
+    return at_ms, Deed(actor=actor, op=op, target=target, outcome=outcome, count=count)

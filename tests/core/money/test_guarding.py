@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from agent.core.money.guarding import (
+    ADOPTED_OP,
     FORCED_OP,
     Purpose,
     Standing,
+    adopted,
     deed_of,
     forced,
     guarded,
@@ -69,6 +71,15 @@ def test_what_is_forced_survives_as_a_line() -> None:
     assert forced("uid:0", "purge", "Li", None).count == 1
 
 
+def test_whose_the_money_is_survives_as_a_line() -> None:
+    """Who decided about a copied store, and how; a line of before knows only what was forced."""
+    deed = adopted("uid:1000", "replace")
+    assert (deed.op, deed.target, deed.outcome) == (ADOPTED_OP, "replace", "ok")
+    assert deed_of(line_of(deed, 5)) == (5, deed)
+    older = '{"at_ms":5,"actor":"uid:0","target":"purge: Li","outcome":"forced","count":3}'
+    assert deed_of(older) == (5, forced("uid:0", "purge", "Li", 3))
+
+
 def test_a_card_number_in_a_reason_is_not_kept() -> None:
     """Whoever types one there finds only the purpose in the trail."""
     assert forced("uid:0", "purge", "card 6222021234567890128", 1).target == "purge: "
@@ -82,6 +93,7 @@ def test_a_card_number_in_a_reason_is_not_kept() -> None:
         '{"at_ms":-1,"actor":"a","target":"t","outcome":"o","count":1}',
         '{"at_ms":1,"actor":"a","target":"t","outcome":"o","count":0}',
         '{"at_ms":1,"actor":"a","target":"t","outcome":"o","count":"1"}',
+        '{"at_ms":1,"actor":"a","target":"t","outcome":"o","count":1,"op":"abandon"}',
         '{"at_ms":1,"actor":2,"target":"t","outcome":"o","count":1}',
     ],
 )  # fmt: skip
