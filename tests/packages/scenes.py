@@ -7,6 +7,7 @@ of `tests.rig` has one). A scene raises AssertionError with what it saw.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 from tests.packages.root import Machine, machine
 from tests.process.daemon import Answer, call, payment
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_hooks/examples/dpkg"
 REFUSED = "posagent: {what} refused: money is unsent on this terminal."
 REFUSED_ZH = "posagent: 已拒绝{what}：本终端有未上送的款项。"
 ZH = {"removal": "卸载", "downgrade": "降级"}
@@ -226,6 +228,54 @@ def stepped_down(stage: Stage) -> str:
     return "refused, stepped down, refused by a version that knows less, taken over with 3 payments"
 
 
+def in_place(stage: Stage) -> str:
+    """The example of an update in place, with the package itself: kept, and taken back with money.
+
+    Asked as posagent-actions asks; no systemd here, so what it calls for that does nothing.
+    """
+    with stage.machine() as on:
+        install(on, "first")
+        made = on.sh(
+            "mkdir /etc/posagent/actions.d/.updates && cd /etc/posagent/actions.d/.updates"
+            " && cp /first.deb good.deb"
+            " && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /vendor.key"
+            " && openssl pkey -in /vendor.key -pubout -out /etc/posagent/update.pub.pem"
+        )
+        assert made.code == 0, made.said
+        hooks = on.tree / "etc/posagent/actions.d"
+        shutil.copytree(EXAMPLE / "actions.d", hooks, dirs_exist_ok=True)
+        shutil.copy(EXAMPLE / "in_place", hooks.parent / "in_place")
+        (hooks / ".vendor.sh").write_text("AWAY=\nSERVICE=:\n")
+
+        def ask(verb: str, **more: object) -> dict[str, Any]:
+            request = json.dumps({"hook": verb, "update": "u1", **more}, separators=(",", ":"))
+            (on.tree / "request").write_text(request + "\n")
+            place = "/etc/posagent/actions.d"
+            done = on.sh(f"HOOKS_DIR={place} {place}/update.{verb} </request 2>/hook.log")
+            answer: dict[str, Any] = json.loads(done.said)
+            return answer
+
+        keys = pay(on)
+        number = on.sh("dpkg-deb -f /second.deb Version").said.strip()
+        digest = hashlib.sha256((on.tree / "second.deb").read_bytes()).hexdigest()
+        offered = {"version": number, "file": "/second.deb", "sha256": digest}
+        assert "signature is not there" in ask("prepare", **offered)["reason"]
+        on.sh("openssl dgst -sha256 -sign /vendor.key -out /second.deb.sig /second.deb")
+        for verb, ends in (("prepare", "-1"), ("apply", "-2"), ("rollback", "-1")):
+            told = ask(verb, **(offered if verb == "prepare" else {}))
+            said = (on.tree / "hook.log").read_text("utf-8", "replace")
+            assert told["outcome"] == "done", f"{verb}: {told} {said}"
+            assert status(on).endswith(ends), f"{verb}: {status(on)} {said}"
+            kept(on, keys)
+        for verb in ("prepare", "apply", "commit"):
+            assert ask(verb, **(offered if verb == "prepare" else {}))["outcome"] == "done", verb
+        assert status(on).endswith("-2"), status(on)
+        kept(on, keys)
+        assert not (on.tree / STATE.lstrip("/") / "guard.forced").exists(), "it was forced"
+        assert not (on.tree / FLAG.lstrip("/")).exists()
+    return "unsigned refused; in and back and in again with 3 payments, nothing forced"
+
+
 def forced_purge(stage: Stage) -> str:
     """A purge by force takes the store; the line about it outlives even that."""
     with stage.machine() as on:
@@ -365,6 +415,7 @@ SCENES: Mapping[str, Callable[[Stage], str]] = {
     "life": life,
     "again": again,
     "stepped_down": stepped_down,
+    "in_place": in_place,
     "forced_purge": forced_purge,
     "empty": empty,
     "touched": touched,
