@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import contextlib
 import json
 import os
 import socket
@@ -166,16 +167,13 @@ def test_too_many_at_once_are_told_that_nothing_was_done(service: Running) -> No
     """Nine that say nothing: whoever comes then is refused in words, not hung up on."""
     service.write("app.restart", DONE)
     service.start()
-    mute = []
-    for _ in range(9):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.connect(str(service.socket))
-        mute.append(sock)
-    answer = service.act("app.restart", app="x")
+    with contextlib.ExitStack() as mute:
+        for _ in range(9):
+            sock = mute.enter_context(socket.socket(socket.AF_UNIX))
+            sock.connect(str(service.socket))
+        answer = service.act("app.restart", app="x")
     assert isinstance(answer, ActionRefused)
     assert "too many" in answer.reason
-    for sock in mute:
-        sock.close()
 
 
 def test_a_hook_is_told_the_time_it_has(service: Running) -> None:
