@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -188,11 +188,16 @@ def _signs(one: x509.Certificate, below: int = 0) -> bool:
 
 
 def main(argv: Sequence[str]) -> int:
-    """One request; the answer has `problem` where it could not be done."""
+    """One request, with no more of the processor than is left over."""
     with suppress(OSError):  # a sandbox may forbid even that
         os.nice(10)
-    told = json.loads(sys.stdin.buffer.read(MAX_BYTES))
-    work = {"request": request, "accept": accept, "for_page": for_page}[argv[0]]
+    works = {"request": request, "accept": accept, "for_page": for_page}
+    return carried_out(works[argv[0]], MAX_BYTES)
+
+
+def carried_out(work: Callable[[Mapping[str, Any]], Mapping[str, Any]], most_bytes: int) -> int:
+    """From standard input to standard output; `problem` says what could not be done."""
+    told = json.loads(sys.stdin.buffer.read(most_bytes))
     try:
         answer = work(told)
     except ProvisionError as error:

@@ -9,7 +9,6 @@ asked again. The key leaves this process only into its own file, for its owner a
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
@@ -35,6 +34,7 @@ from agent.provision.__main__ import (
     _named,
     _signs,
     _timely,
+    carried_out,
 )
 
 
@@ -187,16 +187,7 @@ def _read(file: Any) -> bytes | None:
 
 def main(argv: Sequence[str]) -> int:
     """One request; the answer has `problem` where it could not be done."""
-    told = json.loads(sys.stdin.buffer.read(4 * MAX_BYTES))
-    work = {"prepare": prepare, "install": install}[argv[0]]
-    try:
-        answer = work(told)
-    except ProvisionError as error:
-        answer = {"problem": str(error)}
-    except OSError as error:
-        answer = {"problem": "not_kept", "detail": error.strerror or ""}
-    sys.stdout.write(json.dumps(answer))
-    return 0
+    return carried_out({"prepare": prepare, "install": install}[argv[0]], 4 * MAX_BYTES)
 
 
 if __name__ == "__main__":
