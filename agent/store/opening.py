@@ -162,6 +162,8 @@ def open_journal(
     try:
         if failures >= ENOUGH and path.exists():
             raise DamagedError(f"the storage failed in it {failures} times in a row")
+        if _emptied(path):
+            raise DamagedError("the file is empty, and its log is not")
         db, journal, facts = _opened(start)
         return db, journal, _listed(db, journal, facts, now, kept)
     except sqlite3.Error as error:
@@ -311,6 +313,13 @@ def _not_yet(table: Table) -> tuple[int, int]:
         return 0, -1
     expected = table.sealer.line("not_yet_ms", (ms, boot_no)).hex()
     return (ms, boot_no) if hmac.compare_digest(seal.encode(), expected.encode()) else (0, -1)
+
+
+def _emptied(path: Path) -> bool:
+    """Whether the file was cut to nothing: SQLite then takes its log for a stray and deletes it."""
+    log_file = path.with_name(JOURNAL + "-wal")
+    there = path.exists() and log_file.exists()
+    return there and not path.stat().st_size and log_file.stat().st_size > 0
 
 
 def _check_structure(db: sqlite3.Connection) -> None:

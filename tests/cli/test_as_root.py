@@ -13,8 +13,9 @@ import pytest
 
 from agent.cli import provision_steps as steps
 from agent.cli.as_owner import as_owner
-from agent.cli.guard import _appended
+from agent.cli.deeds import written
 from agent.cli.provision_machine import _begun_place, _locked, _set_aside
+from agent.core.money.guarding import forced
 from agent.store.power_cut import Counter
 
 OWNER = 54_321
@@ -122,7 +123,7 @@ def test_a_pipe_in_the_place_of_the_record_stops_no_removal(state: Path) -> None
     """Opening it would wait for ever for somebody who reads."""
     os.mkfifo(state / "guard.forced")
     with pytest.raises(OSError, match="No such device"):
-        _appended(state / "guard.forced", "x\n")
+        written(state / "guard.forced", forced("uid:0", "removal", "Li: scrapped", 1))
     assert stat.S_ISFIFO((state / "guard.forced").stat().st_mode)
 
 

@@ -275,6 +275,24 @@ def test_a_damaged_log_header_over_live_commits_is_damage(tmp_path: Path) -> Non
     asyncio.run(story())
 
 
+def test_a_journal_cut_to_nothing_keeps_what_its_log_holds(tmp_path: Path) -> None:
+    """SQLite would delete the log beside an empty file: both are put aside, and count."""
+
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            await store.append(submission("a"))
+            left = crash(tmp_path)
+        os.truncate(left / "state" / "journal.db", 0)
+        log = (left / "state" / "journal.db-wal").read_bytes()
+        async with opened(left) as store:
+            assert "the file is empty" in (await store.facts()).damage
+            assert (await store.backlog()).quarantined is None
+            (aside,) = await store.quarantined()
+            assert Path(aside.path + "-wal").read_bytes() == log
+
+    asyncio.run(story())
+
+
 def test_a_second_daemon_is_told_who_holds_the_store(tmp_path: Path) -> None:
     """It refuses to start, naming role and process."""
 
