@@ -39,7 +39,7 @@ def guard(session: Session) -> int:
     args = session.args
     why = _given_reason(session) if args.force else ""
     where = places(session)
-    source, told = _asked(session, where)
+    source, told = asked(session, where, args.purpose)
     code = _CODES[Standing(told["standing"])]
     told["stepped_for"] = _stepped_for(where, source, told)
     if told["stepped_for"] is not None:
@@ -58,19 +58,46 @@ def guard(session: Session) -> int:
     return int(told["exit_code"])
 
 
-def _asked(session: Session, where: Places) -> tuple[Source | None, dict[str, Any]]:
+def asked(
+    session: Session, where: Places, purpose: str
+) -> tuple[Source | None, dict[str, Any]]:
     """Who was asked, and the answer; whatever cannot be read is an answer as well."""
-    purpose = session.args.purpose
+    source, told = _answer(session, where, purpose)
+    left = source is None or source.as_of is not None  # no daemon lives: is it the whole store?
+    if left and told["standing"] != Standing.UNKNOWN:
+        if why := _doubt(session, where, told["aside"]):
+            told |= {"standing": str(Standing.UNKNOWN), "reason": why}
+    return source, told
+
+
+def _answer(
+    session: Session, where: Places, purpose: str
+) -> tuple[Source | None, dict[str, Any]]:
     try:
         source = readable(session)
         told: dict[str, Any] = source.ask("guard", purpose=purpose)
     except (AgentError, OSError) as error:
         what = error.what if isinstance(error, AgentError) else error.strerror or str(error)
         return None, _untold(session, where, purpose, what)
-    if source.as_of is not None and (lost := _uncounted(where, told["aside"])):
-        told["standing"] = str(Standing.UNKNOWN)
-        told["reason"] = session.words("guard.lost_aside", name=lost)
     return source, told
+
+
+def _doubt(session: Session, where: Places, listed: list[str]) -> str:
+    """Why what was found is perhaps not all there is; "" where it is."""
+    t = session.words
+    if not where.certain:
+        return t("guard.where_unknown")
+    if lost := _uncounted(where, listed):
+        return t("guard.lost_aside", name=lost)
+    path = where.state_dir / JOURNAL
+    try:
+        return "" if path.stat().st_size else t("guard.journal_empty", path=path)
+    except FileNotFoundError:
+        # A link that leads nowhere: a file system that is not mounted.
+        gone = where.state_dir.is_symlink()
+        return t("guard.not_mounted", path=where.state_dir) if gone else ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _stepped_for(where: Places, source: Source | None, told: dict[str, Any]) -> int | None:

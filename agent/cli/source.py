@@ -24,11 +24,13 @@ from agent.cli.session import SOCKET_NAME, Session, UnreachableError
 from agent.config import Config
 from agent.errors import AgentError, OperatorError, StoreError
 from agent.settings import agent_table, load
-from agent.settings.problems import ConfigError
+from agent.settings.problems import ConfigError, Kind, Problem
 from agent.wire.api import BY_NAME, Operation, arguments_of
 
 #: A daemon that takes longer for the smallest question hangs.
 AWAKE_WITHIN_S = 5.0
+#: Nothing of such a file was read.
+_WHOLE_FILES = frozenset({Kind.NOT_THERE, Kind.UNREADABLE, Kind.NOT_OURS, Kind.SYNTAX})
 #: Longer than the daemon itself allows one of its handlers.
 ANSWER_WITHIN_S = 35.0
 
@@ -51,6 +53,8 @@ class Places:
     config: Config
     socket: Path
     state_dir: Path
+    #: False: what the configuration says about it could not be read, and this is a guess.
+    certain: bool = True
 
     @property
     def key_file(self) -> Path | None:
@@ -63,16 +67,24 @@ def places(session: Session) -> Places:
     """From the arguments, else the configuration; a broken one is used as far as it goes."""
     import sys
 
+    given: Path | None = getattr(session.args, "state_dir", None)
+    certain = True
     try:
         config = load(session.config_file, references=False).config
     except ConfigError as error:
+        certain = given is not None or not any(map(_may_name_the_store, error.problems))
         said = session.words("error.config_broken", count=len(error.problems))
         print(session.words("config.warning", what=said), file=sys.stderr)
         config = Config(agent=agent_table(session.config_file))
     session.speak(config.agent.language)
     socket = getattr(session.args, "socket", None) or Path(config.agent.run_dir, SOCKET_NAME)
-    state_dir = getattr(session.args, "state_dir", None) or Path(config.agent.state_dir)
-    return Places(config=config, socket=socket, state_dir=state_dir)
+    state_dir = given or Path(config.agent.state_dir)
+    return Places(config=config, socket=socket, state_dir=state_dir, certain=certain)
+
+
+def _may_name_the_store(problem: Problem) -> bool:
+    """A whole file, or a line of [agent], or a name that may have been meant for one."""
+    return not problem.line or problem.table in ("", "[agent]") or problem.kind in _WHOLE_FILES
 
 
 def readable(session: Session) -> Source:

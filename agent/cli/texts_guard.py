@@ -116,4 +116,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "the journal is gone, but parts of it are at {path}",
         "账本已不在，但 {path} 留有其部分内容",
     ),
+    "guard.journal_empty": (
+        "{path} is empty: a journal is never without a byte",
+        "{path} 为空文件：账本不会没有内容",
+    ),
+    "guard.not_mounted": (
+        "{path} leads nowhere: is its file system mounted?",
+        "{path} 指向的位置不存在：其文件系统是否已挂载？",
+    ),
+    "guard.where_unknown": (
+        "the configuration, which says where the journal lies, cannot be read: posagent config check",
+        "无法读取配置，而账本位置由配置决定：posagent config check",
+    ),
 }

@@ -80,6 +80,48 @@ def test_what_cannot_be_read_counts_as_unsent(
     assert "按有未上送处理" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "broken", ["x = = 1\n", "[agnet]\n", "[agent]\nstate_dri = 'x'\n", "[agent]\nstate_dir = 7\n"]
+)
+def test_who_cannot_say_where_the_journal_lies_finds_nothing_clear(
+    broken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A configuration that may name another directory: 11, unless that is given; a mistake in
+    another table hides nothing."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    file = tmp_path / "posagent.toml"
+    asked = ["guard", "--config", str(file), "--json"]
+    for gone in (False, True):
+        file.write_text(broken)
+        file.chmod(0o600)
+        if gone:
+            file.unlink()
+        assert main([*asked, "--lang", "en"]) == 11, capsys.readouterr().out
+        assert "says where the journal lies" in json.loads(capsys.readouterr().out)["reason"]
+        assert main([*asked, "--state-dir", str(empty)]) == 0
+        capsys.readouterr()
+    file.write_text(f'[agent]\nstate_dir = "{empty}"\n[store]\nno_such = 1\n')
+    file.chmod(0o600)
+    assert main(asked) == 0
+
+
+def test_an_empty_file_and_a_link_to_nowhere_are_no_journal_without_money(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A journal cut to nothing by a damaged file system, and a file system that is not mounted."""
+    state = config.parent / "state"
+    for name in ("lock", "journal.db", "row.key"):
+        (state / name).write_bytes(b"k" * 32 if name == "row.key" else b"")
+        (state / name).chmod(0o600)
+    assert main(["guard", "--config", str(config), "--lang", "en"]) == 11
+    assert "is empty" in capsys.readouterr().out
+    state.rename(config.parent / "elsewhere")
+    state.symlink_to(config.parent / "nowhere")
+    assert main(["guard", "--config", str(config), "--lang", "zh"]) == 11
+    assert "是否已挂载" in capsys.readouterr().out
+
+
 def test_unsent_money_is_told_in_both_languages(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
