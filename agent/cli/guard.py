@@ -58,21 +58,17 @@ def guard(session: Session) -> int:
     return int(told["exit_code"])
 
 
-def asked(
-    session: Session, where: Places, purpose: str
-) -> tuple[Source | None, dict[str, Any]]:
+def asked(session: Session, where: Places, purpose: str) -> tuple[Source | None, dict[str, Any]]:
     """Who was asked, and the answer; whatever cannot be read is an answer as well."""
     source, told = _answer(session, where, purpose)
-    left = source is None or source.as_of is not None  # no daemon lives: is it the whole store?
-    if left and told["standing"] != Standing.UNKNOWN:
-        if why := _doubt(session, where, told["aside"]):
-            told |= {"standing": str(Standing.UNKNOWN), "reason": why}
+    if source is not None and source.as_of is None:
+        return source, told  # a daemon that lives knows its store
+    if told["standing"] != Standing.UNKNOWN and (why := _doubt(session, where, told["aside"])):
+        told |= {"standing": str(Standing.UNKNOWN), "reason": why}
     return source, told
 
 
-def _answer(
-    session: Session, where: Places, purpose: str
-) -> tuple[Source | None, dict[str, Any]]:
+def _answer(session: Session, where: Places, purpose: str) -> tuple[Source | None, dict[str, Any]]:
     try:
         source = readable(session)
         told: dict[str, Any] = source.ask("guard", purpose=purpose)

@@ -18,13 +18,12 @@ from typing import Any
 
 from agent import hardware
 from agent.cli.as_owner import as_owner
-from agent.cli.deeds import person, written
 from agent.cli.provision_steps import IDENTITY, KEYS, PROFILE, Done, Ground, identity, told_serial
 from agent.clock import SystemClock
-from agent.core.money.guarding import FORCED_FILE, adopted
+from agent.core.money.guarding import FORCED_FILE
 from agent.core.terminal.hardware import ELSEWHERE, Verdict
 from agent.durable import replaced, sync_directory
-from agent.identity import MACHINE_ID
+from agent.identity import MACHINE_ID, own_name
 
 #: What `--fresh` has begun; holds where the journal goes and who this terminal was.
 _BEGUN = "fresh"
@@ -45,21 +44,11 @@ def adopt(ground: Ground, *, fresh: bool, ids: dict[str, str]) -> Done:
             return Done(step="adopt", state="unchanged", facts={"hardware": verdict.value})
     with _locked(directory):
         if not fresh:
-            _recorded(ground, "replace")
+            ground.noted("adopt", "replace")
             with as_owner(directory):
                 hardware.adopt(directory, marks)
             return Done(step="adopt", state="made", facts={"decided": "replace"})
         return _fresh(ground, ids)
-
-
-def _recorded(ground: Ground, decision: str) -> None:
-    """Nothing is decided without a record. Raises OperatorError."""
-    file = ground.state_dir / FORCED_FILE
-    try:
-        written(file, adopted(person(), decision))
-    except OSError as error:
-        detail = f"{file}: {error.strerror or error}"
-        raise ground.refuse("not_kept", detail=detail) from None
 
 
 def _hook_serial(ground: Ground) -> str:
@@ -70,7 +59,6 @@ def _hook_serial(ground: Ground) -> str:
 
 def _fresh(ground: Ground, ids: dict[str, str]) -> Done:
     """Another terminal from now on: the store set aside, keys removed, a name of its own."""
-    from agent.identity import own_name
     from agent.store import quarantine
     from agent.store.opening import JOURNAL
 
@@ -90,7 +78,7 @@ def _fresh(ground: Ground, ids: dict[str, str]) -> Done:
     _set_aside(directory, place)
     done = _named(ground, ids)
     (directory / hardware.FILE).unlink(missing_ok=True)
-    _recorded(ground, f"fresh: {told['was']}, its money aside in {place.name}")
+    ground.noted("adopt", f"fresh: {told['was']}, its money aside in {place.name}")
     begun.unlink()
     sync_directory(directory)
     facts = {"decided": "fresh", "was": told["was"], "aside": str(place), "removed": removed}
@@ -166,30 +154,40 @@ def _renamed(directory: Path, place: Path) -> None:
 
 def _remove_pair(ground: Ground) -> list[str]:
     """Certificate and key of the terminal this was a copy of."""
-    files = ground.config.telemetry
     removed = []
-    for named in (files.cert_file, files.key_file):
-        for suffix in ("", ".pending", ".new", ".part"):
-            file = Path(named + suffix) if named else None
-            if file is not None and file.exists():
-                file.unlink()
-                sync_directory(file.parent)
-                removed.append(str(file))
+    for file in _pair_files(ground):
+        file.unlink()
+        sync_directory(file.parent)
+        removed.append(str(file))
     return removed
+
+
+def _pair_files(ground: Ground) -> list[Path]:
+    files = ground.config.telemetry
+    suffixes = ("", ".pending", ".new", ".part")
+    named = [one for one in (files.cert_file, files.key_file) if one]
+    return [file for one in named for suffix in suffixes if (file := Path(one + suffix)).exists()]
 
 
 def seal(ground: Ground) -> Done:
     """Ready for an image to be taken: no identity, no key, no store."""
+    directory, identity_file = ground.state_dir, ground.conf_d / IDENTITY
+    before = _as_written(directory)
     ground.no_money("store")
-    directory = ground.state_dir
-    removed = _remove_pair(ground)
-    identity_file = ground.conf_d / IDENTITY
     with _locked(directory):
-        if directory.is_dir():
-            for one in sorted(directory.iterdir()):
-                if one.name != "lock":
-                    _deleted(one)
-                    removed.append(str(one))
+        if _as_written(directory) != before:
+            raise ground.untold("")  # an agent ran since: who knows what it took
+        pair = _pair_files(ground)
+        inside = sorted(_inside(directory, pair), key=_sealing_order)
+        if inside or pair or identity_file.exists():
+            # In place of what older lines stand there: they tell of the terminal that was here.
+            (directory / FORCED_FILE).unlink(missing_ok=True)
+            ground.noted("seal", own_name(ground.config))
+        removed = _remove_pair(ground)
+        for one in inside:
+            _deleted(one)
+            removed.append(str(one))
+        if inside:
             sync_directory(directory)
         if identity_file.exists():
             identity_file.unlink()
@@ -198,6 +196,25 @@ def seal(ground: Ground) -> Done:
     ground.again()
     state = "made" if removed else "unchanged"
     return Done(step="seal", state=state, facts={"removed": removed, "left": _left(ground)})
+
+
+def _as_written(directory: Path) -> list[tuple[str, int, int, int]]:
+    """Every journal as it lies there: whatever was taken or put aside since is seen."""
+    found = [*directory.glob("journal.db*"), *(directory / "quarantine").glob("*")]
+    seen = ((str(one), one.lstat()) for one in sorted(found))
+    return [(name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in seen]
+
+
+def _inside(directory: Path, besides: list[Path]) -> list[Path]:
+    stays = {directory / "lock", directory / FORCED_FILE, *besides}
+    return [one for one in directory.glob("*") if one not in stays]
+
+
+def _sealing_order(one: Path) -> tuple[int, str]:
+    """The journal, with all the guard reads it by, goes last: cut off before, it says again that
+    nothing is unsent; cut off after, there is none."""
+    last = ("journal.db-wal", "journal.db", "row.key", "payload.keys", "payload.keys.copy")
+    return (last.index(one.name) + 1 if one.name in last else 0, one.name)
 
 
 def _left(ground: Ground) -> list[str]:

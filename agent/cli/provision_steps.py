@@ -18,14 +18,19 @@ import tempfile
 import time
 import tomllib
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from agent import hardware
-from agent.cli.session import Session, UnreachableError
-from agent.cli.source import readable
+from agent.cli.deeds import person, written
+from agent.cli.guard import asked as asked_guard
+from agent.cli.reason import reason
+from agent.cli.session import Session
+from agent.cli.source import places
 from agent.clock import SystemClock
 from agent.config import Config
+from agent.core.money.guarding import FORCED_FILE, Purpose, Standing, provisioned
 from agent.errors import AgentError, OperatorError
 from agent.settings import DEFAULT_FILE, load
 from agent.settings.problems import ConfigError
@@ -90,24 +95,31 @@ class Ground:
         )
 
     def unsent(self) -> int:
-        """How many payments are unsent, also in journals put aside. Raises UnsentError where
+        """How many payments are unsent, by the guard a removal asks. Raises UnsentError where
         nobody can tell: it counts as unsent then."""
+        _, told = asked_guard(self.session, places(self.session), Purpose.REMOVAL)
+        if told["standing"] == Standing.UNKNOWN:
+            raise self.untold(told["reason"])
+        return int(told["total"]["count"]) if told["total"] else 0
+
+    def untold(self, why: str) -> UnsentError:
+        """Nobody can tell, which counts as unsent."""
         t = self.session.words
+        what = f"{t('provision.cannot_tell')} ({reason(t, why)})" if why else ""
+        return UnsentError(
+            "provision.cannot_tell", what or t("provision.cannot_tell"),
+            t("provision.cannot_tell.hint"),
+        )  # fmt: skip
+
+    def noted(self, step: str, target: str) -> None:
+        """For the trail, on disk before it is done. Raises OperatorError if it cannot be."""
+        file = self.state_dir / FORCED_FILE
+        if not self.state_dir.is_dir():
+            return  # no agent ever ran here: there is no trail, and nothing to be told in it
         try:
-            told = readable(self.session).ask("backlog")
-        except UnreachableError as error:
-            if error.code == "store.absent":
-                return 0
-            raise UnsentError("provision.cannot_tell", t("provision.cannot_tell"),
-                              t("provision.cannot_tell.hint")) from error  # fmt: skip
-        except AgentError as error:
-            raise UnsentError("provision.cannot_tell", t("provision.cannot_tell"),
-                              t("provision.cannot_tell.hint")) from error  # fmt: skip
-        aside = told["quarantined"]
-        if aside is None:
-            raise UnsentError("provision.cannot_tell", t("provision.cannot_tell"),
-                              t("provision.cannot_tell.hint"))  # fmt: skip
-        return int(told["total"]["count"]) + int(aside["count"])
+            written(file, provisioned(person(), step, target))
+        except OSError as error:
+            raise self.refuse("not_kept", detail=f"{file}: {error.strerror or error}") from None
 
     def no_money(self, what: str, names: str = "") -> None:
         """Raises UnsentError while money is unsent; `what` of it would be changed."""
@@ -188,11 +200,14 @@ def _real(ground: Ground, file: Path | None, name: str) -> Path | None:
 
 def _installed(ground: Ground, step: str, name: str, content: bytes, after: Config) -> Done:
     group = None if (owner := ground.owner()) is None else owner[1]
-    changed = put(ground.conf_d / name, content, 0o640, group)
+    file = ground.conf_d / name
+    if not file.is_file() or file.read_bytes() != content:
+        ground.noted(step, f"{after.agent.device_id} {sha256(content).hexdigest()[:16]}")
+    changed = put(file, content, 0o640, group)
     ground.config = after
     return Done(
         step=step, state="made" if changed else "unchanged",
-        facts={"file": str(ground.conf_d / name)},
+        facts={"file": str(file)},
     )  # fmt: skip
 
 

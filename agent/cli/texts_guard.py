@@ -125,7 +125,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} 指向的位置不存在：其文件系统是否已挂载？",
     ),
     "guard.where_unknown": (
-        "the configuration, which says where the journal lies, cannot be read: posagent config check",
+        "the configuration says where the journal lies and cannot be read: posagent config check",
         "无法读取配置，而账本位置由配置决定：posagent config check",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,11 +17,17 @@ pytest.importorskip("cryptography")
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from agent.cli import provision_machine
 from agent.cli import provision_steps as steps
 from agent.cli.app import main
+from agent.core.money.guarding import FORCED_FILE, deed_of
 from agent.provision import factory
 from agent.settings import load
+from agent.store.files import LockFile
+from tests.core.money.payments import submission
+from tests.fakes import FakeClock
 from tests.process.test_hardware import machine
+from tests.store.stores import opened
 from tests.telemetry.renewal.authority import NOW, Authority
 
 PUBLIC = "a" * 64
@@ -272,11 +279,125 @@ def test_a_sealed_terminal_has_neither_name_nor_key_nor_store(terminal: Terminal
     (terminal.state / "counters").write_bytes(b"x")
     told = terminal.run("seal")
     assert told["changed"]
-    assert [one.name for one in terminal.state.iterdir()] == ["lock"]
+    assert sorted(one.name for one in terminal.state.iterdir()) == ["guard.forced", "lock"]
     assert [one.name for one in terminal.tls.iterdir()] == ["ca.pem"]
     kept = sorted(one.name for one in (terminal.config.parent / "conf.d").iterdir())
     assert kept == ["40-profile.toml", "45-fleet-keys.toml"]
     assert not terminal.run("seal")["changed"]
+
+
+def trail(terminal: Terminal) -> list[tuple[str, str]]:
+    """What the next start takes into the trail."""
+    lines = (terminal.state / FORCED_FILE).read_text().splitlines()
+    deeds = [found[1] for line in lines if (found := deed_of(line))]
+    return [(one.op, one.target) for one in deeds]
+
+
+def lived(terminal: Terminal, *keys: str) -> None:
+    """A store with these payments unsent, left by a clean stop."""
+
+    async def story() -> None:
+        async with opened(terminal.home, FakeClock()) as store:
+            for key in keys:
+                await store.append(submission(key))
+
+    terminal.state.mkdir(mode=0o700, exist_ok=True)
+    asyncio.run(story())
+
+
+def test_who_the_terminal_is_changes_with_a_line_in_the_trail(terminal: Terminal) -> None:
+    """Name, merchant and whose orders count, each told before it is changed, and never again for
+    a run that changes nothing; a seal leaves one line, in place of the sealed terminal's."""
+    terminal.state.mkdir(mode=0o700)
+    terminal.all(code=9)
+    terminal.all(code=9)
+    told = trail(terminal)
+    assert [op for op, _ in told] == [
+        "provision_profile", "provision_identity", "provision_keys",
+    ]  # fmt: skip
+    assert told[1][1].startswith("pos-SN-00001 ")
+    terminal.run("seal")
+    assert trail(terminal) == [("provision_seal", "pos-SN-00001")]
+    terminal.run("seal")
+    assert len(trail(terminal)) == 1
+
+
+def test_without_a_record_nobody_is_renamed(terminal: Terminal) -> None:
+    """A link in the record's place: refused, and no file was written."""
+    terminal.state.mkdir(mode=0o700)
+    (terminal.state / FORCED_FILE).symlink_to(terminal.home / "elsewhere")
+    assert terminal.run("identity", "--device-id", "T-1", code=2)["code"] == "provision.not_kept"
+    assert not (terminal.config.parent / "conf.d").exists()
+
+
+@pytest.mark.parametrize(
+    "gone", ["lock", "row.key", "journal.db", "quarantine note", "journal's bytes"]
+)
+def test_what_cannot_be_told_is_not_sealed_away(terminal: Terminal, gone: str) -> None:
+    """The guard of a removal is asked: a store it cannot read keeps every byte."""
+    lived(terminal, *(["p-1"] if gone != "quarantine note" else []))
+    if gone == "journal.db":
+        (terminal.state / "quarantine").mkdir()
+        aside = terminal.state / "quarantine" / "0000000000001-abcdef-journal.db"
+        (terminal.state / "journal.db").rename(aside)
+    elif gone == "quarantine note":
+        (terminal.state / "quarantine").mkdir()
+        (terminal.state / "quarantine" / "0000000000001-abcdef-journal.db").write_bytes(b"x")
+    elif gone == "journal's bytes":
+        os.truncate(terminal.state / "journal.db", 0)
+    else:
+        (terminal.state / gone).unlink()
+    before = sorted(str(one) for one in terminal.state.rglob("*"))
+    assert terminal.run("seal", code=6)["code"] == "provision.cannot_tell"
+    assert sorted(str(one) for one in terminal.state.rglob("*")) == before
+
+
+def test_a_running_agent_keeps_its_certificate(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing unsent, and refused by the lock: a seal has removed nothing."""
+    monkeypatch.setattr(steps.Ground, "no_money", lambda *_: None)
+    terminal.all(code=9)
+    terminal.sign(Authority())
+    terminal.all()
+    lived(terminal)
+    before = terminal.files()
+    with LockFile(terminal.state / "lock") as lock:
+        lock.acquire("daemon")
+        assert terminal.run("seal", code=5)["code"] == "store.busy"
+    assert terminal.files() == before
+
+
+def test_a_payment_taken_while_it_was_asked_is_not_sealed_away(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that ran between the question and the lock changed the journal."""
+    lived(terminal)
+    monkeypatch.setattr(steps.Ground, "no_money", lambda *_: lived(terminal, "p-1"))
+    assert terminal.run("seal", code=6)["code"] == "provision.cannot_tell"
+    assert (terminal.state / "journal.db").exists()
+
+
+def test_a_seal_cut_off_anywhere_is_run_again(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each file goes it stops once; in the end all are gone."""
+    lived(terminal)
+    (terminal.state / "quarantine").mkdir()
+    real, cuts = provision_machine._deleted, 0
+
+    def cut_off(one: Path) -> None:
+        if one.name not in seen:
+            seen.add(one.name)
+            raise KeyboardInterrupt
+        real(one)
+
+    seen: set[str] = set()
+    monkeypatch.setattr(provision_machine, "_deleted", cut_off)
+    while main(["provision", "seal", "--config", str(terminal.config), "--json"]) == 130:
+        cuts += 1
+    assert cuts == len(seen) >= 6
+    assert sorted(one.name for one in terminal.state.iterdir()) == ["guard.forced", "lock"]
 
 
 def test_the_agents_user_can_reach_its_key(terminal: Terminal) -> None:

@@ -2,9 +2,9 @@
 
 Three answers and no fourth: nothing is unsent, so much is, or it cannot be told – which counts as
 unsent. What was put aside counts, too. Decides also what is written down when somebody goes on all
-the same, or says whose the money of a copied store is, as one line of a file: it must outlive a
-daemon that is dead, and is read back into the trail at its next start. Called by
-`agent.actions.guard`, `agent.cli` and `agent.main.forced`.
+the same, says whose the money of a copied store is, or changes who the terminal is, as one line of
+a file: it must outlive a daemon that is dead, and is read back into the trail at its next start.
+Called by `agent.actions.guard`, `agent.cli` and `agent.main.forced`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from agent.record import dataclass
 FORCED_FILE = "guard.forced"
 #: The operations as the trail calls them.
 FORCED_OP = "guard_force"
-ADOPTED_OP = "provision_adopt"
+#: What `posagent provision` decides, throws away or changes, by its step.
+PROVISION_OPS = frozenset(
+    f"provision_{step}" for step in ("adopt", "seal", "identity", "profile", "keys")
+)
 #: Of a line of that file; whatever is longer was not written by us.
 MOST_LINE_BYTES = 2_048
 
@@ -93,9 +96,9 @@ def forced(actor: str, purpose: str, reason: str, count: int | None) -> Deed:
     )
 
 
-def adopted(actor: str, decision: str) -> Deed:
-    """What the trail says of a store on other hardware that a person has decided about."""
-    return Deed(actor=clean(actor), op=ADOPTED_OP, target=clean(decision))
+def provisioned(actor: str, step: str, target: str) -> Deed:
+    """What the trail says of who this terminal is, and of a store that went elsewhere."""
+    return Deed(actor=clean(actor), op=f"provision_{step}", target=clean(target))
 
 
 def line_of(deed: Deed, at_ms: int) -> str:
@@ -121,7 +124,7 @@ def deed_of(line: str) -> tuple[int, Deed] | None:
         return None
     if not all(isinstance(word, str) for word in words):
         return None
-    if (op := told.get("op", FORCED_OP)) not in (FORCED_OP, ADOPTED_OP):
+    if (op := told.get("op", FORCED_OP)) not in {FORCED_OP, *PROVISION_OPS}:
         return None
     actor, target, outcome = map(str, words)
     return at_ms, Deed(actor=actor, op=op, target=target, outcome=outcome, count=count)

@@ -7,15 +7,14 @@ from datetime import timedelta
 import pytest
 
 from agent.core.money.guarding import (
-    ADOPTED_OP,
     FORCED_OP,
     Purpose,
     Standing,
-    adopted,
     deed_of,
     forced,
     guarded,
     line_of,
+    provisioned,
 )
 from agent.core.money.journal import Amounts, Backlog
 from tests.core.money.payments import AT
@@ -73,8 +72,8 @@ def test_what_is_forced_survives_as_a_line() -> None:
 
 def test_whose_the_money_is_survives_as_a_line() -> None:
     """Who decided about a copied store, and how; a line of before knows only what was forced."""
-    deed = adopted("uid:1000", "replace")
-    assert (deed.op, deed.target, deed.outcome) == (ADOPTED_OP, "replace", "ok")
+    deed = provisioned("uid:1000", "adopt", "replace")
+    assert (deed.op, deed.target, deed.outcome) == ("provision_adopt", "replace", "ok")
     assert deed_of(line_of(deed, 5)) == (5, deed)
     older = '{"at_ms":5,"actor":"uid:0","target":"purge: Li","outcome":"forced","count":3}'
     assert deed_of(older) == (5, forced("uid:0", "purge", "Li", 3))
