@@ -2,8 +2,8 @@
 
 Whoever owns a directory can put a link in the place of any name in it, between looking and opening:
 root would follow. With the owner's rights it leads nowhere the owner could not go; and what is made
-there is the owner's, who has to work with it. Called by `agent.cli.provision_machine` and
-`agent.cli.selftest`.
+there is the owner's, who has to work with it. Called by `agent.cli.journal`,
+`agent.cli.provision_machine` and `agent.cli.selftest`.
 """
 
 from __future__ import annotations

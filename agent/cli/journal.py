@@ -7,8 +7,10 @@ the journal itself says when it happened.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 
+from agent.cli.as_owner import as_owner
 from agent.cli.session import Exit, Session
 from agent.cli.source import places
 from agent.clock import SystemClock
@@ -22,7 +24,10 @@ def journal(session: Session) -> int:
     where = places(session)
     t, screen = session.words, session.screen
     if session.args.order == "step-down":
-        done = stepdown.step_down(where.state_dir, session.args.to, SystemClock().now())
+        # Root's files would be in the way of the user the agent runs as.
+        directory = where.state_dir
+        with as_owner(directory) if directory.is_dir() else nullcontext():
+            done = stepdown.step_down(directory, session.args.to, SystemClock().now())
         if session.json:
             session.print_json(asdict(done))
             return Exit.OK

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,6 +85,9 @@ def step_down(state_dir: Path, target: int, now: Moment) -> SteppedDown:
         lock.acquire("step-down")
         if missing := read_log(path.with_name(JOURNAL + "-wal")).missing:
             raise _damaged(missing)
+        if not os.path.lexists(state_dir / "row.key"):
+            # One made here would hide from the next start that no row can be believed.
+            raise _damaged("its key file is missing")
         try:
             db = connect(path)
             try:

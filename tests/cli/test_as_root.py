@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -12,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from agent.cli import provision_steps as steps
+from agent.cli.app import main
 from agent.cli.as_owner import as_owner
 from agent.cli.deeds import written
 from agent.cli.provision_machine import _begun_place, _locked, _set_aside
 from agent.core.money.guarding import forced
 from agent.store.power_cut import Counter
+from agent.store.schema import SCHEMA
+from tests.core.money.payments import submission
+from tests.fakes import FakeClock
+from tests.store.stores import opened
 
 OWNER = 54_321
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user: wants root")
@@ -95,6 +102,28 @@ def test_what_root_makes_there_is_the_owners(state: Path) -> None:
     with _locked(state):
         pass
     assert (state / "lock").stat().st_uid == OWNER
+
+
+@root_only
+def test_a_journal_stepped_down_by_root_stays_the_owners(state: Path) -> None:
+    """The older agent, as its own user, can take the lock and write the journal and its log."""
+
+    async def left() -> None:
+        async with opened(state.parent, FakeClock()) as store:
+            await store.append(submission("p-1"))
+            shutil.copytree(state, state.parent / "killed" / "state")
+
+    asyncio.run(left())
+    killed = state.parent / "killed" / "state"
+    (killed / "lock").unlink()
+    for one in (killed.parent, killed, *killed.iterdir()):
+        os.chown(one, OWNER, OWNER)
+    order = ["journal", "step-down", "--state-dir", str(killed), "--to", str(SCHEMA - 1)]
+    file = state.parent / "posagent.toml"
+    file.touch(mode=0o600)
+    assert main([*order, "--config", str(file)]) == 0
+    assert {one.name: one.stat().st_uid for one in killed.iterdir() if one.stat().st_uid == 0} == {}
+    assert (killed / "lock").exists()
 
 
 @root_only

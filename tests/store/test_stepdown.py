@@ -186,6 +186,18 @@ def test_what_cannot_be_done_is_refused_untouched(tmp_path: Path) -> None:
     assert refused.value.code == "journal.damaged"
 
 
+def test_a_journal_without_its_key_is_not_stepped_down(tmp_path: Path) -> None:
+    """No new key is made, and the next start still sees that none of its rows can be believed."""
+    journal = made(tmp_path)
+    key, before = journal.with_name("row.key"), journal.read_bytes()
+    key.unlink()
+    with pytest.raises(OperatorError) as refused:
+        down(journal)
+    assert refused.value.code == "journal.damaged"
+    assert not key.exists()
+    assert journal.read_bytes() == before
+
+
 def test_what_the_older_cannot_say_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
