@@ -14,6 +14,7 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -97,7 +98,10 @@ def _counted(session: Session, work: Path, begun: Begun, told: _Told) -> int:
     from agent.store.power_cut import Counter
 
     number, shown_at, wanted = begun.first - 1, 0.0, session.args.numbers
-    old = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shutdown sends both, one right after the other; nohup has the second ignored.
+    both = (signal.SIGTERM, signal.SIGHUP)
+    ends = [one for one in both if signal.getsignal(one) is not signal.SIG_IGN]
+    old = [signal.signal(one, signal.default_int_handler) for one in ends]
     counter = Counter(work, begun.run)
     try:
         _written(work / ROUND, begun)
@@ -116,10 +120,13 @@ def _counted(session: Session, work: Path, begun: Begun, told: _Told) -> int:
             print(flush=True)
     finally:
         # In order, also where the disk refused: that is no power cut, and must not be judged.
-        signal.signal(signal.SIGTERM, old)
+        for one in ends:  # the second must not end what the first has begun
+            signal.signal(one, signal.SIG_IGN)
         counter.close()
         with contextlib.suppress(OSError):
             _written(work / ROUND, msgspec.structs.replace(begun, ended=True))
+        for one, before in zip(ends, old, strict=True):
+            signal.signal(one, before)
     return number
 
 
@@ -147,6 +154,9 @@ def _check(session: Session, directory: Path) -> int:
             core.compared(found, first=begun.first, seen=seen)
             for found in (in_file(work, begun.run), in_database(work, begun.run))
         ]
+        if core.compared_nothing(copies, seen=seen):
+            highest = max(copy.highest for copy in copies)
+            raise _error(session, "behind", seen=seen, highest=highest)
         one = Round(
             at=f"{now.at:%Y-%m-%dT%H:%M:%SZ}", seen=seen, file=copies[0].highest,
             journal=copies[1].highest, lost=max(copy.lost for copy in copies),
@@ -328,10 +338,15 @@ def _opened(where: str) -> int:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.settimeout(None)
         return line.detach()
-    path = where.removeprefix("file:")
+    path = Path(where.removeprefix("file:"))
     # A file on a stick is written through, as its last number must outlive the cut as well.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_SYNC | os.O_NOCTTY | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
+    if not path.parent.is_dir():
+        raise ValueError("no such directory")
+    # Where others may write, a link could lead root to any file; in /dev they are the system's own.
+    with as_owner(path.parent):
+        shared = bool(path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        return os.open(path, flags | (os.O_NOFOLLOW if shared else 0), 0o600)
 
 
 def _say(session: Session, name: str, answer: dict[str, object], **args: object) -> None:

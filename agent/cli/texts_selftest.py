@@ -235,6 +235,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "这是更早一次的数字：本次从 {first} 开始。",
     ),
     "selftest.error.below.hint": ("Give the last number of this round.", "请输入本次最后的数字。"),
+    "selftest.error.behind": (
+        "The flash holds numbers up to {highest}, so {seen} was not the last: nothing compared.",
+        "闪存上的数字已到 {highest}，{seen} 不会是最后一个：未作比较。",
+    ),
+    "selftest.error.behind.hint": (
+        "Give the last number that was seen; if nobody knows it, start again.",
+        "请输入最后看到的数字；若无人知道，请重新开始。",
+    ),
     "selftest.error.tell": (
         "{where} is not tcp:HOST:PORT and no file that can be written ({why}).",
         "{where} 不是 tcp:HOST:PORT，也不是可写的文件（{why}）。",

@@ -94,6 +94,13 @@ def compared(present: AbstractSet[int] | None, *, first: int, seen: int) -> Copy
     return Copy(highest=highest, lost=max(0, seen - reached), holes=holes, damaged=present is None)
 
 
+def compared_nothing(copies: Sequence[Copy], *, seen: int) -> bool:
+    """Whether the number given is so far behind that the ring has overwritten all up to it: then
+    nothing that was seen was looked for, and a cut that lost a thousand would pass."""
+    kept = all(copy.outcome is Outcome.KEPT for copy in copies)
+    return kept and any(copy.highest - seen > SLOTS - 2 for copy in copies)
+
+
 def outcome(copies: Sequence[Copy]) -> Outcome:
     """The worst of the copies."""
     found = {copy.outcome for copy in copies}

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sqlite3
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from agent.cli.screen import Screen
 from agent.cli.session import Exit, Session
 from agent.cli.texts import Language, Words
 from agent.config import Config
-from agent.core.power_cut import ENOUGH_ROUNDS, RECORD_BYTES
+from agent.core.power_cut import ENOUGH_ROUNDS, RECORD_BYTES, SLOTS, record
 from agent.main import bundles
 from agent.store.power_cut import DATABASE, FILE
 
@@ -323,15 +324,53 @@ def test_a_place_that_cannot_be_told_is_refused_before_counting(
     assert not terminal.work.exists()
 
 
-def test_an_end_in_order_is_no_cut(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
-    """SIGTERM, as a shutdown sends it, and Ctrl-C are both noted as ends."""
+def test_a_number_long_passed_is_no_round(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The ring holds thousands later ones: nothing that was seen can be looked for."""
+    terminal.start()
+    run = json.loads((terminal.work / selftest.ROUND).read_text())["run"]
+    written = b"".join(record(run, number) for number in range(2 * SLOTS, 3 * SLOTS))
+    (terminal.work / FILE).write_bytes(written)
+    terminal.cut()
+    assert terminal.run("check", "--seen", "20") == Exit.USAGE
+    assert f"up to {3 * SLOTS - 1}" in capsys.readouterr().err
+    assert not (terminal.directory / selftest.RESULT).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user: wants root")
+def test_root_tells_its_numbers_to_no_file_behind_a_link(terminal: Terminal) -> None:
+    """In a stranger's directory with his rights, in one all can write through no link."""
+    victim = terminal.directory / "victim"
+    victim.touch(mode=0o600)
+    top = Path(tempfile.gettempdir())
+    for place in (terminal.directory, *terminal.directory.parents):
+        if place.is_relative_to(top) and place != top:
+            place.chmod(0o755)
+    for number, (mode, owner) in enumerate([(0o755, 54_321), (0o1777, 0)]):
+        folder = terminal.directory / f"stick{number}"
+        folder.mkdir()
+        (folder / "numbers").symlink_to(victim)
+        folder.chmod(mode)
+        os.chown(folder, owner, owner)
+        assert terminal.start(2, "--tell", str(folder / "numbers")) == Exit.USAGE
+        assert terminal.start(2, "--tell", str(folder / "own")) == Exit.OK
+        assert (folder / "own").stat().st_uid == owner
+    assert victim.read_bytes() == b""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_an_end_in_order_is_no_cut(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], sent: signal.Signals
+) -> None:
+    """As a shutdown and a line that drops send them: noted as ends, like Ctrl-C."""
     told = terminal.directory / "told"
     os.mkfifo(told)
     fd = os.open(told, os.O_RDWR)
 
     def end() -> None:
         os.read(fd, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), sent)
 
     thread = threading.Thread(target=end)
     thread.start()

@@ -12,6 +12,7 @@ from agent.core.power_cut import (
     Outcome,
     Verdict,
     compared,
+    compared_nothing,
     numbers,
     outcome,
     record,
@@ -117,6 +118,18 @@ def test_the_worse_copy_decides() -> None:
     assert outcome([kept, kept]) is Outcome.KEPT
     assert outcome([kept, torn]) is Outcome.TORN
     assert outcome([torn, lost]) is Outcome.LOST
+
+
+def test_a_number_the_ring_has_passed_tests_nothing() -> None:
+    """All up to it is overwritten: no round, unless a copy lost even that."""
+    whole = compared(frozenset(range(5_000 - SLOTS + 2, 5_001)), first=1, seen=7)
+    assert whole.outcome is Outcome.KEPT
+    assert compared_nothing([whole], seen=7)
+    last = 5_000 - SLOTS + 2
+    near = compared(frozenset(range(last, 5_001)), first=1, seen=last)
+    assert not compared_nothing([near], seen=last)
+    gone = compared(frozenset(), first=1, seen=7)
+    assert not compared_nothing([whole, gone], seen=7)
 
 
 def test_one_loss_is_proof_and_no_loss_takes_many_rounds() -> None:
