@@ -4,6 +4,27 @@ state=/var/lib/posagent
 flag=/etc/posagent/force-removal
 # Beside the store, not in it: root writes nothing where the agent's user could put a link.
 sealed=/var/lib/posagent.clear
+# What has been written down already in this run of dpkg.
+said=/run/posagent.forced
+
+# flagged: a person has said so, and lately: what lies there since long ago was meant for then.
+flagged() {
+    [ -s "$flag" ] && [ -n "$(find "$flag" -mmin -1440)" ]
+}
+
+# written FOR: has it been written down? Asked again in one run of dpkg, it is not once more.
+written() {
+    this="$PPID $1 $(cksum <"$flag")"
+    [ "$this" = "$(cat "$said" 2>/dev/null || :)" ]
+}
+
+# store: is there any of one?
+store() {
+    for one in "$state"/journal.db* "$state/quarantine"; do
+        if [ -e "$one" ]; then return 0; fi
+    done
+    return 1
+}
 
 # refused FOR CODE: say it once more where a person looks, and end.
 refused() {
@@ -35,6 +56,10 @@ refused() {
         fi
         echo "  or, knowing that it may be lost:  echo 'who, why' > $flag"
         echo "  若明知可能丢失仍要继续：  echo '何人、原因' > $flag"
+        if [ -s "$flag" ] && ! flagged; then
+            echo "  (what is in it now is more than a day old and does not count)"
+            echo "  （其中现有内容已超过一天，无效）"
+        fi
     } >&2
     exit 1
 }
@@ -43,11 +68,18 @@ refused() {
 guarded() {
     [ -x "$agent" ] || { unguarded "$1"; return 0; }
     code=0
-    if [ -s "$flag" ]; then
-        "$agent" guard --for "$1" --force --reason-file "$flag" >&2 || code=$?
-    else
-        "$agent" guard --for "$1" >&2 || code=$?
-    fi
+    told=$("$agent" guard --for "$1" 2>&1) || code=$?
+    case $code in
+        10 | 11)
+            if flagged; then
+                if written "$1"; then return 0; fi
+                code=0
+                told=$("$agent" guard --for "$1" --force --reason-file "$flag" 2>&1) || code=$?
+                [ "$code" -ne 0 ] || echo "$this" >"$said" || :
+            fi
+            ;;
+    esac
+    [ -z "$told" ] || echo "$told" >&2
     case $code in
         0) ;;
         1 | 70 | 78 | 126 | 127 | 1[3-9][0-9]) unguarded "$1" ;; # it does not run: Python is gone, …
@@ -57,7 +89,7 @@ guarded() {
 
 # fits SCHEMA: refused unless this older version, which knows SCHEMA, can work with the journal.
 fits() {
-    if [ ! -e "$state/journal.db" ] || [ -s "$flag" ]; then return 0; fi
+    if [ ! -e "$state/journal.db" ] || flagged; then return 0; fi
     told=$("$agent" journal show --json 2>/dev/null || :)
     from=$(echo "$told" | sed -n 's/.*"readable_from": \([0-9]*\).*/\1/p')
     # A daemon that runs keeps the journal at what it knows.
@@ -75,9 +107,9 @@ fits() {
 
 # unguarded FOR: the program is not there to ask. Without a store nothing can be lost.
 unguarded() {
-    [ -e "$state/journal.db" ] || [ -e "$state/quarantine" ] || return 0
-    if [ -s "$flag" ]; then
-        forced "$1"
+    store || return 0
+    if flagged; then
+        written "$1" || { forced "$1"; echo "$this" >"$said" || :; }
         return 0
     fi
     refused "$1" 11
