@@ -15,6 +15,7 @@ from agent.record import dataclass
 
 #: More than this is not written down with the update: the count is all there is then.
 RANGES_MAX = 500
+_MARGIN_MS = 86_400_000
 _TOLD = re.compile(r"(?P<ranges>(\d+-\d+)(,\d+-\d+)*)?\|(?P<sums>\w*:-?\d+(;\w*:-?\d+)*)?")
 
 
@@ -69,6 +70,12 @@ def told(text: str) -> Carried | None:
         ranges=tuple((int(first), int(last)) for first, last in pairs),
         amounts={name: int(sum_) for name, sum_ in sums},
     )
+
+
+def forgettable(waited_ms: int, keep_ms: int) -> bool:
+    """Whether what was settled since may have been forgotten by now, as final payments are after
+    their time: then it is not missing. The margin is for what was settled before the waiting."""
+    return waited_ms > keep_ms - min(keep_ms // 2, _MARGIN_MS)
 
 
 def missing(before: Carried, now: Found) -> str:

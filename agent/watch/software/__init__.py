@@ -129,6 +129,7 @@ def room_of(
                 act=partial(_act, Path(config.hooks.actions_socket)),
                 backlog=backlog,
                 money=money(),
+                keep_ms=config.store.retention_days * 86_400_000,
                 health=health,
                 versions=versions,
                 clock=clock,

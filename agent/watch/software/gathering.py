@@ -19,7 +19,7 @@ from agent.core.health.tracker import Alarm, ComponentState
 from agent.core.moment import Moment, to_ms
 from agent.core.money.journal import Backlog
 from agent.core.software import guard
-from agent.core.software.carried import Carried, Found, missing, told
+from agent.core.software.carried import Carried, Found, forgettable, missing, told
 from agent.core.software.standing import Installed
 from agent.core.software.update import Alarmed, Facts, Phase, Update, unwell
 from agent.core.software.versions import compare
@@ -71,6 +71,7 @@ class Ports:
     act: Acts
     backlog: Callable[[], Awaitable[Backlog]]
     money: Money
+    keep_ms: int  #: so long final payments are kept
     health: Health
     versions: Versions
     clock: Clock
@@ -92,6 +93,7 @@ class Gathering:
     def begin_phase(self) -> None:
         """What is measured is measured anew."""
         self._well_ms = None
+        self._looked, self._missing = False, ""  # what one update was missing is not the next one's
         self._phase_ms = self._ports.clock.now().boot_ms
 
     async def of(self, update: Update) -> Facts:
@@ -150,6 +152,11 @@ class Gathering:
             log.warning("event=update_money_unknown reason=%r", str(error))
             return ""
         self._looked, self._missing = True, missing(before, found)
+        waited_ms = self._ports.clock.now().wall_ms - update.phase_ms
+        if self._missing and forgettable(waited_ms, self._ports.keep_ms):
+            log.warning("event=update_money_forgotten count=%d found=%d", before.count, found.count)
+            self._missing = ""
+            return ""
         level = logging.CRITICAL if self._missing else logging.INFO
         log.log(level, "event=update_money count=%d found=%d missing=%r",
                 before.count, found.count, self._missing)  # fmt: skip

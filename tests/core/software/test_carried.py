@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.software.carried import RANGES_MAX, Carried, Found, carried, missing, told
+from agent.core.software.carried import (
+    RANGES_MAX,
+    Carried,
+    Found,
+    carried,
+    forgettable,
+    missing,
+    told,
+)
 
 
 def test_numbers_become_ranges_and_come_back() -> None:
@@ -43,3 +51,12 @@ def test_what_is_missing_is_said(found: Found, says: str) -> None:
     """By count first, then by currency."""
     before = Carried(ranges=((1, 3), (9, 9)), amounts={"CNY": 10, "USD": 5})
     assert missing(before, found) == says
+
+
+def test_what_may_have_been_forgotten_is_not_missing() -> None:
+    """Final payments go after their time, and an update may wait longer than that."""
+    day_ms = 86_400_000
+    assert not forgettable(178 * day_ms, 180 * day_ms)
+    assert forgettable(179 * day_ms + 1, 180 * day_ms)
+    assert not forgettable(day_ms // 2, day_ms)
+    assert forgettable(day_ms // 2 + 1, day_ms)

@@ -68,6 +68,7 @@ class Scene:
                 act=self.act,
                 backlog=self.backlog,  # type: ignore[arg-type]
                 money=SimpleNamespace(unsent=self.money, found=self.found),  # type: ignore[arg-type]
+                keep_ms=180 * 86_400_000,
                 health=self,  # type: ignore[arg-type]
                 versions=self.watcher,
                 clock=self.clock,
