@@ -41,10 +41,14 @@ _NONE = re.compile(
     r"^(?:[0x-]+|[f-]+|1234567890*|123456789|none|n/?a|unknown|invalid|serial|sernum.*"
     r"|not (?:specified|applicable|available|set).*|default string|system serial number"
     r"|to be filled.*|0123456789.*|o\.?e\.?m.*|empty|chassis.*|base board.*|12345678-1234-.*"
-    r"|03000200-0400-0500-0006-000700080009"  # AMI's uuid where the maker set none
-    r"|.{0,3})$",
+    r"|(?:03000200-0400-0500|00020003-0004-0005)-0006-000700080009"  # AMI's, in both byte orders
+    r"|.*serial ?num.*|.*1234567.*|123456|.*\bsample\b.*|invalid.*|.{0,3})$",
     re.IGNORECASE,
 )
+#: One sign, or a pair of them, over and over: 11111111, fefefefe-fefe-…
+_REPEATED = re.compile(r"(..?)\1*")
+#: Marks kept of one kind: more than a terminal is repaired in its life, and the file stays small.
+MOST_OF_A_KIND = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ def marks(root: str, serial: str = "") -> dict[str, frozenset[str]]:
 
     def add(kind: str, raw: str) -> None:
         value = raw.replace("\0", "").strip()
-        if value and not _NONE.match(value):
+        if _tells(value):
             found.setdefault(kind, set()).add(value.lower())
 
     add("case", serial)
@@ -102,9 +106,17 @@ def number(root: str) -> str:
     base = Path(root)
     for name in (_NUMBERS["case"][0], _NUMBERS["board"][1]):
         value = _text(base / name).replace("\0", "").strip()
-        if value and not _NONE.match(value):
+        if _tells(value):
             return value
     return ""
+
+
+def _tells(value: str) -> bool:
+    """Whether it is a number of this one machine: no words, and no stopgap of its maker."""
+    plain = re.sub(r"[^0-9a-z]", "", value.lower())
+    if not any(sign.isdigit() for sign in plain) or _REPEATED.fullmatch(plain):
+        return False
+    return not _NONE.match(value)
 
 
 def _address(interface: Path) -> str:
@@ -178,8 +190,14 @@ def _after(known: Kept, hashed: Marks, found: Compared, wall_ms: int) -> Kept:
         since_ms = max(wall_ms, known.since_ms + 1)
         return replace(known, elsewhere=hashed, since_ms=since_ms, adopted=False)
     # What is new in a repaired machine is its own from now on; what is missing may come back.
-    more = {kind: known.marks.get(kind, frozenset()) | ones for kind, ones in hashed.items()}
+    more = {kind: _with(known.marks.get(kind, frozenset()), ones) for kind, ones in hashed.items()}
     return replace(known, marks={**known.marks, **more}, elsewhere={}, since_ms=0)
+
+
+def _with(known: frozenset[str], ones: frozenset[str]) -> frozenset[str]:
+    """An interface with a new address at every start must not make the file one nobody reads."""
+    both = known | ones
+    return both if len(both) <= MOST_OF_A_KIND else ones
 
 
 def adopt(state_dir: Path, now: Marks) -> Compared | None:

@@ -32,7 +32,10 @@ def test_what_can_be_plugged_or_made_up_is_no_mark(tmp_path: Path) -> None:
         "0", "00000000", "00000000-0000-0000-0000-000000000000", "To Be Filled By O.E.M.",
         "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "03000200-0400-0500-0006-000700080009",
         "O.E.M.", "OEM Serial", "Default string", "Not Set", "SerNum0", "Base Board Serial Number",
-        "123456789", "0123456789ABCDEF", "xxxxxxxx",
+        "123456789", "0123456789ABCDEF", "xxxxxxxx", "11111111", "..........", "(null)",
+        "00020003-0004-0005-0006-000700080009", "fefefefe-fefe-fefe-fefe-fefefefefefe",
+        "Type2 - Board Serial Number", "BSN12345678901234567", "NotSpecified", "Undefined",
+        "No Enclosure", "123456", "Serial Number xxx1", "Invalid entry 9", "Sample 42",
     ],
 )  # fmt: skip
 def test_what_makers_leave_for_a_number_is_none(tmp_path: Path, left: str) -> None:
@@ -79,6 +82,22 @@ def test_each_further_machine_is_a_find_of_its_own(tmp_path: Path) -> None:
     assert (standing.verdict, standing.release) == (Verdict.SAME, True)
     hardware.settled(state)
     assert not hardware.examined(state, second, 90).release
+
+
+def test_an_address_made_anew_at_every_start_fills_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the store knows stays readable, and a copy elsewhere is still seen."""
+    monkeypatch.setattr(hardware, "replaced", Path.write_bytes)  # without a sync each time
+    state = tmp_path / "state"
+    state.mkdir()
+    for number in range(1_500):
+        marks = {"case": frozenset({"sn-1"}), "interface": frozenset({f"mac-{number}"})}
+        found = hardware.examined(state, marks, 5)
+        assert found.verdict in (Verdict.SAME, Verdict.PARTLY), number
+    assert (state / hardware.FILE).stat().st_size < 2_000
+    other = {"case": frozenset({"sn-2"}), "interface": frozenset({"mac-x"})}
+    assert hardware.examined(state, other, 5).verdict is Verdict.COPIED
 
 
 def test_a_repair_is_learnt(tmp_path: Path) -> None:
