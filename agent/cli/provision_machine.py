@@ -28,6 +28,7 @@ from agent.identity import MACHINE_ID, own_name
 #: What `--fresh` has begun; holds where the journal goes and who this terminal was.
 _BEGUN = "fresh"
 _PLACE = re.compile(r"\d{13}-[0-9a-f]{6}-journal\.db")
+_KEYS = ("row.key", "payload.keys", "payload.keys.copy")
 _STAYS = frozenset({"lock", "quarantine", FORCED_FILE, _BEGUN})
 
 
@@ -75,7 +76,7 @@ def _fresh(ground: Ground, ids: dict[str, str]) -> Done:
         place = _begun_place(directory, told["place"])
     _other_name(ground, told["was"], ids)
     removed = _remove_pair(ground)
-    _set_aside(directory, place)
+    place = _set_aside(directory, place)
     done = _named(ground, ids)
     (directory / hardware.FILE).unlink(missing_ok=True)
     ground.noted("adopt", f"fresh: {told['was']}, its money aside in {place.name}")
@@ -129,27 +130,44 @@ def _begun_place(directory: Path, told: object) -> Path:
     return quarantine.named(directory / JOURNAL, SystemClock().now())
 
 
-def _set_aside(directory: Path, place: Path) -> None:
+def _set_aside(directory: Path, place: Path) -> Path:
+    """Where it lies now."""
     with as_owner(directory):
-        _renamed(directory, place)
+        return _renamed(directory, place)
 
 
-def _renamed(directory: Path, place: Path) -> None:
+def _renamed(directory: Path, place: Path) -> Path:
     """The journal first and under its own name; then its keys; the rest in a folder beside it."""
+    if any(there.exists() and target.exists() for there, target in _pairs(directory, place)):
+        place = _another(directory, place)
     rest = place.with_name(place.name + ".rest")
     rest.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pairs = [("journal.db", place), ("journal.db-wal", place.with_name(place.name + "-wal"))]
-    keys = ("row.key", "payload.keys", "payload.keys.copy")
-    pairs += [(name, place.with_name(f"{place.name}.{name}")) for name in keys]
-    named = {name for name, _ in pairs}
-    stays = named | _STAYS | {hardware.FILE}
-    others = sorted(one.name for one in directory.iterdir() if one.name not in stays)
-    pairs += [(name, rest / name) for name in others]
-    for name, target in pairs:
-        if (directory / name).exists():
-            (directory / name).rename(target)
+    pairs = _pairs(directory, place)
+    stays = {there.name for there, _ in pairs} | _STAYS | {hardware.FILE}
+    others = sorted(one for one in directory.iterdir() if one.name not in stays)
+    for there, target in [*pairs, *((one, rest / one.name) for one in others)]:
+        if there.exists():
+            there.rename(target)
     sync_directory(place.parent)
     sync_directory(directory)
+    return place
+
+
+def _pairs(directory: Path, place: Path) -> list[tuple[Path, Path]]:
+    names = {"journal.db": "", "journal.db-wal": "-wal"} | {one: f".{one}" for one in _KEYS}
+    return [(directory / one, place.with_name(place.name + end)) for one, end in names.items()]
+
+
+def _another(directory: Path, place: Path) -> Path:
+    """Cut off before, and an agent has started since: what it took lies beside the first journal,
+    not over it. Where the power went before the keys had followed, both need them."""
+    from agent.store import quarantine
+    from agent.store.opening import JOURNAL
+
+    for there, target in _pairs(directory, place):
+        if there.name in _KEYS and there.exists() and not target.exists():
+            replaced(target, there.read_bytes())
+    return quarantine.named(directory / JOURNAL, SystemClock().now())
 
 
 def _remove_pair(ground: Ground) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ pytest.importorskip("cryptography")
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from agent import hardware
 from agent.cli import provision_machine
 from agent.cli import provision_steps as steps
 from agent.cli.app import main
@@ -398,6 +400,42 @@ def test_a_seal_cut_off_anywhere_is_run_again(
         cuts += 1
     assert cuts == len(seen) >= 6
     assert sorted(one.name for one in terminal.state.iterdir()) == ["guard.forced", "lock"]
+
+
+@pytest.mark.parametrize("cut_at", ["row.key", "state.db", "hardware"])
+def test_an_agent_that_started_in_between_writes_over_no_money(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, cut_at: str
+) -> None:
+    """`adopt --fresh`, cut off by a power cut, with a start of the agent before it is run again:
+    the copied journal and the one begun since both lie aside, with their keys."""
+    terminal.run("identity", "--device-id", "T-1")
+    lived(terminal, "p-copied")
+    hardware.examined(terminal.state, hardware.marks(str(terminal.root)), 5)
+    machine(terminal.root, 2)
+    real = Path.rename
+
+    def cut(one: Path, target: Path) -> Path:
+        if one.name == cut_at:
+            raise KeyboardInterrupt
+        return real(one, target)
+
+    def named(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    order = ["adopt", "--fresh", "--device-id", "T-2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", cut)
+        patch.setattr(provision_machine, "_named", named)
+        assert main(["provision", *order, "--json", "--config", str(terminal.config)]) == 130
+    lived(terminal, "p-since")
+    terminal.run(*order)
+    found: list[str] = []
+    for journal in sorted((terminal.state / "quarantine").glob("*-journal.db")):
+        assert journal.with_name(journal.name + ".row.key").exists()
+        db = sqlite3.connect(journal)
+        found += [row[0] for row in db.execute("SELECT key FROM tx ORDER BY seq")]
+        db.close()
+    assert sorted(found) == ["p-copied", "p-since"]
 
 
 def test_the_agents_user_can_reach_its_key(terminal: Terminal) -> None:
