@@ -104,7 +104,9 @@ class LockFile:
 
     def acquire(self, role: str, *, shared: bool = False) -> None:
         """Raises StoreError `store.busy` naming the holder."""
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT)
+        # A pipe somebody put there is not waited for: root asks here, too.
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        flags |= os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
         fd = os.open(self._path, flags, 0o640)
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -220,6 +220,23 @@ def test_a_store_that_is_held_counts_as_unsent(
     assert "held by process 7" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["lock", "row.key", "journal.db", "journal.db-wal", "state.db"])
+def test_a_pipe_in_a_files_place_is_not_waited_for(
+    name: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever owns the directory can put one there; the guard answers, and not with 0."""
+
+    async def lived() -> None:
+        async with opened(config.parent, FakeClock()):
+            pass
+
+    asyncio.run(lived())
+    (config.parent / "state" / name).unlink(missing_ok=True)
+    os.mkfifo(config.parent / "state" / name)
+    assert main(["guard", "--config", str(config), "--json"]) == (0 if name == "lock" else 11)
+    capsys.readouterr()
+
+
 def asked(config: Path, purpose: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = main(["guard", "--config", str(config), "--lang", "en", "--for", purpose])
     return code, " ".join(capsys.readouterr().out.split())
