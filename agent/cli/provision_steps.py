@@ -284,6 +284,8 @@ def _same_terminal(ground: Ground, before: Config, after: Config) -> None:
     """Neither who this is, nor the way its unsent money goes."""
     if after.agent.state_dir != before.agent.state_dir:
         ground.no_money("state_dir")
+    if after.store.key_file != before.store.key_file:
+        ground.no_money("key_file")
     if (after.agent.device_id, after.agent.tenant) != (before.agent.device_id, before.agent.tenant):
         ground.no_money("device_id")
     gone = {one.name for one in before.uplink} - {one.name for one in after.uplink}

@@ -127,6 +127,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "put the store elsewhere ([agent] state_dir)",
         "改变存储位置（[agent] state_dir）",
     ),
+    "provision.changes.key_file": (
+        "take the keys away that open them ([store] key_file)",
+        "使其密钥不可用（[store] key_file）",
+    ),
     "provision.changes.device_id": (
         "change this terminal's id or tenant",
         "改变终端编号或租户",

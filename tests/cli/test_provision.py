@@ -402,6 +402,24 @@ def test_a_seal_cut_off_anywhere_is_run_again(
     assert sorted(one.name for one in terminal.state.iterdir()) == ["guard.forced", "lock"]
 
 
+@pytest.mark.parametrize(
+    "line", ['[agent]\nstate_dir = "/nowhere"\n', '[store]\nkey_file = "/nowhere/payload.keys"\n']
+)
+def test_a_profile_leaves_unsent_money_its_store_and_its_keys(
+    terminal: Terminal, line: str
+) -> None:
+    """What would leave it behind, or sealed for ever, waits until it is sent."""
+    lived(terminal, "p-1")
+    profile = terminal.stick / "profile.toml"
+    if line.startswith("[agent]"):
+        kept = terminal.config.read_text().partition("\n[hooks]")
+        terminal.config.write_text("[hooks]" + kept[2])
+        (terminal.config.parent / "conf.d").mkdir()
+        (terminal.config.parent / "conf.d/40-profile.toml").write_text(kept[0] + "\n")
+    profile.write_text(line)
+    assert terminal.run("profile", str(profile), code=6)["code"] == "provision.unsent"
+
+
 @pytest.mark.parametrize("cut_at", ["row.key", "state.db", "hardware"])
 def test_an_agent_that_started_in_between_writes_over_no_money(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, cut_at: str
