@@ -138,7 +138,9 @@ def _untold(session: Session, where: Places, purpose: str, what: str) -> dict[st
 def _uncounted(where: Places, listed: list[str]) -> str:
     """A journal put aside that the newer one was not told of: the power went in between."""
     names = _names_of(where.state_dir / QUARANTINE)
-    return next((one for one in names if one.endswith(JOURNAL) and one not in listed), "")
+    lost = [one for one in names if one.endswith(JOURNAL)]
+    lost += [one for one in names if one.endswith(f"{JOURNAL}-wal") and one[:-4] not in names]
+    return next((one for one in lost if one not in listed), "?" if names == ["?"] else "")
 
 
 def _names_of(folder: Path) -> list[str]:

@@ -74,9 +74,12 @@ def journals(journal: Path) -> list[Path]:
 
 
 def unlisted(journal: Path, listed: Iterable[str]) -> list[Path]:
-    """Databases nobody wrote down: the power went between renaming and the new journal."""
+    """What nobody wrote down: the power went between renaming and the new journal, or a log was
+    found whose database is nowhere."""
     known = {Path(path).name for path in listed}
-    return [file for file in journals(journal) if file.name not in known]
+    logs = sorted(_folder(journal).glob(f"*-{journal.name}{LOG}"))
+    alone = [log for log in logs if not log.with_name(log.name.removesuffix(LOG)).exists()]
+    return [file for file in [*journals(journal), *alone] if file.name not in known]
 
 
 def _place(journal: Path, now: Moment) -> tuple[Path, str]:

@@ -151,6 +151,10 @@ def test_a_journal_nobody_wrote_down_is_not_clear(
         guard, "readable", lambda _session: Left({**CLEAR, "aside": ["2-b-journal.db"]})
     )
     assert main(["guard", "--config", str(config), "--lang", "en"]) == 0
+    (aside / "2-b-journal.db-wal").write_bytes(b"beside its journal")
+    assert main(["guard", "--config", str(config), "--lang", "en"]) == 0
+    (aside / "3-c-journal.db-wal").write_bytes(b"alone")
+    assert main(["guard", "--config", str(config), "--lang", "en"]) == 11
 
 
 def test_what_is_forced_is_on_disk_first(

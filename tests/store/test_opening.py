@@ -293,6 +293,24 @@ def test_a_journal_cut_to_nothing_keeps_what_its_log_holds(tmp_path: Path) -> No
     asyncio.run(story())
 
 
+def test_a_log_whose_journal_is_gone_counts_as_unsent(tmp_path: Path) -> None:
+    """It holds what was taken since the last checkpoint: put aside, and told of at each start."""
+
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            await store.append(submission("a"))
+            left = crash(tmp_path)
+        (left / "state" / "journal.db").unlink()
+        for _ in range(2):
+            async with opened(left) as store:
+                assert (await store.backlog()).quarantined is None
+                (aside,) = await store.quarantined()
+                assert aside.path.endswith("journal.db-wal")
+        assert not list((left / "state" / "quarantine").glob("*journal.db"))
+
+    asyncio.run(story())
+
+
 def test_a_second_daemon_is_told_who_holds_the_store(tmp_path: Path) -> None:
     """It refuses to start, naming role and process."""
 
