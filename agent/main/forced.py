@@ -1,7 +1,7 @@
 """What people did to the store while no daemon ran, taken into the trail at the next start.
 
-The file goes only after its lines are committed: a power cut in between repeats a line, and loses
-none. Called once by `agent.main.house`.
+All lines are one commit, and the file goes only after it: a power cut in between repeats them, a
+store that refuses does not, and none is lost. Called once by `agent.main.house`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import os
 from functools import partial
 from pathlib import Path
 
+from agent.core.audit import Deed
 from agent.core.money.guarding import FORCED_FILE, MOST_LINE_BYTES, deed_of
 from agent.durable import sync_directory
 from agent.errors import StoreError
 from agent.store.audit import Store, add
+from agent.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +34,11 @@ async def taken_in(store: Store, state_dir: Path) -> int:
     except OSError as error:
         log.error("event=forced_unread path=%s reason=%r", file, error.strerror)
         return 0
+    lines = content.decode("utf-8", "replace").splitlines()
+    told = [one for line in lines if (one := deed_of(line)) is not None]
     taken = 0
     try:
-        for line in content.decode("utf-8", "replace").splitlines():
-            told = deed_of(line)
-            if told is not None:
-                at_ms, deed = told
-                await store.journal(partial(add, deed=deed, at_ms=at_ms, keep_ms=0))
-                taken += 1
+        taken = await store.journal(partial(_all, told))
         file.unlink()
         sync_directory(state_dir)
     except StoreError as error:
@@ -49,3 +48,9 @@ async def taken_in(store: Store, state_dir: Path) -> int:
     if taken:
         log.warning("event=done_while_away lines=%d", taken)
     return taken
+
+
+def _all(told: list[tuple[int, Deed]], journal: Journal) -> int:
+    for at_ms, deed in told:
+        add(journal, deed=deed, at_ms=at_ms, keep_ms=0)
+    return len(told)
