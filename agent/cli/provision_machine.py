@@ -43,6 +43,9 @@ def adopt(ground: Ground, *, fresh: bool, ids: dict[str, str]) -> Done:
             if verdict is Verdict.UNKNOWN and found is not None:
                 raise ground.refuse("hardware_unknown")
             return Done(step="adopt", state="unchanged", facts={"hardware": verdict.value})
+    elif not fresh:
+        # Half of the store lies aside; left so, a later --fresh would take a live one away.
+        raise ground.refuse("fresh_begun")
     with _locked(directory):
         if not fresh:
             ground.noted("adopt", "replace")

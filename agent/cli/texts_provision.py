@@ -258,6 +258,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "provision.not_kept": ("it could not be written: {detail}", "写入失败：{detail}"),
     "provision.not_kept.hint": ("run this as root; check the flash", "请以root运行；并检查闪存"),
+    "provision.fresh_begun": (
+        "adopt --fresh was begun here and cut off",
+        "此处的 adopt --fresh 已开始但被中断",
+    ),
+    "provision.fresh_begun.hint": (
+        "run it again: posagent provision adopt --fresh --device-id ID",
+        "请再次运行：posagent provision adopt --fresh --device-id 编号",
+    ),
     "provision.same_id": (
         "'{id}' is the id of the terminal this was copied from",
         "'{id}' 是被复制的那台终端的编号",

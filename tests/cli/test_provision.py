@@ -446,6 +446,7 @@ def test_an_agent_that_started_in_between_writes_over_no_money(
         patch.setattr(provision_machine, "_named", named)
         assert main(["provision", *order, "--json", "--config", str(terminal.config)]) == 130
     lived(terminal, "p-since")
+    assert terminal.run("adopt", "--replace", code=2)["code"] == "provision.fresh_begun"
     terminal.run(*order)
     found: list[str] = []
     for journal in sorted((terminal.state / "quarantine").glob("*-journal.db")):
