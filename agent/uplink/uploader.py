@@ -49,6 +49,7 @@ class _Queue:
     passed: dict[int, Record] = field(default_factory=dict)  #: they go when another has ended
     after: int | str = 0
     fresh: int | None = None  #: something new came after this number while the walk rested
+    walking: bool = False  #: a walk has begun and not come to its end
     next_boot_ms: int | None = None  #: when something met on this walk is worth another look
     vain_s: float = 0.0  #: spent on reading without finding anything
     not_before_s: float = 0.0  #: of the loop's clock; when the next walk may begin
@@ -102,6 +103,9 @@ class Runner:
 
     def wake(self) -> None:
         """Something may be due now."""
+        if self._queue.walking:
+            # It may lie behind the walk, whose end would find nothing and rest.
+            self._queue.look_again(0)
         self._wake.set()
 
     def heed(self, record: Record) -> None:
@@ -115,7 +119,7 @@ class Runner:
             # What is new need not wait for the next long walk.
             before = record.seq - 1
             queue.fresh = before if queue.fresh is None else min(queue.fresh, before)
-        self._wake.set()
+        self.wake()
 
     async def late(self, key: str, reply: Reply) -> None:
         """An answer to an attempt that is over (U20)."""
@@ -129,12 +133,12 @@ class Runner:
         """Forward now: a person or a command does not want to wait for the back-off."""
         self.channel.kick()
         self._queue.not_before_s = 0.0
-        self._wake.set()
+        self.wake()
 
     def moved(self) -> None:
         """There is another way to the host now."""
         self._attempts.moved()
-        self._wake.set()
+        self.wake()
 
     @property
     def in_flight(self) -> int:
@@ -227,6 +231,7 @@ class Runner:
         if queue.after == 0:
             queue.passed.clear()
             queue.fresh = None
+            queue.walking = True
         page = await self._ports.journal.due(self.channel.name, queue.after, PAGE)
         queue.after = page.after or 0
         queue.look_again(page.next_boot_ms)
@@ -235,6 +240,7 @@ class Runner:
         if page.after is not None:
             queue.take(page)
             return None
+        queue.walking = False
         soon = any(self._decision(record, now) is not None for record in apart)
         soonest_ms, queue.next_boot_ms = queue.next_boot_ms, None
         if soon:
@@ -248,11 +254,10 @@ class Runner:
         queue.not_before_s = clock_s() + min(VAIN_SHARE * vain_s, VAIN_CAP_S)
         if queue.ready:
             return None  # one has ended meanwhile
-        resting = [ms for r in page.records if (ms := self._attempts.memory.rests_ms(r.seq, now))]
         wait_ms = round(LONGEST_WAIT_S * 1000)
         if soonest_ms is not None:
             wait_ms = min(wait_ms, max(soonest_ms - now.boot_ms, 20))
-        return min(wait_ms, *resting, wait_ms) / 1000
+        return wait_ms / 1000
 
     async def _refresh(self, rest_s: float) -> float | None:
         """While the walk rests: only what has come since. The journal says whether it may go."""
@@ -269,7 +274,10 @@ class Runner:
 
     def _decision(self, record: Record, now: Moment) -> Plan | None:
         """What to do with a candidate now; None: nothing."""
-        if record.seq in self._busy or self._attempts.memory.rests_ms(record.seq, now):
+        if record.seq in self._busy:
+            return None
+        if rests_ms := self._attempts.memory.rests_ms(record.seq, now):
+            self._queue.look_again(now.boot_ms + rests_ms)
             return None
         decision = self._attempts.plan(record, now)
         if decision.todo is Todo.WAIT:
@@ -301,7 +309,7 @@ class Runner:
         if errand is not None and errand.doubt is not None:
             errand.doubt.cancel()
         self._queue.recall()
-        self._wake.set()
+        self.wake()
 
 
 class Uploader:

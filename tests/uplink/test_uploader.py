@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from agent.core.money.channel import Channel, ChannelState
 from agent.core.money.delivery import Answer, Reply
 from agent.core.money.journal import Change, Event, Record, State
 from agent.core.money.transaction import Payload, Posting
 from agent.errors import CallerError, StoreError
+from agent.store.journal import Due
 from agent.uplink.attempt import Ports
-from agent.uplink.uploader import Runner
+from agent.uplink.uploader import LONGEST_WAIT_S, Runner
 from tests.core.money.payments import record, submission
 from tests.fakes import FakeClock
 from tests.store.stores import opened
@@ -365,6 +368,97 @@ def test_a_long_walk_in_vain_is_not_repeated_for_every_wink(tmp_path: Path) -> N
                 await asyncio.sleep(0.005)
         stop.set()
         await asyncio.wait_for(task, 5)
+
+    asyncio.run(story())
+
+
+@dataclass(slots=True)
+class TwoPages:
+    """A journal of one payment that is due, and a second page with nothing on it."""
+
+    record_: Record = field(default_factory=lambda: record(seq=1, boot_no=1))
+    clock: FakeClock = field(default_factory=FakeClock)
+    heed: Callable[[Record], None] = lambda _: None
+
+    async def due(self, uplink: str, after: int | str, limit: int) -> Due:
+        del uplink, limit
+        one, boot_ms = self.record_, self.clock.now().boot_ms
+        if after:
+            return Due(records=[], after=None, next_boot_ms=None)
+        if one.next_boot_ms > boot_ms:
+            return Due(records=[], after=1, next_boot_ms=one.next_boot_ms)
+        return Due(records=[one], after=1, next_boot_ms=None)
+
+    async def record(self, key: str) -> Record:
+        del key
+        return self.record_
+
+    async def payload(self, record: Record) -> Payload:
+        del record
+        return Payload(content_type="text/plain", body=b"")
+
+    async def advance(self, seq: int, version: int, change: Change) -> Record:
+        del seq, version
+        state = State.SENDING if change.event is Event.ATTEMPT else State.WAITING
+        self.record_ = replace(self.record_, state=state, next_boot_ms=change.next_boot_ms)
+        self.heed(self.record_)
+        return self.record_
+
+    async def boot_no(self) -> int:
+        return 1
+
+
+@dataclass(slots=True)
+class Bad:
+    """A host that never takes anything, in one of several ways."""
+
+    how: Reply | None  #: None: our own code breaks at it
+
+    async def post(
+        self, record: Record, payload: Payload, attempt: int, commit: Callable[[], Awaitable[None]]
+    ) -> Reply:
+        del record, payload, attempt
+        if self.how is None or self.how.answer is not Answer.NOT_SENT:
+            await commit()
+        if self.how is None:
+            raise RuntimeError("a fault of ours")
+        return self.how
+
+    def exclusive(self, record: Record) -> str:
+        del record
+        return ""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [Reply(answer=Answer.NOT_SENT), Reply(answer=Answer.IN_PROGRESS), None],
+    ids=["nothing_written", "written", "our_own_fault"],
+)
+def test_what_fails_behind_a_walk_over_a_long_backlog_does_not_wait_for_a_sign(
+    how: Reply | None,
+) -> None:
+    """One slot, so the walk stands still meanwhile: its end has nothing, but its beginning does."""
+
+    async def story() -> None:
+        shelf = TwoPages()
+        ports = Ports(journal=shelf, clock=shelf.clock, draw=lambda: 0.5)  # type: ignore[arg-type]
+        channel = Channel(name="host", base_s=2.0, cap_s=300.0, pause_s=300.0, width=1)
+        runner = Runner(channel, replace(PROFILE, status_query=False), Bad(how), ports)  # type: ignore[arg-type]
+        shelf.heed = runner.heed
+        assert await runner._round() == LONGEST_WAIT_S
+        (errand,) = runner._busy.values()
+        await errand.task
+        await asyncio.sleep(0)  # its end is noticed
+        waited_s = 0.0
+        while not runner.in_flight:
+            wait_s = await runner._round()
+            if not runner.in_flight:
+                assert waited_s + wait_s < 100, "only a look for missed signs finds it again"
+                shelf.clock.advance(wait_s)
+                waited_s += wait_s
+        assert waited_s >= 1
+        for errand in runner._busy.values():
+            errand.task.cancel()
 
     asyncio.run(story())
 
