@@ -37,7 +37,7 @@ def commands(first_word: str) -> list[list[str]]:
 def quick_settings(pki: Path, port: int) -> tuple[str, str]:
     """[agent] and [telemetry] as on the page, with this machine's paths."""
     text = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]
-    text = text.replace("/etc/posagent/fleet", str(pki)).replace(
+    text = re.sub("/etc/posagent/fleet|/var/lib/posagent/tls", str(pki), text).replace(
         "broker.example:8883", f"localhost:{port}"
     )
     agent, telemetry = text.split("[telemetry]")

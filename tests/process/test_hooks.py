@@ -131,7 +131,8 @@ def test_a_stream_is_heard_at_once_and_started_again(vendor: Vendor) -> None:
         assert daemon.stop() == 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert took_s < 10  # not the 60 s of its own turn; a loaded machine may take its time
+    # Not the 60 s of its own turn: the grace of a start and the ticks behind it take 5 to 11.
+    assert took_s < 30
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: other users were NOT tried")
