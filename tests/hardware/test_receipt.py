@@ -168,13 +168,13 @@ def test_polling_and_streaming_on_a_port_of_its_own(tmp_path: Path) -> None:
                 assert await till.print_all(printer) == expected
                 asked_while_printing = len(own.received)
                 own.switch(paper="low")
-                while said[-1:] != readings(said)[-1:] or said[-1].values["paper"] != "low":
+                while len(said) < 4 or readings(said)[-1].values["paper"] != "low":
                     await asyncio.sleep(0.005)
                 assert b"\x1da" in own.received  # it did arm automatic status
                 assert asked_while_printing > 15  # a second round, while the receipts were printed
         assert printer.received == sent
         assert till.heard == alone.heard
-        assert len(readings(said)) == len(said) > 3
+        assert len(readings(said)) == len(said)
 
     run(scenario())
 
