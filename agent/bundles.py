@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent import chance
 from agent.record import dataclass
 
 #: What one answer of the local API carries.
@@ -32,7 +33,7 @@ class Shelf:
             part.unlink(missing_ok=True)
         for old in self._kept()[max(0, self._keep - 1) :]:
             old.unlink(missing_ok=True)
-        bundle_id = os.urandom(8).hex()
+        bundle_id = chance.name()
         return bundle_id, self._folder / f"{bundle_id}.tar.gz"
 
     def piece(self, bundle_id: str, number: int) -> tuple[bytes, bool] | None:

@@ -16,7 +16,7 @@ AGENT = ROOT / "agent"
 #: Where each top-level name of `agent` stands; an import may only point to a lower number.
 LEVEL = {
     "errors": 0,
-    "record": 0,
+    "record": 0, "chance": 0,
     "core": 1,
     "wire": 2, "config": 2, "clock": 2, "crypt": 2, "http": 2, "link": 2, "hooks": 2,
     "logs": 2, "identity": 2, "durable": 2, "bundles": 2, "removable": 2, "blocking": 2,

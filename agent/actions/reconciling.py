@@ -14,11 +14,11 @@ import contextlib
 import hashlib
 import json
 import logging
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from agent import chance
 from agent.actions.list_profile import chosen, profile_of
 from agent.actions.ports.reconcile import KeepingLists, PaidPages, Spool
 from agent.clock import Clock
@@ -135,7 +135,7 @@ class Reconciler:
         now = self._clock.now()
         self._spool.begin()
         self._upload = Upload(
-            import_id=secrets.token_hex(8), profile=read_by, name=name, actor=actor,
+            import_id=chance.name(), profile=read_by, name=name, actor=actor,
             limit_bytes=limit, began_ms=now.wall_ms, touched_ms=now.boot_ms,
         )  # fmt: skip
         return self._upload.import_id, 0

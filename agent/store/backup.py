@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
+from agent import chance
 from agent.clock import Clock
 from agent.crypt import KEY_BYTES, seal
 from agent.errors import CallerError, OperatorError, StoreError
@@ -124,7 +125,7 @@ class Backups:
                 "give it: --recipient",
             )
         now = self.clock.now()
-        backup_id = secrets.token_hex(8)
+        backup_id = chance.name()
 
         def started(journal: Journal) -> Walk:
             walk = _begun(journal, backup_id, to, now.wall_ms, self.device_id, hand_over=hand_over)
