@@ -9,13 +9,6 @@ command -v checkpolicy >/dev/null 2>&1 || wanted="$wanted checkpolicy"
 command -v javac >/dev/null 2>&1 || wanted="$wanted openjdk-17-jdk-headless"
 if [ "${1:-}" = --kotlin ] && ! command -v kotlinc >/dev/null 2>&1; then wanted="$wanted kotlin"; fi
 [ -n "$wanted" ] || exit 0
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "not installed:$wanted: the tests that need them will be counted as not run"
-    exit 0
-fi
-echo "installing$wanted"
-# shellcheck disable=SC2086 # names of packages, one a word
-{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends $wanted; } >/dev/null 2>&1 ||
-    echo "not installable:$wanted: the tests that need them will be counted as not run"
+# shellcheck disable=SC2086  # a list of package names
+sh "${0%/*}/debian.sh" "tests of the Android part, which will be counted as not run" $wanted
 exit 0
