@@ -40,7 +40,12 @@ def answers(items: list[Item]) -> list[Answer]:
 
 
 def resolve(told: list[Answer]) -> None:
-    """On the loop's thread: everybody gets an answer before anybody acts on one."""
+    """On the loop's thread: everybody gets an answer before anybody acts on one.
+
+    Who hears of results beside the callers does so behind their next step: an app that waits for
+    "recorded" does not wait for those as well.
+    """
+    heard = [(tell, result) for _, result, error, tell in told if tell and error is None]
     for future, result, error, _ in told:
         if future is None or future.done():
             continue  # the caller gave up; what was committed stays committed
@@ -48,9 +53,13 @@ def resolve(told: list[Answer]) -> None:
             future.set_exception(error)
         else:
             future.set_result(result)
-    for _, result, error, tell in told:
-        if tell is not None and error is None:
-            tell(result)
+    if heard:
+        asyncio.get_running_loop().call_soon(_tell, heard)
+
+
+def _tell(heard: list[tuple[Callable[[Any], None], Any]]) -> None:
+    for tell, result in heard:
+        tell(result)
 
 
 def closed() -> StoreError:

@@ -74,12 +74,14 @@ def test_a_payments_day_is_kept_and_told_to_who_listens(tmp_path: Path) -> None:
 
     async def test(store: Store, reports: Reports) -> None:
         await take(store)
+        await asyncio.sleep(0)  # the app hears first
         store.on_change(lambda record: told.append(record.state))
         record, kept = await reports.report("k1", [APPROVED, SENT])
         assert (record.state, record.sent) == (State.POSTED, 1)
         assert record.result is not None
         assert record.result.rrn == "030614000123"
         assert [one.report for one in kept] == [SENT, APPROVED]
+        await asyncio.sleep(0)
         assert told == [State.SENDING, State.POSTED]
         steps = await store.steps(record.seq)
         assert [step.event for step in steps] == ["submitted", "attempt", "posted"]

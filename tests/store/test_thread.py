@@ -255,11 +255,28 @@ def test_what_is_committed_is_told_although_its_caller_has_gone(tmp_path: Path) 
             with pytest.raises(asyncio.CancelledError):
                 await task
             await store.backlog()
+            await asyncio.sleep(0)
             assert [(record.key, record.state) for record in told] == [("k1", State.QUEUED)]
             again = await store.append(submission(**at(clock)))
             assert (again.created, len(told)) == (False, 1)
             with pytest.raises(CallerError):
                 await store.append(submission(**at(clock), amount_minor=1))
             assert len(told) == 1
+
+    asyncio.run(story())
+
+
+def test_who_waits_for_a_commit_goes_on_before_the_others_hear_of_it(tmp_path: Path) -> None:
+    """A payment app's "recorded" does not wait for uploader, event stream and statistics."""
+
+    async def story() -> None:
+        clock = FakeClock()
+        order: list[str] = []
+        async with opened(tmp_path, clock) as store:
+            store.on_change(lambda _record: order.append("others"))
+            await store.append(submission(**at(clock)))
+            order.append("app")
+            await asyncio.sleep(0)
+        assert order == ["app", "others"]
 
     asyncio.run(story())

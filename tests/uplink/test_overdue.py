@@ -148,6 +148,7 @@ def test_the_uploader_carries_it(tmp_path: Path) -> None:
         await store.start()
         store.on_change(uploader.changed)
         await store.append(submission("a"))
+        await asyncio.sleep(0)  # the app hears first
         assert silent.heard == ["a"]
         stop.set()
         await asyncio.wait_for(task, 5)
