@@ -21,6 +21,9 @@ def add(tree: Any, command: Callable[[str, str], ArgumentParser], t: Words) -> N
     )  # fmt: skip
     selftest.add_argument("--directory", type=Path, metavar="D", help=t("help.selftest.directory"))
     selftest.add_argument("--seen", type=int, metavar="N", help=t("help.selftest.seen"))
+    selftest.add_argument(
+        "--started-here", action="store_true", help=t("help.selftest.started_here")
+    )
     selftest.add_argument("--tell", metavar="WHERE", help=t("help.selftest.tell"))
     selftest.add_argument("--numbers", type=int, metavar="N", help=t("help.selftest.numbers"))
     tree.json(selftest)

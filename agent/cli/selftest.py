@@ -142,6 +142,9 @@ def _check(session: Session, directory: Path) -> int:
         if begun is None and result.finished:
             raise _error(session, "checked")
         if begun is None:
+            trace = result.last_number > 0 or any(work.iterdir())
+            if not (trace or session.args.started_here):
+                raise _error(session, "nothing", path=directory)
             # Seen, and not even the directory's own note is left: all of it is gone.
             begun = Begun(run="", first=1 + result.last_number, boot_id="")
         elif begun.boot_id == now.boot_id:

@@ -19,6 +19,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "测试该目录所在的闪存；默认为保存交易的目录",
     ),
     "help.selftest.seen": ("check: the last number seen", "check：断电前看到的最后一个数字"),
+    "help.selftest.started_here": (
+        "check: it did count here; where nothing of it is left, the flash has lost it",
+        "check：确认曾在此处计数；若毫无痕迹，即为闪存丢失",
+    ),
     "help.selftest.tell": (
         "start: also send each number to tcp:HOST:PORT, a serial line or a file on a stick",
         "start：同时把每个数字发送到 tcp:HOST:PORT、串口或 U 盘上的文件",
@@ -230,6 +234,17 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "这一次断电已经核对过。",
     ),
     "selftest.error.checked.hint": ("Run start for the next one.", "请运行 start 开始下一次。"),
+    "selftest.error.nothing": (
+        "Nothing was ever counted on {path}, as far as its flash shows: nothing is concluded.",
+        "从闪存上看，{path} 从未计数过，不作结论。",
+    ),
+    "selftest.error.nothing.hint": (
+        (
+            "Give the --directory that start was given. If it was this one, add --started-here: "
+            "then the flash has lost all of it."
+        ),
+        "请使用 start 时的 --directory；若确为此目录，请加 --started-here，即判定为闪存全部丢失。",
+    ),
     "selftest.error.below": (
         "The number is of an earlier round: this one began with {first}.",
         "这是更早一次的数字：本次从 {first} 开始。",

@@ -121,8 +121,35 @@ def test_a_copy_that_was_lost_is_noticed_though_the_other_is_there(
 
 def test_everything_gone_is_lying_too(terminal: Terminal) -> None:
     """Not even the note of the beginning survived: that is the worst loss, not a usage error."""
-    assert terminal.run("check", "--seen", "7", "--json") == Exit.FOUND
+    assert terminal.run("check", "--seen", "7", "--started-here", "--json") == Exit.FOUND
     assert terminal.result()["verdict"] == "lying"
+
+
+def test_no_flash_is_accused_where_nothing_was_started(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another directory is the likelier reason of no trace at all; a person says it was here."""
+    for _ in range(2):
+        assert terminal.run("check", "--seen", "7") == Exit.USAGE
+        said = capsys.readouterr().err
+        assert str(terminal.directory) in said
+        assert "--directory" in said
+        assert "--started-here" in said
+        assert not (terminal.directory / selftest.RESULT).exists()
+
+
+@pytest.mark.parametrize("left", [FILE, DATABASE, "result"])
+def test_a_trace_of_the_start_needs_nobodys_word(terminal: Terminal, left: str) -> None:
+    """Its note is gone and something else is left: it did count here, and that is a loss."""
+    if left == "result":
+        terminal.round()
+    terminal.start()
+    terminal.cut()
+    for path in terminal.work.iterdir():
+        if path.name != left:
+            path.unlink()
+    assert terminal.run("check", "--seen", "50") == Exit.FOUND
+    assert terminal.result()["verdict"] != "undecided"
 
 
 def test_a_record_damaged_in_the_middle_is_torn(

@@ -95,7 +95,7 @@ def _proved(
                 powered(machine, draw)
                 machine.until("disk", DISK_S, _nothing)
                 if number > 1:
-                    told = _asked(machine, "check", "--seen", str(seen))
+                    told = _asked(machine, "check", "--seen", str(seen), "--started-here")
                     last = told["rounds"][-1]
                     say(f"  {number - 1} seen {seen}: {last['outcome']}, {last['lost']} lost")
                 if number > rounds:
