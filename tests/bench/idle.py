@@ -10,7 +10,6 @@ went are only in the total the kernel gives at the end, hence the upper bound.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 from dataclasses import dataclass
@@ -19,9 +18,7 @@ from tests.bench import proc
 from tests.bench.payments import submission
 from tests.bench.rig import PATIENCE_S, Child, Sims, Terminal, fast_host, uplink
 from tests.bench.table import Figure
-from tests.process.daemon import wait_until
-
-_IMPORTED = re.compile(r"^import time:.*\|\s*([\w.]+)$", re.MULTILINE)
+from tests.process.daemon import imported, wait_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +63,9 @@ def _modules(sims: Sims, terminal: Terminal, host: Child, settle_s: float) -> li
     time.sleep(settle_s)
     terminal.stop()
     terminal.options = ()
-    names = _IMPORTED.findall(terminal.log())
+    names = imported(terminal.log())
     terminal.log_file.unlink()
-    return [name for name in dict.fromkeys(names) if name != "site"]
+    return [name for name in names if name != "site"]
 
 
 def _pay(sims: Sims, terminal: Terminal, host: Child, key: str) -> None:

@@ -9,7 +9,6 @@ line, and the day is the account's limit times what the line saw for each byte o
 
 from __future__ import annotations
 
-import re
 import time
 
 from tests.bench import proc
@@ -17,9 +16,8 @@ from tests.bench.rig import Child
 from tests.bench.table import Figure
 from tests.network.lab import PUBLIC_DNS, Lab
 from tests.network.netns import missing
-from tests.process.daemon import payment, wait_until
+from tests.process.daemon import imported, payment, wait_until
 
-_IMPORTED = re.compile(r"^import time:.*\|\s*([\w.]+)$", re.MULTILINE)
 BYTES_A_DAY, CPU_PERCENT = 10_000, 0.3
 
 
@@ -47,7 +45,7 @@ def _ready(lab: Lab, settle_s: float) -> list[str]:
     _pay(lab, "b-1")
     time.sleep(settle_s)
     lab.terminal.stop()
-    modules = [name for name in dict.fromkeys(_IMPORTED.findall(lab.terminal.log())) if name]
+    modules = imported(lab.terminal.log())
     lab.terminal.log_file.unlink()
     lab.terminal.start()
     _account(lab)

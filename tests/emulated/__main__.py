@@ -300,6 +300,10 @@ def _report(found: Sequence[Seen], core: str, examples: int) -> str:
                     f"{one.whole.pss:.0f} and {one.whole.rss:.0f} MB"
                 ),
                 (
+                    f"- of that the interpreter and the libraries: {one.libraries.rss:.1f} MB "
+                    "in a process that imports the same, without posagent's own"
+                ),
+                (
                     f"- emulated times: `--version` {one.version_s:.1f} s, API answers after "
                     f"{one.ready_s:.1f} s, payment in the host's ledger {one.payment_s:.1f} s "
                     "after hand-over"

@@ -18,7 +18,7 @@ from typing import Any
 
 from agent.sim.host import HostThread
 from tests.emulated.root import EmulationError, inside
-from tests.process.daemon import call, payment
+from tests.process.daemon import ROOT, call, imported, payment
 
 PATIENCE_S = 300.0
 SETTLED_S = 60.0
@@ -34,6 +34,19 @@ backoff_base_s = 0.1
 backoff_cap_s = 0.5
 """
 PROGRAM = "/opt/posagent/bin/posagent"
+PYTHON = ("/opt/posagent/bin/python", "-I")
+UNIT = ROOT / "packaging/systemd/posagent.service"
+#: Imports what is named on standard input, as far as it is there, and rests like the daemon.
+RESTS = """\
+import asyncio, importlib, sys
+for name in sys.stdin.read().split():
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        continue
+print("ready", flush=True)
+asyncio.run(asyncio.sleep(3600))
+"""
 FILE = "/etc/posagent/emulated.toml"
 #: qemu-user maps the program's own areas below this address, and itself above.
 BELOW = 1 << 40
@@ -56,6 +69,7 @@ class Smoke:
     payment_s: float  # from hand-over to the host's ledger, emulated
     memory: Memory
     whole: Memory  # with qemu's own
+    libraries: Memory  # the interpreter and what is not ours of what the daemon imports
     status: dict[str, Any]
     why: str
     stop_code: int
@@ -90,22 +104,63 @@ def through(root: Path) -> Smoke:
                 status = json.loads(said(root, PROGRAM, "status", "--json", "--config", FILE))
                 why = said(root, PROGRAM, "--lang", "en", "why", key, "--config", FILE)
                 time.sleep(SETTLED_S)  # idle is what is measured
-                pid = _emulated(daemon.pid)
-                memory, whole = measured(pid)
+                memory, whole = measured(_emulated(daemon.pid))
             finally:
                 daemon.terminate()
                 stop_code = daemon.wait(PATIENCE_S)
         postings = [p for p in host.host.ledger.postings() if p.key == key]
         if len(postings) != 1:
             raise EmulationError(f"{len(postings)} postings of one payment")
+    alone = libraries(root, _theirs(root))
     return Smoke(
-        version_s, ready_s, payment_s, memory, whole, status, why.strip(), stop_code
+        version_s, ready_s, payment_s, memory, whole, alone, status, why.strip(), stop_code
     )  # fmt: skip
 
 
-def started(root: Path, words: Any) -> subprocess.Popen[bytes]:
-    command = inside(root, PROGRAM, "run", "--config", FILE)
+def started(root: Path, words: Any, *program: str) -> subprocess.Popen[bytes]:
+    """The daemon with the environment its unit gives it."""
+    program = program or (PROGRAM,)
+    command = inside(root, "env", *unit_environment(), *program, "run", "--config", FILE)
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+
+
+def unit_environment() -> list[str]:
+    """NAME=VALUE as systemd would set them."""
+    set_ = re.findall(r"(?m)^Environment=(.*)$", UNIT.read_text("utf-8"))
+    return [pair for line in set_ for pair in line.split()]
+
+
+def _theirs(root: Path) -> list[str]:
+    """The modules a started daemon has loaded that are not ours."""
+    log = root / "tmp" / "imports.log"
+    api = root / "run" / "posagent" / "api.sock"
+    with log.open("wb") as words:
+        program = (*PYTHON, "-X", "importtime", "/opt/posagent/start.py", "posagent")
+        daemon = started(root, words, *program)
+        try:
+            until(lambda: _answers(api), "the API answers", daemon)
+        finally:
+            daemon.terminate()
+            daemon.wait(PATIENCE_S)
+    names = imported(log.read_text("utf-8", "replace"))
+    return [name for name in names if name.partition(".")[0] not in ("agent", "site")]
+
+
+def libraries(root: Path, names: list[str]) -> Memory:
+    """What a process takes that imports these and rests; raises EmulationError."""
+    command = inside(root, "env", *unit_environment(), *PYTHON, "-c", RESTS)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as resting:
+        assert resting.stdin is not None
+        assert resting.stdout is not None
+        try:
+            resting.stdin.write("\n".join(names))
+            resting.stdin.close()
+            if resting.stdout.readline() != "ready\n":
+                raise EmulationError("the libraries cannot be imported by themselves")
+            return measured(resting.pid)[0]
+        finally:
+            resting.kill()
 
 
 def said(root: Path, *command: str) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -100,6 +101,12 @@ def call(
         return Answer(response.status, named, response.read())
     finally:
         connection.close()
+
+
+def imported(log: str) -> list[str]:
+    """What a daemon under `-X importtime` has loaded, in order."""
+    names = re.findall(r"(?m)^import time:.*\|\s*([\w.]+)$", log)
+    return list(dict.fromkeys(names))
 
 
 def payment(key: str | None = None, **changes: Any) -> dict[str, Any]:

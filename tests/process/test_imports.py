@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-from tests.process.daemon import ROOT, Daemon, payment
+from tests.process.daemon import ROOT, Daemon, imported, payment
 
 pytestmark = pytest.mark.process
 
-_IMPORTED = re.compile(r"^import time:.*\|\s*([\w.]+)$", re.MULTILINE)
 #: Module or package -> who would bring it back.
 FORBIDDEN = {
     "agent.actions.ports.rooms": "types only",
@@ -110,7 +109,7 @@ def test_a_quiet_daemon_is_small() -> None:
         daemon.start()
         assert daemon.submit(payment()).status == 201
         daemon.wait_log("agent.telemetry.transport")
-        loaded = set(_IMPORTED.findall(daemon.log()))
+        loaded = set(imported(daemon.log()))
     assert "agent.main" in loaded
     found = {
         name: because
