@@ -10,5 +10,5 @@ command -v javac >/dev/null 2>&1 || wanted="$wanted openjdk-17-jdk-headless"
 if [ "${1:-}" = --kotlin ] && ! command -v kotlinc >/dev/null 2>&1; then wanted="$wanted kotlin"; fi
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-sh "${0%/*}/debian.sh" "tests of the Android part, which will be counted as not run" $wanted
+sh "$(dirname "$0")/debian.sh" "tests of the Android part, which will be counted as not run" $wanted
 exit 0

@@ -4,7 +4,7 @@
 set -u
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mosquitto >/dev/null 2>&1 && exit 0
-sh "${0%/*}/debian.sh" "the tests against the real broker, which will be counted as not run" mosquitto
+sh "$(dirname "$0")/debian.sh" "the tests against the real broker, which will be counted as not run" mosquitto
 # Nor with the machine's next start: the tests begin brokers of their own.
 unit=mosquitto.service
 [ ! -e "/lib/systemd/system/$unit" ] || systemctl disable "$unit" >/dev/null 2>&1 ||

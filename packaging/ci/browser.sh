@@ -10,5 +10,5 @@ command -v chromedriver >/dev/null 2>&1 || wanted="$wanted chromium-driver"
     wanted="$wanted fontconfig fonts-dejavu-core fonts-wqy-microhei"
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-sh "${0%/*}/debian.sh" "the tests of the page, which will be counted as not run" $wanted
+sh "$(dirname "$0")/debian.sh" "the tests of the page, which will be counted as not run" $wanted
 exit 0

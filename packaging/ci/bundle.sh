@@ -13,4 +13,4 @@ command -v arch-test >/dev/null 2>&1 || wanted="$wanted arch-test"
 command -v qemu-arm-static >/dev/null 2>&1 || wanted="$wanted qemu-user-static"
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-exec sh "${0%/*}/debian.sh" "bundles for other machines" $wanted
+exec sh "$(dirname "$0")/debian.sh" "bundles for other machines" $wanted

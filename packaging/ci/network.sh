@@ -10,5 +10,5 @@ command -v setpriv >/dev/null 2>&1 || wanted="$wanted util-linux"
 command -v dbus-daemon >/dev/null 2>&1 || wanted="$wanted dbus"
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-sh "${0%/*}/debian.sh" "the network lab, which will be counted as not run" $wanted
+sh "$(dirname "$0")/debian.sh" "the network lab, which will be counted as not run" $wanted
 exit 0

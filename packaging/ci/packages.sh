@@ -12,4 +12,4 @@ command -v strip >/dev/null 2>&1 || wanted="$wanted binutils"
 command -v shellcheck >/dev/null 2>&1 || wanted="$wanted shellcheck"
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-exec sh "${0%/*}/debian.sh" "the packages" $wanted
+exec sh "$(dirname "$0")/debian.sh" "the packages" $wanted

@@ -12,7 +12,7 @@ for unit in epmd.socket epmd.service rabbitmq-server.service; do
     [ -e "/lib/systemd/system/$unit" ] || fresh="$fresh $unit"
 done
 # shellcheck disable=SC2086  # a list of package names
-sh "${0%/*}/debian.sh" "the tests of the recipes, which will be counted as not run" $wanted
+sh "$(dirname "$0")/debian.sh" "the tests of the recipes, which will be counted as not run" $wanted
 # The tests begin nodes of their own.
 for unit in $fresh; do
     [ ! -e "/lib/systemd/system/$unit" ] || systemctl disable "$unit" >/dev/null 2>&1 ||

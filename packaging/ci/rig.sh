@@ -9,4 +9,4 @@ command -v mmdebstrap >/dev/null 2>&1 || wanted="$wanted mmdebstrap"
 command -v mke2fs >/dev/null 2>&1 || wanted="$wanted e2fsprogs"
 [ -n "$wanted" ] || exit 0
 # shellcheck disable=SC2086  # a list of package names
-exec sh "${0%/*}/debian.sh" "the rig" $wanted
+exec sh "$(dirname "$0")/debian.sh" "the rig" $wanted

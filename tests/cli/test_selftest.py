@@ -149,7 +149,7 @@ def test_a_trace_of_the_start_needs_nobodys_word(terminal: Terminal, left: str) 
         if path.name != left:
             path.unlink()
     assert terminal.run("check", "--seen", "50") == Exit.FOUND
-    assert terminal.result()["verdict"] != "undecided"
+    assert terminal.result()["verdict"] == "lying"
 
 
 def test_a_record_damaged_in_the_middle_is_torn(
