@@ -4,10 +4,14 @@
     python -m tests.hardware.till locked /dev/pts/7    # lets nobody else have it; waits for a line
     python -m tests.hardware.till open /dev/pts/7      # merely has it open; waits for a line, too
     python -m tests.hardware.till tcp 127.0.0.1:9100
+    python -m tests.hardware.till serial /dev/pts/7 paced
 
 Before every receipt it asks the printer how it is, as such applications do, and writes the answer
 to its output, `heard 4 12` for DLE EOT 4; whoever runs it may pass these on. Over TCP every receipt
 is a connection of its own.
+
+Paced, it leaves time for whoever else would speak to the printer: it says `waiting` and goes on
+after a line, in the middle of every receipt on a port it keeps, between them over TCP.
 """
 
 from __future__ import annotations
@@ -82,12 +86,20 @@ def ask(till: Any, n: int, read: Callable[[int], bytes]) -> None:
     print("heard", n, answer.hex(), flush=True)
 
 
+def wait() -> None:
+    print("waiting", flush=True)
+    sys.stdin.readline()
+
+
 def main() -> None:
-    kind, address = sys.argv[1:]
+    kind, address, *paced = sys.argv[1:]
     if kind in {"serial", "locked", "open"}:
         till = Serial(address, baudrate=19200, timeout=PATIENCE_S, dsrdtr=False)
         till.open()
         till.device.exclusive = kind == "locked"
+        if paced:
+            cut = till.cut
+            till.cut = lambda *args, **named: (wait(), cut(*args, **named))
         for receipt in RECEIPTS.values():
             for n in (1, 4):
                 ask(till, n, till.device.read)
@@ -99,6 +111,8 @@ def main() -> None:
         return
     host, port = address.split(":")
     for receipt in RECEIPTS.values():
+        if paced:
+            wait()
         till = Network(host, int(port), timeout=PATIENCE_S)
         till.open()
         for n in (1, 4):
