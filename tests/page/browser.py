@@ -59,6 +59,12 @@ class Browser:
     def text(self, selector: str = "main") -> str:
         return str(self.ask("return document.querySelector(arguments[0]).innerText", selector))
 
+    def each(self, selector: str, told: str = "one.innerText.trim()") -> list[Any]:
+        """What each element there says, all in one moment: the page is alive and replaces them."""
+        all_of_them = "[...document.querySelectorAll(arguments[0])]"
+        found: list[Any] = self.ask(f"return {all_of_them}.map(one => {told})", selector)
+        return found
+
     def ask(self, script: str, *given: Any) -> Any:
         return self.driver.execute_script(script, *given)
 

@@ -33,9 +33,10 @@ def test_nothing_stale_looks_fresh() -> None:
             assert re.search(r"does not answer.*Last heard \d+ s ago", banner)
             assert "silent" in page.ask("return document.body.className")
             page.ask("location.hash = '#/payments'")
+            page.until(lambda: "Payments" in page.driver.title, "the other view")
+            assert page.each("#banner p", "one.checkVisibility()") == [True, True]
             page.until(lambda: page.all("main .problem"), "what is wrong")
             assert "See that the terminal is on" in page.text("main .problem")
-            assert page.one("#banner p").is_displayed()
             # The same address again, as an agent that is restarted has it.
             host = address.rstrip("/").removeprefix("http://")
             daemon.configure(f'[page]\nlisten = "{host}"\n')

@@ -133,13 +133,13 @@ def test_the_overview_says_what_to_do_first(page: Browser, shop: Shop) -> None:
         "the next step of the API",
     )
     assert page.text_of("#backlog .figure .big") == str(shop.daemon.unsent())
-    codes = {code.text for code in page.all(".alarm .owner code")}
-    assert {"printer.paper_out", "queue.held"} <= codes
+    assert {"printer.paper_out", "queue.held"} <= set(page.each(".alarm .owner code"))
     shapes: dict[str, set[str]] = {}
-    for tile in page.all(".tile"):
-        kind = tile.get_attribute("class").split()[1]
-        word = tile.find_element("css selector", ".state span").text
-        drawn = tile.find_element("css selector", "svg").get_attribute("innerHTML")
+    told = (
+        "[one.classList[1], one.querySelector('.state span').innerText,"
+        " one.querySelector('svg').innerHTML]"
+    )
+    for kind, word, drawn in page.each(".tile", told):
         shapes.setdefault(kind, set()).update((word, drawn))
     assert {"ok", "fault", "not_fitted"} <= shapes.keys()
     for kind, (one) in shapes.items():
@@ -151,16 +151,16 @@ def test_one_payment_is_told_as_a_story_and_a_verdict(page: Browser, shop: Shop)
     """The same findings in the same order as everywhere, and whether to take it again in big."""
     page.open(f"payments/{DOUBTFUL}")
     said = shop.daemon.get(f"/v1/transactions/{DOUBTFUL}/explain").json
-    shown = [one.get_attribute("data-code") for one in page.all(".verdict .finding")]
+    shown = page.each(".verdict .finding", "one.dataset.code")
     assert shown == [one["code"] for one in [*said["findings"], *said["suggestions"]]]
     assert page.text_of(".verdict .headline") == said["headline"]["en"]
     assert said["advice"]["retry"] == "do_not_retry"
     assert page.text_of(".again .big") == "No. Do not take it again."
     assert page.text(".way li.done:last-of-type, .way").startswith("Captured")
-    titles = [one.text for one in page.all(".story .title")]
+    titles = page.each(".story .title")
     assert titles.index("Stored") < titles.index("Sending began")
     assert any("no answer" in one for one in titles)
-    times = [one.get_attribute("datetime") for one in page.all(".story .at time")]
+    times = page.each(".story .at time", "one.dateTime")
     moments = [datetime.fromisoformat(one) for one in times]
     assert moments == sorted(moments)
     page.open(f"payments/{DECLINED}")
@@ -172,7 +172,7 @@ def test_a_question_about_many_names_each_of_them(page: Browser, shop: Shop) -> 
     page.open("why/late")
     said = shop.daemon.get("/v1/explain/late").json
     assert page.text_of(".headline") == said["headline"]["en"]
-    listed = [one.text for one in page.all("[data-at^=about-]")]
+    listed = page.each("[data-at^=about-]")
     assert listed == [one["key"] for one in said["payments"]]
     assert DOUBTFUL in listed
     page.press(f"[data-at='about-{DOUBTFUL}']")
@@ -217,9 +217,7 @@ def test_payments_are_found_by_what_stands_on_a_slip(page: Browser) -> None:
         field.clear()
         field.send_keys(typed, Keys.ENTER)
         page.until(
-            lambda number=number: (
-                [one.text for one in page.all("main table tbody th")] == [key(number)]
-            ),
+            lambda number=number: page.each("main table tbody th") == [key(number)],
             f"only {number} for {typed}",
         )
     assert AMOUNTS[5] == 129_900
@@ -257,7 +255,7 @@ def test_the_keyboard_is_enough(page: Browser) -> None:
     page.one(".burger").send_keys(Keys.ENTER)
     assert page.focused().get_attribute("data-at") == "nav-overview"
     page.keys(Keys.ESCAPE)
-    assert page.one(".burger").get_attribute("aria-expanded") == "false"
+    assert page.each(".burger", "one.ariaExpanded") == ["false"]
 
 
 def test_an_alarm_is_taken_in_hand_and_stays_visible(page: Browser, shop: Shop) -> None:

@@ -33,7 +33,8 @@ function lost() {
   show();
 }
 
-function show() {
+// Says it where it is to be said; once more when the language or the frame around it changed.
+export function show() {
   document.body.classList.toggle("silent", gone);
   setTimeout(() => {
     const high = document.getElementById("top").offsetHeight;

@@ -21,6 +21,9 @@ const VIEWS = {
   checks: checks, slips: slips, terminal: terminal,
 };
 
+// One for all views: that the agent is silent stays said while the view changes.
+const banner = h("div", { id: "banner", class: "banner", role: "alert" });
+
 let leave = () => {};
 let shown = "";
 
@@ -148,8 +151,9 @@ function frame() {
     session.signed_in
       ? h("button", { class: "quiet", "data-at": "who", onclick: () => who.signOut(false) }, t("sign_out"))
       : h("button", { class: "quiet", "data-at": "who", onclick: () => who.signIn().catch(() => {}) }, t("sign_in")),
-    h("div", { id: "banner", class: "banner", role: "alert" }),
+    banner,
   );
+  live.show();
 }
 
 async function begin() {
