@@ -133,7 +133,8 @@ def test_the_overview_says_what_to_do_first(page: Browser, shop: Shop) -> None:
         "the next step of the API",
     )
     assert page.text_of("#backlog .figure .big") == str(shop.daemon.unsent())
-    assert {"printer.paper_out", "queue.held"} <= set(page.each(".alarm .owner code"))
+    alarms = {"printer.paper_out", "queue.held"}
+    page.until(lambda: alarms <= set(page.each(".alarm .owner code")), "the alarms")
     shapes: dict[str, set[str]] = {}
     told = (
         "[one.classList[1], one.querySelector('.state span').innerText,"
