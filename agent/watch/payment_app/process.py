@@ -55,6 +55,11 @@ class Process:
     pid: int
     started: int  #: clock ticks after boot
 
+    @property
+    def began_ms(self) -> int:
+        """The same by CLOCK_BOOTTIME, milliseconds."""
+        return self.started * 1000 // os.sysconf("SC_CLK_TCK")
+
 
 class Processes:
     """The processes of this machine."""

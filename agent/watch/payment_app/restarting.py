@@ -3,7 +3,8 @@
 Keeps the marks of the last 24 h (its ends, and what was asked), so that a crash loop is seen and
 the day's cap holds over restarts of the agent. What may be asked when is decided by
 `core.terminal.payment_app`; who does it is posagent-actions. A mark is kept before anything is
-asked.
+asked. Marks are kept by the wall clock and measured by the boot clock: setting the one neither
+delays a restart nor forgets those of the day.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from agent.clock import Clock
 from agent.config.terminal import PaymentApp
 from agent.core.terminal.payment_app import (
+    DAY_MS,
+    MOST_MARKS,
     Crashes,
     Held,
     Mark,
@@ -30,11 +34,13 @@ from agent.core.terminal.payment_app import (
     within_a_day,
 )
 from agent.errors import AgentError
+from agent.record import dataclass
 
 log = logging.getLogger(__name__)
 
 RESTART_DEADLINE_S = 60.0
-#: Between looks whether it runs after a restart; then the watcher's own round has to do.
+#: Between looks whether it runs after a restart; then the watcher's own round has to do. Until then
+#: no other is asked for: what was started just now is on its way up.
 LOOKS_S = (0.5, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -53,6 +59,14 @@ Restart = Callable[[str, float], Awaitable[tuple[bool, str]]]
 RestartBy = Callable[[str, float, Path], Awaitable[tuple[bool, str]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    """A mark, and when it was by the clock that is never set."""
+
+    boot_ms: int
+    mark: Mark
+
+
 class Restarting:
     """The last 24 hours of the app, and the way to start it again."""
 
@@ -64,10 +78,10 @@ class Restarting:
         self._clock = clock
         self._kept = marks
         self._restart = restart
-        self._marks: list[Mark] = []
+        self._marks: list[_Dated] = []
         self._loaded = marks is None
         self._asking: asyncio.Task[None] | None = None
-        self._unanswered = False
+        self._looking: asyncio.Task[None] | None = None
         self._plan = Plan(
             when=frozenset(Seen(word) for word in config.restart) if restart else frozenset(),
             wait_ms=round(config.restart_wait_s * 1000),
@@ -84,83 +98,93 @@ class Restarting:
         if self._loaded or self._kept is None:
             return
         try:
-            self._marks = [*await self._kept.load(), *self._marks]
+            told = await self._kept.load()
         except AgentError as error:
             log.debug("event=app_marks_not_loaded reason=%r", str(error))
             return
+        now = self._clock.now()
+        before = [_Dated(now.boot_ms - max(0, now.wall_ms - one.at_ms), one) for one in told]
+        self._marks = [*before, *self._marks]
         self._loaded = True
 
     async def ended(self, version: str) -> None:
         """Its process is gone."""
-        await self._note(Mark(at_ms=self._now_ms(), what=What.ENDED, version=version))
+        await self._note(What.ENDED, version)
 
     def crashes(self) -> Crashes:
         """Of the last 24 h."""
-        return crashes(self._marks, self._now_ms())
+        return crashes(*self._today())
 
     @property
     def asked(self) -> int:
         """Restarts asked for in the last 24 h."""
-        marks = within_a_day(self._marks, self._now_ms())
-        return sum(one.what is not What.ENDED for one in marks)
+        return sum(one.what is not What.ENDED for one in within_a_day(*self._today()))
 
     def next_try_s(self, since_ms: int) -> int:
-        """Until the next restart is due."""
-        now_ms = self._now_ms()
-        marks = within_a_day(self._marks, now_ms)
-        asked = [one.at_ms for one in marks if one.what is not What.ENDED]
+        """Until the next restart is due; 0: it is, or the last is given time to show."""
+        marks, now_ms = self._today()
+        asked = [one.at_ms for one in within_a_day(marks, now_ms) if one.what is not What.ENDED]
         return max(0, round((next_try_ms(since_ms, self._plan, asked) - now_ms) / 1000))
 
     async def consider(self, now: Now, version: str) -> Held:
         """Ask for a restart if it is time; why not, otherwise."""
-        now_ms = self._now_ms()
-        held = may_restart(now, self._plan, self._marks, now_ms)
+        if now.seen is Seen.RUNNING and self._looking is not None:
+            self._looking.cancel()  # it came up: its next end is another
+            self._looking = None
+        held = may_restart(now, self._plan, *self._today())
         if held is not Held.RESTART or self._restart is None:
             return held
-        if self._unanswered:
+        if _under_way(self._asking) or _under_way(self._looking):
             return Held.WAITING
-        self.close()
-        what = What.KILLED if now.seen is Seen.HUNG else What.ASKED
-        await self._note(Mark(at_ms=now_ms, what=what, version=version))
-        self._unanswered = True
+        await self._note(What.KILLED if now.seen is Seen.HUNG else What.ASKED, version)
         self._asking = asyncio.create_task(self._ask(self._restart), name="payment_app.restart")
         return held
 
     def close(self) -> None:
         """Wait for no answer any more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        for task in (self._asking, self._looking):
+            if task is not None:
+                task.cancel()
 
     async def _ask(self, restart: Restart) -> None:
         name = name_of(self._config)
         log.warning("event=app_restart_asked app=%s", name)
-        try:
-            done, said = await restart(name, RESTART_DEADLINE_S)
-        finally:
-            self._unanswered = False
+        done, said = await restart(name, RESTART_DEADLINE_S)
         self.last_answer = said
         log.log(
             logging.INFO if done else logging.WARNING,
             "event=app_restart_answered app=%s done=%s said=%r", name, done, said,
         )  # fmt: skip
-        if not done:
-            return
+        if done:
+            self._looking = asyncio.create_task(self._look_for_it(), name="payment_app.look")
+
+    async def _look_for_it(self) -> None:
         for wait_s in LOOKS_S:
             if self.look():
                 break
             await asyncio.sleep(wait_s)
 
-    async def _note(self, mark: Mark) -> None:
-        self._marks = [*within_a_day(self._marks, mark.at_ms), mark]
+    async def _note(self, what: What, version: str) -> None:
+        now = self._clock.now()
+        mark = Mark(at_ms=now.wall_ms, what=what, version=version)
+        fresh = [one for one in self._marks if now.boot_ms - one.boot_ms < DAY_MS]
+        self._marks = [*fresh[1 - MOST_MARKS :], _Dated(now.boot_ms, mark)]
         if self._kept is None:
             return
         try:
-            await self._kept.add(mark, self._marks[0].at_ms)
+            await self._kept.add(mark, min(one.mark.at_ms for one in self._marks))
         except AgentError as error:
             log.debug("event=app_mark_not_kept reason=%r", str(error))
 
-    def _now_ms(self) -> int:
-        return self._clock.now().wall_ms
+    def _today(self) -> tuple[list[Mark], int]:
+        """The marks as the wall clock of now dates them, and now."""
+        now = self._clock.now()
+        ahead_ms = now.wall_ms - now.boot_ms
+        return [replace(one.mark, at_ms=one.boot_ms + ahead_ms) for one in self._marks], now.wall_ms
+
+
+def _under_way(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done()
 
 
 def name_of(config: PaymentApp) -> str:

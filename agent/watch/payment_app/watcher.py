@@ -107,8 +107,9 @@ class PaymentAppWatcher:
             held = await self._considered(seen, version)
             if held not in (Held.NOT_NEEDED, Held.OFF):
                 values["restart"] = str(held)
-            if held is Held.WAITING:
-                values["restart_in_s"] = self._restarting.next_try_s(self._state.since_wall_ms)
+            next_try_s = self._restarting.next_try_s(self._state.since_wall_ms)
+            if held is Held.WAITING and next_try_s:
+                values["restart_in_s"] = next_try_s
             if self._restarting.last_answer:
                 evidence["restart"] = self._restarting.last_answer
         if self._reported is not None:
@@ -131,7 +132,8 @@ class PaymentAppWatcher:
         self._state.ended()
 
     def _look_again(self, poke: Callable[[], None]) -> bool:
-        """After a restart was asked for: search now. Whether it runs."""
+        """After a restart was done: search now. Whether it runs."""
+        self._state.begins()
         if self._presence is None or self._presence.process is not None:
             return True
         self._presence.look_again()
@@ -179,15 +181,25 @@ class PaymentAppWatcher:
         if not self._config.heartbeat_s or running is False:
             return False
         # It never called: it may be one that does not know of the agent yet.
-        silent_ms = self._activity.called_ms_ago
+        silent_ms = self._silent_ms()
         return silent_ms is not None and silent_ms > self._config.heartbeat_s * 1000
+
+    def _silent_ms(self) -> int | None:
+        """Since its last call, or since it began: the silence before was another process's."""
+        called_ms_ago = self._activity.called_ms_ago
+        if called_ms_ago is None:
+            return None
+        began_ms = self._state.began_ms
+        if self._presence is not None and self._presence.process is not None:
+            began_ms = max(began_ms, self._presence.process.began_ms)
+        return min(called_ms_ago, max(0, self._clock.now().boot_ms - began_ms))
 
     def _life(self, seen: Seen, version: str) -> dict[str, Value]:
         values: dict[str, Value] = {"app": name_of(self._config) or None, "state": str(seen)}
         if seen is not Seen.UNKNOWN:
             values["running"] = seen is not Seen.STOPPED
             values["hung"] = seen is Seen.HUNG
-        silent_ms = self._activity.called_ms_ago
+        silent_ms = self._silent_ms()
         if silent_ms is not None and self._config.heartbeat_s:
             values["silent_s"] = silent_ms // 1000
         if self._presence is not None and self._presence.process is not None:
@@ -241,7 +253,8 @@ class _State:
         self._seen = Seen.UNKNOWN
         self._was_there = False
         self._hook_running: bool | None = None
-        self.since_wall_ms = clock.now().wall_ms
+        self._since_ms = clock.now().boot_ms
+        self.began_ms = 0  #: boot clock: it was started then; 0: not known, before the agent
         self.ends_untold = 0
         self.told: Outcome | None = None
         self.news: Callable[[], None] = lambda: None
@@ -255,7 +268,19 @@ class _State:
         """The firmware's word, or Android's, where nobody else sees its process."""
         if self._hook_running and not running:
             self.ends_untold += 1
+        if running and self._hook_running is False:
+            self.begins()
         self._hook_running = running
+
+    def begins(self) -> None:
+        """It was started just now."""
+        self.began_ms = self._clock.now().boot_ms
+
+    @property
+    def since_wall_ms(self) -> int:
+        """Since when it is as it is, by the wall clock of now."""
+        now = self._clock.now()
+        return now.wall_ms - (now.boot_ms - self._since_ms)
 
     def spoke(self) -> None:
         """It called: if it was thought to hang, it does not."""
@@ -273,7 +298,7 @@ class _State:
             fresh = Seen.UNKNOWN if running is None else Seen.RUNNING
         self._was_there = self._was_there or running is True
         if fresh is not self._seen:
-            self._seen, self.since_wall_ms = fresh, self._clock.now().wall_ms
+            self._seen, self._since_ms = fresh, self._clock.now().boot_ms
         return fresh
 
 

@@ -21,7 +21,7 @@ from agent.core.money.batches import Batch, SignOn
 from agent.core.money.journal import Record
 from agent.core.terminal.payment_app import Mark, What
 from agent.errors import StoreError
-from agent.watch.payment_app import Activity, AppPorts, PaymentAppWatcher, build
+from agent.watch.payment_app import Activity, AppPorts, PaymentAppWatcher, build, restarting
 from agent.watch.payment_app.presence import Presence
 from agent.watch.payment_app.process import Process, Processes, Target
 from tests.fakes import FakeClock
@@ -453,6 +453,140 @@ def test_a_store_that_is_away_delays_nothing(tmp_path: Path) -> None:
     async def play(watcher: PaymentAppWatcher) -> None:
         assert values(await watcher.read())["restart"] == "restart"
         assert values(await watcher.read())["restart"] == "capped"
+
+    house.run(play)
+
+
+def test_a_restart_that_was_done_is_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app on its way up is not asked for again, even without a wait; one that came up is."""
+    monkeypatch.setattr(restarting, "LOOKS_S", (60.0,))
+    house = House(tmp_path, process="pay", restart=("stopped",), restart_wait_s=0, quiet_s=0)
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        for times in (1, 2):
+            assert values(await watcher.read())["restart"] == "restart"
+            for _ in range(3):
+                await asyncio.sleep(0)  # the hook answers
+                told = values(await watcher.read())
+                assert (told["restart"], "restart_in_s" in told) == ("waiting", False)
+            assert len(house.restarts) == times
+            house.place(50_000_000, "pay", started=times)
+            house.clock.advance(2)
+            assert values(await watcher.read())["state"] == "running"
+            house.remove(50_000_000)
+
+    house.run(play)
+
+
+def test_a_restart_that_brought_nothing_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last look for it."""
+    monkeypatch.setattr(restarting, "LOOKS_S", (0.0, 0.0))
+    house = House(tmp_path, process="pay", restart=("stopped",), restart_wait_s=0)
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        assert values(await watcher.read())["restart"] == "restart"
+        while house.pokes < 2:
+            await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert values(await watcher.read())["restart"] == "restart"
+
+    house.run(play)
+
+
+@pytest.mark.parametrize("seconds", [-86_400.0 * 365, -3_600.0, 3_600.0, 86_400.0 * 365])
+def test_a_clock_that_is_set_neither_delays_a_restart_nor_forgets_one(
+    tmp_path: Path, seconds: float
+) -> None:
+    """The waits and the day's cap are of this terminal's own time."""
+    kept = Kept(Mark(at_ms=FakeClock().wall_ms - 7_200_000, what=What.ASKED))
+    house = House(tmp_path, kept, process="pay", restart=("stopped",), restart_daily=3)
+    house.answer = (False, "not now")
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        assert values(await watcher.read())["restart"] == "waiting"
+        house.clock.advance(20)
+        house.clock.jump(seconds)
+        told = values(await watcher.read())
+        assert (told["restart"], told["restart_in_s"]) == ("waiting", 10)
+        house.clock.advance(10)
+        assert values(await watcher.read())["restart"] == "restart"
+        house.clock.jump(-2 * seconds)
+        house.clock.advance(30)
+        told = values(await watcher.read())
+        assert (told["restart"], told["restart_in_s"]) == ("waiting", 30)
+
+    house.run(play)
+
+
+def test_a_mark_from_the_future_holds_a_restart_back_for_one_wait(tmp_path: Path) -> None:
+    """Kept by a clock that was years ahead: it counts for the day's cap, from now on."""
+    kept = Kept(Mark(at_ms=FakeClock().wall_ms + 10**11, what=What.ASKED))
+    house = House(tmp_path, kept, process="pay", restart=("stopped",), restart_daily=2)
+    house.answer = (False, "not now")
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        assert values(await watcher.read())["restart_in_s"] == 30
+        house.clock.advance(30)
+        assert values(await watcher.read())["restart"] == "restart"
+        await asyncio.sleep(0)  # the hook answers
+        house.clock.advance(3_600)
+        assert values(await watcher.read())["restart"] == "capped"
+        house.clock.advance(86_400 - 3_629)
+        assert values(await watcher.read())["restart"] == "restart"
+
+    house.run(play)
+
+
+def test_a_new_process_does_not_inherit_the_silence_of_the_last(tmp_path: Path) -> None:
+    """It has its own time until the first call; an app that starts is not killed for hanging."""
+    house = House(tmp_path, process="pay", heartbeat_s=60, restart=("hung",), quiet_s=0)
+    house.place(50_000_000, "pay")
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        await watcher.read()
+        house.activity.called("submit")
+        house.clock.advance(61)
+        assert values(await watcher.read())["state"] == "hung"
+        house.place(50_000_000, "pay", started=house.clock.boot_ms // 10)
+        house.clock.advance(60)
+        told = values(await watcher.read())
+        assert (told["state"], told["silent_s"]) == ("running", 60)
+        house.clock.advance(1)
+        assert values(await watcher.read())["state"] == "hung"
+
+    house.run(play)
+
+
+@pytest.mark.parametrize("seen_by", ["hook", "nobody"])
+def test_an_app_nobody_has_a_process_of_is_given_the_same_time(
+    tmp_path: Path, seen_by: str
+) -> None:
+    """From when it is said to run again, or from the restart that was done."""
+    house = House(tmp_path, heartbeat_s=60, restart=("hung",), quiet_s=0, restart_wait_s=0)
+
+    async def play(watcher: PaymentAppWatcher) -> None:
+        if seen_by == "hook":
+            watcher.feed(Reading({"running": True}))
+        house.activity.called("submit")
+        await watcher.read()
+        house.clock.advance(61)
+        assert values(await watcher.read())["restart"] == "restart"
+        if seen_by == "hook":
+            watcher.feed(Reading({"running": False}))
+            await watcher.read()
+            watcher.feed(Reading({"running": True}))
+            await watcher.read()
+        for _ in range(3):
+            await asyncio.sleep(0)  # the hook answers
+        house.clock.advance(60)
+        assert values(await watcher.read())["state"] != "hung"
+        house.clock.advance(1)
+        assert values(await watcher.read())["restart"] == "restart"
 
     house.run(play)
 
