@@ -7,6 +7,7 @@ milliseconds: callers on the event loop hand it to their `Blocking` port.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -24,16 +25,28 @@ def user_of(device: str, proc: Path = Path("/proc")) -> Owner | None:
     for pid in processes(proc):
         if pid == os.getpid():
             continue
-        try:
-            held = {one.name: str(one.readlink()) for one in (proc / str(pid) / "fd").iterdir()}
-        except OSError:  # gone, or another user's
-            continue
+        held = _held(proc / str(pid) / "fd")
         if real in held.values() and not any(
             target in _OTHER_END and _belongs(proc / str(pid) / "fdinfo" / number, real)
             for number, target in held.items()
         ):
             return Owner(pid=pid, command=_command(proc / str(pid)), uid=_uid(proc / str(pid)))
     return None
+
+
+def _held(descriptors: Path) -> dict[str, str]:
+    """What each descriptor of a process leads to; nothing where it is gone, or another user's."""
+    held: dict[str, str] = {}
+    try:
+        numbers = os.listdir(descriptors)  # noqa: PTH208 - names for as many small reads
+    except OSError:
+        return held
+    for number in numbers:
+        # One that was closed since says nothing about the others: a program at work opens and
+        # closes files all the time.
+        with contextlib.suppress(OSError):
+            held[number] = os.readlink(descriptors / number)  # noqa: PTH115 - as above
+    return held
 
 
 def _belongs(told: Path, real: str) -> bool:

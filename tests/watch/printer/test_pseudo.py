@@ -71,3 +71,15 @@ def test_without_processes_to_look_at_nobody_is_seen(tmp_path: Path) -> None:
     owner = user_of("/dev/pts/99", tmp_path)
     assert owner is not None
     assert (owner.pid, owner.command) == (7, "")
+
+
+def test_a_file_the_program_closes_meanwhile_does_not_hide_it(tmp_path: Path) -> None:
+    """A program at work opens and closes files; its port stays its port, or we print into it."""
+    descriptors = tmp_path / "7" / "fd"
+    descriptors.mkdir(parents=True)
+    for number in ("3", "5"):
+        (descriptors / number).write_text("")  # listed, and not a link any more when it is read
+    (descriptors / "4").symlink_to("/dev/pts/99")
+    owner = user_of("/dev/pts/99", tmp_path)
+    assert owner is not None
+    assert owner.pid == 7
