@@ -107,8 +107,9 @@ class PaymentAppWatcher:
             held = await self._considered(seen, version)
             if held not in (Held.NOT_NEEDED, Held.OFF):
                 values["restart"] = str(held)
-            next_try_s = self._restarting.next_try_s(self._state.since_wall_ms)
-            if held is Held.WAITING and next_try_s:
+            if held is Held.WAITING and (
+                next_try_s := self._restarting.next_try_s(self._state.since_wall_ms)
+            ):
                 values["restart_in_s"] = next_try_s
             if self._restarting.last_answer:
                 evidence["restart"] = self._restarting.last_answer
